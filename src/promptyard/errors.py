@@ -1,0 +1,142 @@
+"""Every error that Promptyard raises on purpose.
+
+The tree::
+
+    PromptyardError                 exit code 2; the message is one line: what, where, what to do
+    ├── ConfigError                 task.yaml, promptyard.yaml, the environment, an unknown name
+    ├── PromptError                 a prompt file that cannot be read or rendered
+    │   └── EditError               an edit that cannot be applied to a prompt
+    ├── EvalSetError                the cases: unreadable, duplicated, empty, badly split
+    ├── MetricError                 a metric cannot grade a case (becomes an unscored trial)
+    ├── ModelError                  one model call failed (becomes a Failure after retries)
+    │   ├── RateLimited             429
+    │   ├── ServerError             5xx, connection reset
+    │   ├── ModelTimeout            no answer within the deadline
+    │   ├── Unreachable             nobody listens at the address
+    │   ├── AuthFailed              401, 403: not retried
+    │   ├── InvalidRequest          400, 404, 422: not retried
+    │   └── BadResponse             the answer is not the protocol: truncated JSON, no choices
+    ├── BudgetExceeded              the ledger has nothing left for this role
+    └── StorageError                the store cannot be opened, read or written
+        ├── NotFound                no such run, prompt, version or pointer
+        └── Conflict                compare-and-set lost: somebody else moved first
+
+A problem of one case is a `Failure` record; a problem of the run raises.
+"""
+
+from __future__ import annotations
+
+
+class PromptyardError(Exception):
+    """Base of all errors raised on purpose. `str(error)` is one line for a person."""
+
+
+class ConfigError(PromptyardError):
+    """The configuration is wrong; the message names file, line, key and the nearest known key."""
+
+
+class PromptError(PromptyardError):
+    """A prompt cannot be parsed or rendered."""
+
+
+class EditError(PromptError):
+    """An edit cannot be applied: unknown target, locked section, overlap or stale text."""
+
+
+class EvalSetError(PromptyardError):
+    """The eval set cannot be used as it is."""
+
+
+class MetricError(PromptyardError):
+    """A metric could not grade a case. The runner records the trial as unscored."""
+
+
+class ModelError(PromptyardError):
+    """One attempt to call a model failed.
+
+    Attributes:
+        kind: stable name of the failure, used in counts (`rate_limited`, `timeout` ...).
+        retryable: whether a further attempt can help.
+        retry_after_s: seconds the server asked us to wait, if it did.
+        status: HTTP status, if there was one.
+        request_id: the server's id of the request, if it gave one.
+    """
+
+    kind = "model_error"
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(ModelError):
+    """The server asked us to slow down (429)."""
+
+    kind = "rate_limited"
+    retryable = True
+
+
+class ServerError(ModelError):
+    """The server failed (5xx) or dropped the connection."""
+
+    kind = "server_error"
+    retryable = True
+
+
+class ModelTimeout(ModelError):
+    """No complete answer arrived before the deadline of the call."""
+
+    kind = "timeout"
+    retryable = True
+
+
+class Unreachable(ModelError):
+    """No connection could be made to the server."""
+
+    kind = "unreachable"
+    retryable = True
+
+
+class AuthFailed(ModelError):
+    """The key is missing or refused (401, 403)."""
+
+    kind = "auth_failed"
+
+
+class InvalidRequest(ModelError):
+    """The server refused the request as wrong (400, 404, 422): unknown model, too long ..."""
+
+    kind = "invalid_request"
+
+
+class BadResponse(ModelError):
+    """The server answered 200 with something that is not a completion."""
+
+    kind = "bad_response"
+    retryable = True
+
+
+class BudgetExceeded(PromptyardError):
+    """The budget has nothing left; nothing was sent."""
+
+
+class StorageError(PromptyardError):
+    """The store cannot be opened, read or written."""
+
+
+class NotFound(StorageError):
+    """The store has no such row."""
+
+
+class Conflict(StorageError):
+    """Somebody else changed the pointer first; nothing was written."""

@@ -1,0 +1,40 @@
+"""The base of all records, and the canonical form that content hashes are taken of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+
+from pydantic import BaseModel, ConfigDict
+
+Json: TypeAlias = Any  # a JSON value; pydantic's JsonValue costs a recursive check per case
+
+
+class Record(BaseModel):
+    """A frozen value that travels through the line. Unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def canonical_json(value: Json) -> str:
+    """Write a JSON value in the one form that is hashed: sorted keys, no spaces, NFC text.
+
+    Raises ValueError for NaN and infinities, which JSON cannot say.
+    """
+    text = json.dumps(
+        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+    return unicodedata.normalize("NFC", text)
+
+
+def content_hash(value: Json) -> str:
+    """SHA-256 (hex) of the canonical JSON form of `value`; lone surrogates are kept apart."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def as_object(value: Json) -> Mapping[str, Json] | None:
+    """Return a JSON object as such, or None for any other value."""
+    return cast("Mapping[str, Json]", value) if isinstance(value, Mapping) else None

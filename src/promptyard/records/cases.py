@@ -1,0 +1,79 @@
+"""The eval set: cases, their splits, and the checks that grade them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from promptyard.records.base import Json, Record, content_hash
+
+SplitName: TypeAlias = Literal["train", "dev", "holdout"]
+SPLITS: tuple[SplitName, ...] = ("train", "dev", "holdout")
+CaseKind: TypeAlias = Literal["representative", "edge", "adversarial"]
+Severity: TypeAlias = Literal["hard", "soft"]
+Dimension: TypeAlias = Literal["accuracy", "validity", "safety", "judge"]
+
+
+class CheckSpec(Record):
+    """One check as a user wrote it: its type, what every check has, and its own options.
+
+    `severity`, `dimension` and `tag` override the metric's defaults when given. A `critical` check
+    that the baseline passed may not fail under a candidate. `weight` counts among soft checks.
+    """
+
+    type: str
+    severity: Severity | None = None
+    dimension: Dimension | None = None
+    tag: str | None = None
+    weight: float = Field(default=1.0, gt=0)
+    critical: bool = False
+    options: Mapping[str, Json] = Field(default_factory=dict)
+
+
+class Case(Record):
+    """One row of the eval set.
+
+    `input` maps variable names to text, JSON, images (`{"image": url}`) or messages
+    (`[{"role", "content"}, ...]`). `split` is set on every case of an `EvalSet`.
+    """
+
+    id: str
+    input: Mapping[str, Json]
+    expected: Json = None
+    rubric: str | None = None
+    checks: tuple[CheckSpec, ...] = ()
+    kind: CaseKind = "representative"
+    tags: tuple[str, ...] = ()
+    cluster: str | None = None
+    weight: float = Field(default=1.0, gt=0)
+    split: SplitName | None = None
+    critical: bool = False
+    source: str | None = None
+
+
+def case_id(input_values: Mapping[str, Json], expected: Json) -> str:
+    """Return the id of a case that was given none: 16 hex digits of its content hash."""
+    return content_hash({"input": dict(input_values), "expected": expected})[:16]
+
+
+class EvalSet(Record):
+    """All cases of a task, each with its split, under a version.
+
+    `version` is a hash of the cases and their splits: same version, same measurement.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    version: str
+
+    def split(self, name: SplitName) -> tuple[Case, ...]:
+        """Return the cases of one split in their order."""
+        return tuple(case for case in self.cases if case.split == name)
+
+
+def eval_set_version(cases: tuple[Case, ...]) -> str:
+    """Hash of all cases with their split assignment, in order of their ids (16 hex digits)."""
+    rows = sorted((case.id, case.model_dump(mode="json")) for case in cases)
+    return content_hash([row for _, row in rows])[:16]

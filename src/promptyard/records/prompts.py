@@ -1,0 +1,307 @@
+"""Prompts and programs: what is optimised, versioned and served."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Literal, TypeAlias, cast
+
+from pydantic import Field, ValidationError
+
+from promptyard.errors import PromptError
+from promptyard.records import prompt_text
+from promptyard.records.base import Json, Record, as_object
+from promptyard.records.cases import Case
+from promptyard.records.messages import Message, OutputContract, Request, Tool
+
+DemoSource: TypeAlias = Literal["label", "bootstrap", "rationalised", "synthetic"]
+FRONT_MATTER_KEYS = ("name", "description", "output", "params", "tools")
+
+
+class Section(Record):
+    """A named part of a prompt; `text` is its body, byte by byte."""
+
+    id: str
+    title: str
+    role: str
+    text: str
+    locked: bool = False
+
+
+class Span(Record):
+    """A marked span (`<edit>`): the characters [start, end) of the text of `section`."""
+
+    id: str
+    section: str
+    start: int
+    end: int
+    text: str
+
+
+class Demo(Record):
+    """A demonstration: the inputs of a case and the answer to give.
+
+    `case_id` is the train case it was made from; that case never scores a prompt that shows it.
+    """
+
+    input: Mapping[str, Json]
+    output: str
+    source: DemoSource = "label"
+    case_id: str | None = None
+    trace: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """Write the demonstration as its line of a `demos:` block."""
+        value = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(value, ensure_ascii=False)
+
+
+class Prompt(Record):
+    """One prompt. `text` is the file byte for byte; everything else is read out of it.
+
+    `files` holds what the text refers to by name (a schema file), so that a prompt is whole
+    without its folder.
+    """
+
+    text: str
+    files: Mapping[str, Json] = Field(default_factory=dict)
+
+    @classmethod
+    def from_text(cls, text: str, files: Mapping[str, Json] | None = None) -> Prompt:
+        """Read a prompt file's text. Raises PromptError naming line and key of what is wrong."""
+        prompt = cls(text=text, files=dict(files or {}))
+        prompt.validate_parts()
+        return prompt
+
+    def validate_parts(self) -> None:
+        """Read every part once, so that a mistake is found before anything is sent."""
+        _ = (self.front_matter, self.demos, self.output, self.tools)
+
+    @cached_property
+    def layout(self) -> prompt_text.Layout:
+        """Offsets of everything in `text`."""
+        return prompt_text.parse_layout(self.text)
+
+    @cached_property
+    def front_matter(self) -> Mapping[str, Json]:
+        """The settings at the top of the file. Raises PromptError for an unknown key."""
+        return _front_matter(self.layout.front_yaml)
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """All sections in order; each message has one before its first heading, named by role."""
+        return tuple(
+            Section(
+                id=item.id,
+                title=item.title,
+                role=item.role,
+                text=self.text[item.body : item.end],
+                locked=item.locked,
+            )
+            for item in self.layout.sections
+        )
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The spans marked by `<edit>`; when there are any, nothing else may change."""
+        spans: list[Span] = []
+        for item in self.layout.edit_spans:
+            section = self.layout.section(item.section)
+            base = section.body if section else 0
+            text = self.text[item.start : item.end]
+            spans.append(
+                Span(
+                    id=item.id,
+                    section=item.section,
+                    start=item.start - base,
+                    end=item.end - base,
+                    text=text,
+                )
+            )
+        return tuple(spans)
+
+    @cached_property
+    def demos(self) -> tuple[Demo, ...]:
+        """The demonstrations of the `demos:` block, in order."""
+        demos: list[Demo] = []
+        for number, value in prompt_text.demo_lines(self.text):
+            try:
+                demos.append(Demo.model_validate(value))
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise PromptError(
+                    f"line {number}: demonstration: {where}: {first['msg']}"
+                ) from None
+        return tuple(demos)
+
+    @cached_property
+    def output(self) -> OutputContract:
+        """What the answer must look like; `{schema: name}` is looked up in `files`."""
+        raw = self.front_matter.get("output")
+        if raw is None:
+            return OutputContract()
+        given = as_object(raw)
+        value: dict[str, Json] = {"format": raw} if given is None else dict(given)
+        if isinstance(value.get("schema"), str):
+            name = value["schema"]
+            if name not in self.files:
+                raise PromptError(
+                    f"front matter: output.schema: the file '{name}' is not beside the prompt"
+                )
+            value["schema"] = self.files[name]
+        try:
+            return OutputContract.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(("output", *(str(part) for part in first["loc"])))
+            raise PromptError(f"front matter: {where}: {first['msg']}") from None
+
+    @property
+    def params(self) -> Mapping[str, Json]:
+        """Model parameters (temperature, max_tokens ...) as they are sent."""
+        return cast("Mapping[str, Json]", self.front_matter.get("params") or {})
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that the model may call."""
+        return tuple(Tool.model_validate(tool) for tool in self.front_matter.get("tools") or ())
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables, in order of first use."""
+        return prompt_text.variables(self.text)
+
+    def render(self, case: Case | Mapping[str, Json]) -> tuple[Message, ...]:
+        """Render the chat messages exactly as they would be sent for a case (or its inputs).
+
+        Demonstrations stand as user and assistant turns before the last user message.
+        Raises PromptError when the case lacks a variable.
+        """
+        values = case.input if isinstance(case, Case) else case
+        layout = self.layout
+        blocks = [block for block in layout.blocks if block.role != "demos"]
+        users = [index for index, block in enumerate(blocks) if block.role == "user"]
+        last = users[-1] if users else len(blocks)
+        messages: list[Message] = []
+        for index, block in enumerate(blocks):
+            if index == last:
+                messages.extend(self._demo_turns)
+            messages.extend(prompt_text.render_block(self.text, block, values))
+        return tuple(messages)
+
+    @cached_property
+    def _demo_turns(self) -> tuple[Message, ...]:
+        """The demonstrations as turns; rendered once, since a prompt may show hundreds."""
+        user = next((b for b in reversed(self.layout.blocks) if b.role == "user"), None)
+        turns: list[Message] = []
+        if user is None:
+            return ()
+        for demo in self.demos:
+            turns.extend(prompt_text.render_block(self.text, user, demo.input))
+            turns.append(Message.of("assistant", demo.output))
+        return tuple(turns)
+
+    def request(self, case: Case | Mapping[str, Json]) -> Request:
+        """Build the whole call for a case: messages, tools, parameters, output contract."""
+        return Request(
+            messages=self.render(case), tools=self.tools, params=self.params, output=self.output
+        )
+
+
+def _front_matter(source: str) -> Mapping[str, Json]:
+    if not source.strip():
+        return {}
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        loaded: Json = YAML(typ="safe", pure=True).load(source)  # pyright: ignore[reportUnknownMemberType] (untyped library)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 2 if mark else 2
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise PromptError(f"line {line}: the front matter is not YAML: {problem}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise PromptError("line 2: the front matter must be keys and values (`key: value`)")
+    values = cast("dict[str, Json]", loaded)
+    for key in values:
+        if key not in FRONT_MATTER_KEYS:
+            near = difflib.get_close_matches(str(key), FRONT_MATTER_KEYS, 1)
+            hint = (
+                f"did you mean '{near[0]}'?" if near else f"known: {', '.join(FRONT_MATTER_KEYS)}"
+            )
+            raise PromptError(f"front matter: unknown key '{key}'; {hint}")
+    return values
+
+
+class Step(Record):
+    """A named prompt of a program."""
+
+    name: str
+    prompt: Prompt
+
+
+class WorkflowSpec(Record):
+    """How the steps run: the name of a workflow and its options."""
+
+    name: str = "single"
+    options: Mapping[str, Json] = Field(default_factory=dict)
+
+
+class Program(Record):
+    """Named steps and the workflow that runs them: the thing that is optimised and served."""
+
+    steps: tuple[Step, ...] = Field(min_length=1)
+    workflow: WorkflowSpec = WorkflowSpec()
+
+    @classmethod
+    def single(cls, prompt: Prompt) -> Program:
+        """Wrap one prompt as the program of one step, named `main`."""
+        return cls(steps=(Step(name="main", prompt=prompt),))
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 (hex) of the canonical form: equal ids mean byte-equal programs."""
+        # Not `content_hash`: its NFC and sorting would make different bytes look equal.
+        canonical = json.dumps(self.model_dump(mode="json", by_alias=True))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt of a program with one step. Raises PromptError when it has several."""
+        if len(self.steps) != 1:
+            names = ", ".join(step.name for step in self.steps)
+            raise PromptError(
+                f"the program has several steps ({names}); ask for one of them by name"
+            )
+        return self.steps[0].prompt
+
+    def step(self, name: str) -> Step:
+        """Return the step called `name`. Raises PromptError when there is none."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        names = ", ".join(step.name for step in self.steps)
+        raise PromptError(f"the program has no step '{name}'; its steps: {names}")
+
+    def render(
+        self, case: Case | Mapping[str, Json], *, step: str | None = None
+    ) -> tuple[Message, ...]:
+        """Render the chat messages of one step as they would be sent.
+
+        `step` may be left out where there is only one. Raises PromptError for an unknown step or
+        a variable that the case lacks.
+        """
+        prompt = self.prompt if step is None else self.step(step).prompt
+        return prompt.render(case)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables that any step reads."""
+        return tuple(dict.fromkeys(name for step in self.steps for name in step.prompt.variables))

@@ -1,0 +1,172 @@
+"""What measuring one program on one case gives, and what many of them add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from promptyard.records.base import Json, Record
+from promptyard.records.cases import Case, Dimension, Severity, SplitName
+from promptyard.records.messages import Completion
+
+TrialStatus: TypeAlias = Literal["scored", "error", "unscored"]
+
+
+class Score(Record):
+    """One finding of one metric on one output.
+
+    `value` is in [0, 1], higher is better. `tags` name what went wrong (empty when nothing did),
+    `field` and `path` where. A metric that only classifies sets `label`.
+    """
+
+    metric: str
+    value: float = Field(ge=0.0, le=1.0, allow_inf_nan=False)
+    label: str | None = None
+    tags: tuple[str, ...] = ()
+    field: str | None = None
+    path: str | None = None
+    reason: str = ""
+    severity: Severity = "hard"
+    dimension: Dimension = "accuracy"
+    weight: float = Field(default=1.0, gt=0)
+    critical: bool = False
+
+
+class Failure(Record):
+    """Why a trial has no score: the model, the harness or the judge was at fault."""
+
+    at: Literal["model", "harness", "judge"]
+    kind: str
+    message: str
+
+
+class StepVisit(Record):
+    """One call that a workflow made on a case: which step asked, and the answer."""
+
+    step: str
+    completion: Completion
+
+
+class Trial(Record):
+    """One program on one case, one replicate.
+
+    `score` is None unless `status` is `scored`. `output` is the text of the last step.
+    """
+
+    program_id: str
+    case_id: str
+    split: SplitName
+    replicate: int = 0
+    status: TrialStatus
+    score: float | None = None
+    passed: bool = False
+    output: str = ""
+    visits: tuple[StepVisit, ...] = ()
+    scores: tuple[Score, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds that the model calls of this trial took, one after the other."""
+        return sum(visit.completion.latency_s for visit in self.visits)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Price of this trial in USD, or None where any call has no known price."""
+        costs = [visit.completion.cost_usd for visit in self.visits]
+        return None if any(cost is None for cost in costs) else sum(c for c in costs if c)
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens of all visits."""
+        return sum(visit.completion.usage.total_tokens for visit in self.visits)
+
+
+class Interval(Record):
+    """A confidence interval; `level` is its coverage, `method` how it was made."""
+
+    low: float
+    high: float
+    level: float = 0.95
+    method: str
+
+
+class Summary(Record):
+    """Mean of one dimension over the cases that have it.
+
+    `name` is `score`, a check dimension, `latency_s`, `tokens` or `cost_usd`.
+    """
+
+    name: str
+    mean: float
+    interval: Interval | None = None
+    n_cases: int
+    p50: float | None = None
+    p95: float | None = None
+
+
+class Report(Record):
+    """All trials of one program on one set of cases, and their means.
+
+    `coverage` is the share of trials that were scored; `score` is None when none was.
+    """
+
+    program_id: str
+    eval_set_version: str
+    split: SplitName
+    trials: tuple[Trial, ...]
+    n_scored: int
+    n_errors: int
+    n_unscored: int
+    coverage: float
+    score: float | None
+    summaries: tuple[Summary, ...] = ()
+    suite: Mapping[str, Json] = Field(default_factory=dict)
+
+    def summary(self, name: str) -> Summary | None:
+        """Return the summary called `name`, or None where nothing was measured in it."""
+        return next((item for item in self.summaries if item.name == name), None)
+
+    def by_case(self) -> dict[str, Trial]:
+        """Map case ids to their first replicate."""
+        return {trial.case_id: trial for trial in reversed(self.trials)}
+
+
+class GradedCase(Record):
+    """A case together with what a program did on it."""
+
+    case: Case
+    trial: Trial
+
+
+def case_score(scores: Sequence[Score]) -> float | None:
+    """Fold the findings on one output into the case's score in [0, 1].
+
+    A failed hard finding makes it 0; otherwise the weighted mean of the soft ones counts, or 1.0
+    where all findings are hard and passed. None when there are no findings: missing is not zero.
+    """
+    if not scores:
+        return None
+    if any(score.severity == "hard" and score.value < 1.0 for score in scores):
+        return 0.0
+    soft = [score for score in scores if score.severity == "soft"]
+    if not soft:
+        return 1.0
+    return sum(score.value * score.weight for score in soft) / sum(score.weight for score in soft)
+
+
+def breaks_critical(case: Case, before: Trial, after: Trial) -> bool:
+    """Say whether a critical case that passed before fails after.
+
+    A critical case counts as a whole; elsewhere only its critical findings count. Trials without a
+    score break nothing: missing is not failed.
+    """
+    if before.status != "scored" or after.status != "scored":
+        return False
+    if case.critical:
+        return before.passed and not after.passed
+    failed_before = {score.metric for score in before.scores if score.critical and score.value < 1}
+    failed_after = {score.metric for score in after.scores if score.critical and score.value < 1}
+    return bool(failed_after - failed_before)

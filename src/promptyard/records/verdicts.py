@@ -1,0 +1,71 @@
+"""Comparisons and verdicts: what may be said of a candidate against its baseline."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from promptyard.records.base import Record
+from promptyard.records.scores import Interval, Report, Trial
+
+VerdictStatus: TypeAlias = Literal["pass", "fail", "inconclusive"]
+GateRule: TypeAlias = Literal["superiority", "non_inferiority", "critical", "coverage", "report"]
+
+
+class Comparison(Record):
+    """Candidate minus baseline in one dimension, on the same cases.
+
+    `interval` is paired. `fixed` and `broken` count cases that changed (binary scores). `margin`
+    is what a non-inferiority rule allows to be lost. Rule `report` decides nothing.
+    """
+
+    dimension: str
+    rule: GateRule
+    status: VerdictStatus
+    n_cases: int
+    baseline_mean: float | None = None
+    candidate_mean: float | None = None
+    difference: float | None = None
+    interval: Interval | None = None
+    p_value: float | None = None
+    fixed: int = 0
+    broken: int = 0
+    margin: float | None = None
+    sentence: str = ""
+
+
+class Verdict(Record):
+    """Pass, fail or inconclusive, with the numbers behind it and one sentence for a person."""
+
+    status: VerdictStatus
+    comparisons: tuple[Comparison, ...] = ()
+    sentence: str
+    reasons: tuple[str, ...] = ()
+    critical_regressions: tuple[str, ...] = ()
+    coverage: float | None = None
+
+    def comparison(self, dimension: str) -> Comparison | None:
+        """Return the comparison in one dimension, if it was made."""
+        return next((item for item in self.comparisons if item.dimension == dimension), None)
+
+
+class PairedReport(Record):
+    """Baseline and candidate on the same cases of one split: the claim that gates judge.
+
+    `looks` counts how often this set of holdout cases has been opened, this time included.
+    `reruns` are further replicates of critical cases that the candidate seemed to break.
+    """
+
+    baseline: Report
+    candidate: Report
+    reruns: tuple[Trial, ...] = ()
+    looks: int = 0
+
+
+class GateSettings(Record):
+    """What a gate asks for. `alpha` is two-sided; `noninferiority` is in points of score (0.03)."""
+
+    primary: str = "score"
+    alpha: float = 0.05
+    noninferiority: float = 0.03
+    critical_regressions: int = 0
+    min_coverage: float = 0.99

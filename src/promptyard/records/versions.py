@@ -1,0 +1,59 @@
+"""Prompt versions, the pointers to them, and the log of their moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from promptyard.records.base import Json, Record
+from promptyard.records.prompts import Program
+
+VersionStatus: TypeAlias = Literal["seed", "passed", "failed", "inconclusive", "manual"]
+
+
+class PromptVersion(Record):
+    """An immutable version: what was registered, by whom, out of what, and how it measured.
+
+    `number` counts up from 1 per name. `digest` is the program's id. `scores` maps split to mean
+    score; `buckets` maps bucket names to failing cases on dev.
+    """
+
+    name: str
+    number: int
+    digest: str
+    program: Program
+    author: str
+    parent: int | None = None
+    run_id: str | None = None
+    hypothesis: str = ""
+    scores: Mapping[str, float] = Field(default_factory=dict)
+    buckets: Mapping[str, int] = Field(default_factory=dict)
+    eval_set_version: str = ""
+    status: VersionStatus = "manual"
+    created_at: str = ""
+    verdict: Mapping[str, Json] | None = None
+
+
+class Pointer(Record):
+    """A movable name (`production`, `canary`, `staging`, your own) for one version."""
+
+    prompt: str
+    pointer: str
+    number: int
+    moved_at: str
+
+
+class Move(Record):
+    """One entry of the append-only log: a pointer went from one version to another."""
+
+    kind: Literal["promote", "rollback"] = "promote"
+    prompt: str
+    pointer: str
+    from_number: int | None
+    to_number: int
+    actor: str
+    reason: str
+    evidence: str = ""
+    moved_at: str = ""
