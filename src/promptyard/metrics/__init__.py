@@ -1,0 +1,57 @@
+"""Station 1, the evaluation functions: what grades one answer to one case.
+
+A metric is one file and one line in `METRICS`; a file may hold the variants of one idea. The
+docstring of each class says which options it has and what exactly it checks. `build.py` makes
+metrics of the checks in task.yaml, `python_callable.py` of any function, and `suite.py` sums up a
+whole report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from promptyard.metrics.contains import (
+    Contains,
+    ContainsAll,
+    ContainsAny,
+    IContains,
+    IContainsAll,
+    IContainsAny,
+)
+from promptyard.metrics.context import MetricContext
+from promptyard.metrics.enum_value import EnumValue
+from promptyard.metrics.equals import Equals
+from promptyard.metrics.field_equals import FieldEquals
+from promptyard.metrics.is_json import IsJson
+from promptyard.metrics.json_schema import JsonSchema
+from promptyard.metrics.regex import Regex
+from promptyard.metrics.required_fields import RequiredFields
+from promptyard.metrics.starts_with import EndsWith, StartsWith
+from promptyard.protocols import Metric
+from promptyard.records.cases import CheckSpec
+
+MetricFactory: TypeAlias = Callable[[CheckSpec, MetricContext], Metric]
+"""Makes a metric of a check. Raises ConfigError when the options are wrong."""
+
+METRICS: Mapping[str, MetricFactory] = {
+    "equals": Equals,
+    "exact_match": Equals,
+    "contains": Contains,
+    "icontains": IContains,
+    "contains_all": ContainsAll,
+    "contains_any": ContainsAny,
+    "icontains_all": IContainsAll,
+    "icontains_any": IContainsAny,
+    "starts_with": StartsWith,
+    "ends_with": EndsWith,
+    "regex": Regex,
+    "is_json": IsJson,
+    "json_schema": JsonSchema,
+    "required_fields": RequiredFields,
+    "enum": EnumValue,
+    "field_equals": FieldEquals,
+}
+"""The built-in checks by the name that task.yaml gives them."""
+
+__all__ = ["METRICS", "MetricContext", "MetricFactory"]

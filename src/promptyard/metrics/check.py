@@ -1,0 +1,138 @@
+"""What the built-in checks share: the user's overrides, and how a finding is written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from promptyard.errors import MetricError
+from promptyard.metrics.comparison import NORMALIZATIONS, Normalization
+from promptyard.metrics.context import MetricContext
+from promptyard.metrics.json_text import InvalidJson, clean, parse_json, shorten
+from promptyard.metrics.options import Options
+from promptyard.records.base import Json
+from promptyard.records.cases import Case, CheckSpec, Dimension, Severity
+from promptyard.records.messages import Completion
+from promptyard.records.scores import Score
+
+REASON_LIMIT = 240
+
+
+class Check(ABC):
+    """A built-in metric: the class gives the defaults, the user's CheckSpec overrides them.
+
+    `tag` names the check's own finding. Findings with another cause keep their own names:
+    `invalid_json` where there is nothing to look into, `empty_output` in addition where the
+    answer has neither text nor tool calls.
+    """
+
+    name: str = ""
+    tag: str = ""
+    severity: Severity = "soft"
+    dimension: Dimension = "accuracy"
+    option_names: tuple[str, ...] = ()
+
+    def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
+        self.options = Options(spec, self.option_names)
+        self.context = context
+        self.tag_override = spec.tag
+        self.tag = spec.tag or self.tag
+        self.severity = spec.severity or self.severity
+        self.dimension = spec.dimension or self.dimension
+        self.weight = spec.weight
+        self.critical = spec.critical
+
+    @abstractmethod
+    async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
+        """Grade one completion: one passing score, or one failing score for each finding."""
+
+    def normalize_option(self) -> Normalization:
+        """Read the option `normalize`, default `strip`."""
+        return self.options.choice("normalize", NORMALIZATIONS, "strip")
+
+    def passed(self, *, field: str | None = None, label: str | None = None) -> tuple[Score, ...]:
+        """The one score of a check that found nothing wrong."""
+        return (
+            Score(
+                metric=self.name,
+                value=1.0,
+                field=field,
+                label=None if label is None else clean(label),
+                severity=self.severity,
+                dimension=self.dimension,
+                weight=self.weight,
+                critical=self.critical,
+            ),
+        )
+
+    def failed(
+        self,
+        completion: Completion,
+        reason: str,
+        *,
+        tags: Sequence[str] = (),
+        field: str | None = None,
+        path: str | None = None,
+        label: str | None = None,
+    ) -> Score:
+        """One finding of a failed check; the most basic cause stands first among its tags."""
+        empty = not completion.text.strip() and not completion.tool_calls
+        named = (*(("empty_output",) if empty else ()), *(tags or (self.tag,)))
+        return Score(
+            metric=self.name,
+            value=0.0,
+            label=None if label is None else clean(label),
+            tags=tuple(dict.fromkeys(named)),
+            field=field,
+            path=path,
+            reason=one_line(reason),
+            severity=self.severity,
+            dimension=self.dimension,
+            weight=self.weight,
+            critical=self.critical,
+        )
+
+    def ungradable(self, case: Case, why: str) -> MetricError:
+        """Build the error for a case that this check cannot grade."""
+        return MetricError(f"check '{self.name}' cannot grade case '{case.id}': {why}")
+
+
+class JsonCheck(Check):
+    """A check that looks into a JSON answer. One that is not JSON fails with `invalid_json`."""
+
+    def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
+        super().__init__(spec, context)
+        self.allow_fence = self.options.flag("allow_fence")
+
+    async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
+        """Parse the answer strictly and grade its value."""
+        try:
+            value = parse_json(completion.text, allow_fence=self.allow_fence)
+        except InvalidJson as error:
+            return (self.not_json(completion, error),)
+        return self.grade(case, completion, value)
+
+    @abstractmethod
+    def grade(self, case: Case, completion: Completion, value: Json) -> Sequence[Score]:
+        """Grade the parsed answer."""
+
+    def not_json(self, completion: Completion, error: InvalidJson) -> Score:
+        """The finding on an answer that is not JSON."""
+        reason = f"the output is not JSON: {error}; got {shorten(completion.text)}"
+        return self.failed(completion, reason, tags=("invalid_json",))
+
+
+def shared_weight(findings: Sequence[Score]) -> tuple[Score, ...]:
+    """Share a check's weight among its findings: it counts once, however much it found."""
+    n_findings = len(findings)
+    if n_findings < 2:
+        return tuple(findings)
+    return tuple(
+        score.model_copy(update={"weight": score.weight / n_findings}) for score in findings
+    )
+
+
+def one_line(text: str, limit: int = REASON_LIMIT) -> str:
+    """Bring a text onto one line of at most about `limit` characters."""
+    line = clean(" ".join(text.split()))
+    return line if len(line) <= limit else line[:limit] + "…"

@@ -1,0 +1,52 @@
+"""The prefix `not:`: a check that passes where another one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptyard.metrics.check import one_line
+from promptyard.metrics.json_text import shorten
+from promptyard.protocols import Metric
+from promptyard.records.cases import Case, CheckSpec, Severity
+from promptyard.records.messages import Completion
+from promptyard.records.scores import Score
+
+NOT = "not:"
+FORBIDDEN = "forbidden_match"
+
+
+class Inverted:
+    """Invert what another metric found: pass becomes fail, and fail becomes pass.
+
+    Only these two are inverted: where the other metric cannot grade a case, neither can this
+    one. Fails with `forbidden_match`, or the check's `tag`. Severity, dimension, weight and
+    options are those of the other check.
+    """
+
+    def __init__(self, inner: Metric, spec: CheckSpec) -> None:
+        self.name = f"{NOT}{inner.name}"
+        self.severity: Severity | None = getattr(inner, "severity", None)
+        self._inner = inner
+        self._tag = spec.tag or FORBIDDEN
+        self._options = dict(spec.options)
+
+    async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
+        """Grade with the other metric and turn the outcome round.
+
+        Raises MetricError when the other metric does.
+        """
+        scores = await self._inner.score(case, completion)
+        if not scores:
+            return ()  # nothing was measured: there is nothing to turn round
+        first = scores[0]
+        common = {"metric": self.name, "label": None, "path": None}
+        if any(score.value < 1.0 for score in scores):
+            weight = sum(score.weight for score in scores)
+            passed = {"value": 1.0, "tags": (), "reason": "", "field": None, "weight": weight}
+            return (first.model_copy(update=common | passed),)
+        reason = f"the output must not pass '{self._inner.name}'"
+        if self._options:
+            reason += f" with {shorten(self._options, 100)}"
+        reason = one_line(f"{reason}; got {shorten(completion.text)}")
+        failed = {"value": 0.0, "tags": (self._tag,), "reason": reason}
+        return (first.model_copy(update=common | failed),)

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+
+import pytest
+
+from promptyard.errors import ConfigError
+from promptyard.metrics import METRICS
+from promptyard.metrics.build import build_metrics
+from promptyard.metrics.context import MetricContext
+from promptyard.protocols import Metric
+from promptyard.records.cases import Case, CheckSpec
+from promptyard.records.messages import Completion, ToolCallPart
+from promptyard.records.scores import Score
+
+CONTEXT = MetricContext()
+
+
+def _check(name: str, **options: object) -> CheckSpec:
+    return CheckSpec(type=name, options=options)
+
+
+def test_hard_checks_come_first_and_each_group_keeps_its_order() -> None:
+    specs = [
+        _check("contains", value="a"),
+        _check("is_json"),
+        CheckSpec(type="equals", severity="hard"),
+        _check("not:regex", pattern="x"),
+        CheckSpec(type="required_fields", severity="soft", options={"fields": ["a"]}),
+        _check("not:is_json"),
+    ]
+    names = [metric.name for metric in build_metrics(specs, CONTEXT)]
+    assert names == [
+        "is_json",
+        "equals",
+        "not:is_json",
+        "contains",
+        "not:regex",
+        "required_fields",
+    ]
+
+
+@pytest.mark.parametrize("name", ["is_json", "is-json", "IS-JSON", " is_json "])
+def test_dashes_and_underscores_are_the_same(name: str) -> None:
+    (metric,) = build_metrics([_check(name)], CONTEXT)
+    assert metric.name == "is_json"
+
+
+def test_aliases_give_the_same_metric() -> None:
+    names = {build_metrics([_check(n)], CONTEXT)[0].name for n in ("equals", "exact_match")}
+    assert names == {"equals"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("contians", "unknown check 'contians'; did you mean 'contains'?"),
+        ("is-jsn", "unknown check 'is-jsn'; did you mean 'is_json'?"),
+        ("not:contians", "unknown check 'not:contians'; did you mean 'not:contains'?"),
+        ("not-contains", "unknown check 'not-contains'; did you mean 'not:contains'?"),
+    ],
+)
+def test_an_unknown_check_is_an_error_that_names_the_nearest(name: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        build_metrics([_check(name)], CONTEXT)
+    assert str(raised.value) == message
+
+
+def test_an_unknown_check_like_none_lists_all() -> None:
+    with pytest.raises(ConfigError, match="known: contains, contains_all"):
+        build_metrics([_check("zzzzzz")], CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (_check("contains", vlaue="x"), "unknown option 'vlaue'; did you mean 'value'?"),
+        (_check("is-json", weigth=2), "check 'is-json': unknown option 'weigth'; did you mean 'w"),
+        (_check("is_json", zzz=2), "unknown option 'zzz'; known: allow_fence"),
+        (_check("equals", normalize="stripp"), "cannot be \"stripp\"; did you mean 'strip'?"),
+        (_check("regex"), "check 'regex': option 'pattern' is missing; add it"),
+        (_check("regex", pattern="x", flags=["mutliline"]), "did you mean 'multiline'?"),
+        (_check("required_fields", fields="a"), "must be a list of texts"),
+        (_check("json_schema", schema=[]), "option 'schema' must be a mapping, got []"),
+    ],
+)
+def test_a_wrong_option_is_an_error_of_one_line(spec: CheckSpec, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        build_metrics([spec], CONTEXT)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_what_the_user_set_overrides_the_defaults_of_every_metric(name: str) -> None:
+    from .test_metric_contract import EXAMPLES
+
+    example = EXAMPLES[name]
+    spec = CheckSpec(
+        type=name,
+        options=example.options or {},
+        severity="soft",
+        dimension="safety",
+        tag="mine",
+        weight=2.5,
+        critical=True,
+    )
+    (metric,) = build_metrics([spec], CONTEXT)
+    for output in (example.passing, example.failing):
+        (score,) = asyncio.run(metric.score(example.case(), Completion(text=output)))
+        assert (score.severity, score.dimension) == ("soft", "safety")
+        assert (score.weight, score.critical) == (2.5, True)
+        assert score.tags == (("mine",) if score.value < 1.0 else ())
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_every_metric_has_documented_options(name: str) -> None:
+    known = getattr(METRICS[name], "option_names", ())
+    documentation = METRICS[name].__doc__ or ""
+    assert known
+    for option in known:
+        assert re.search(rf"(^ +|`){option}\b[^\n]*:", documentation, re.MULTILINE), option
+
+
+def test_an_empty_text_beside_a_tool_call_is_not_an_empty_answer() -> None:
+    (metric,) = build_metrics([_check("contains", value="x")], CONTEXT)
+    call = ToolCallPart(id="1", name="look_up", arguments="{}")
+    completion = Completion(text="", tool_calls=(call,), finish_reason="tool_calls")
+    (score,) = asyncio.run(metric.score(Case(id="c", input={}), completion))
+    assert score.tags == ("missing_text",)
+
+
+def test_a_table_of_ones_own_is_used_with_the_same_rules() -> None:
+    class Always:
+        name = "always"
+
+        async def score(self, case: Case, completion: Completion) -> list[Score]:
+            return [Score(metric="always", value=1.0)]
+
+    def always(spec: CheckSpec, context: MetricContext) -> Metric:
+        return Always()
+
+    specs = [_check("my-check"), CheckSpec(type="not:my_check", severity="hard")]
+    hard, soft = build_metrics(specs, CONTEXT, {"my-check": always})
+    assert (hard.name, soft.name) == ("not:always", "always")
+    (score,) = asyncio.run(hard.score(Case(id="c", input={}), Completion(text="x")))
+    assert score.tags == ("forbidden_match",)
+    with pytest.raises(ConfigError, match="unknown check 'equals'; known: my-check"):
+        build_metrics([_check("equals")], CONTEXT, {"my-check": always})
+
+
+def test_importing_the_table_loads_nothing_heavy() -> None:
+    program = "import sys, promptyard.metrics.build\nprint(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(ran.stdout.split())
+    assert not loaded & {"jsonschema_rs", "subprocess", "concurrent.futures.thread", "aiohttp"}

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from promptyard.errors import ConfigError, MetricError
+from promptyard.metrics import regex_process, regex_worker
+from promptyard.metrics.regex_process import RegexChildren, search_within
+from promptyard.records.base import Json
+
+from .grading import PASS, Outcome, assert_outcome, grade
+
+MISMATCH = ("pattern_mismatch",)
+CATASTROPHE: Mapping[str, Json] = {"pattern": "^(a|a)+$", "timeout_s": 0.2}
+
+ROWS: list[tuple[Mapping[str, Json], str, Outcome]] = [
+    ({"pattern": r"\d+"}, "order 42", PASS),
+    ({"value": r"\d+"}, "order 42", PASS),
+    ({"pattern": r"^\d+$"}, "order 42", MISMATCH),
+    ({"pattern": "ORDER"}, "order 42", MISMATCH),
+    ({"pattern": "ORDER", "flags": "i"}, "order 42", PASS),
+    ({"pattern": "^b.c$", "flags": "ms"}, "a\nb\nc", PASS),
+    ({"pattern": "^b", "flags": ["multiline"]}, "a\nb", PASS),
+    ({"pattern": r"^\w+$", "flags": ["A"]}, "é", MISMATCH),
+    ({"pattern": r"^\w+$"}, "é", PASS),
+    ({"pattern": "a b # comment", "flags": "x"}, "ab", PASS),
+    ({"pattern": "x"}, "", ("empty_output", "pattern_mismatch")),
+    ({"pattern": "^$"}, "", PASS),
+    ({"pattern": "\ud800"}, "an unpaired \ud800", PASS),
+    ({"pattern": "."}, "\x00\n" * 3 + "x" * 300_000, PASS),
+    (CATASTROPHE, "a" * 40, PASS),
+    (CATASTROPHE, "a" * 40 + "!", MetricError),
+    ({}, "x", ConfigError),
+    ({"pattern": ""}, "x", ConfigError),
+    ({"pattern": "("}, "x", ConfigError),
+    ({"pattern": "x", "value": "x"}, "x", ConfigError),
+    ({"pattern": "x", "flags": "iq"}, "x", ConfigError),
+    ({"pattern": "x", "flags": 2}, "x", ConfigError),
+    ({"pattern": "x", "timeout_s": 0}, "x", ConfigError),
+    ({"pattern": "x", "timeout_s": 61}, "x", ConfigError),
+    ({"pattern": "x", "timeout_s": True}, "x", ConfigError),
+    ({"pattern": "x", "timeout": 1}, "x", ConfigError),
+]
+
+
+@pytest.mark.parametrize(("options", "output", "outcome"), ROWS)
+def test_regex(options: Mapping[str, Json], output: str, outcome: Outcome) -> None:
+    assert_outcome("regex", options, None, output, outcome)
+
+
+def test_a_catastrophic_pattern_stops_in_time_and_says_so() -> None:
+    started = time.monotonic()
+    with pytest.raises(MetricError, match=r"took more than 0\.2 s; make it simpler"):
+        grade("regex", "a" * 60 + "!", options=CATASTROPHE)
+    assert time.monotonic() - started < 5
+
+
+def test_the_event_loop_goes_on_while_a_pattern_explodes() -> None:
+    async def ticks_meanwhile() -> int:
+        search = asyncio.create_task(search_within("^(a|a)+$", 0, "a" * 60 + "!", timeout_s=0.3))
+        n_ticks = 0
+        while not search.done():
+            await asyncio.sleep(0.01)
+            n_ticks += 1
+        with pytest.raises(TimeoutError):
+            await search
+        return n_ticks
+
+    assert asyncio.run(ticks_meanwhile()) >= 5
+
+
+def test_searches_after_a_timeout_are_answered_as_before() -> None:
+    with pytest.raises(MetricError):
+        grade("regex", "a" * 60 + "!", options=CATASTROPHE)
+    (score,) = grade("regex", "a" * 60, options=CATASTROPHE)
+    assert score.value == 1.0
+
+
+def test_many_searches_at_once_get_their_own_answers() -> None:
+    async def all_of_them() -> list[bool]:
+        searches = (search_within(f"^{n}$", 0, str(n % 50), timeout_s=5) for n in range(100))
+        return await asyncio.gather(*searches)
+
+    assert asyncio.run(all_of_them()) == [n < 50 for n in range(100)]
+
+
+def test_a_search_that_was_cancelled_does_not_answer_the_next_one() -> None:
+    async def cancel_then_ask() -> list[bool]:
+        slow = [
+            asyncio.create_task(search_within("^(a|a)+$", 0, "a" * 60 + "!", timeout_s=0.2))
+            for _ in range(8)
+        ]
+        await asyncio.sleep(0.05)
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+        return [await search_within("b", 0, text, timeout_s=5) for text in ("abc", "xyz")]
+
+    assert asyncio.run(cancel_then_ask()) == [True, False]
+
+
+def test_a_child_that_was_killed_is_replaced() -> None:
+    children = RegexChildren(1)
+    try:
+        assert asyncio.run(children.search("b", 0, "abc", timeout_s=5))
+        (killed,) = children.child_pids
+        os.kill(killed, signal.SIGTERM)
+        assert asyncio.run(children.search("b", 0, "abc", timeout_s=5))
+        assert killed not in children.child_pids
+    finally:
+        children.close()
+
+
+def test_a_child_that_cannot_live_leaves_the_case_unscored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(regex_process, "_WORKER", Path("no_such_worker.py"))
+    children = RegexChildren(1)
+    monkeypatch.setattr(regex_process, "_shared", children)
+    with pytest.raises(MetricError, match="ended with code 2, twice"):
+        grade("regex", "x", options={"pattern": "x"})
+    children.close()
+
+
+def test_no_child_outlives_the_program() -> None:
+    program = (
+        "import asyncio\n"
+        "from promptyard.metrics import regex_process as r\n"
+        "assert asyncio.run(r.search_within('b', 0, 'abc', timeout_s=5))\n"
+        "print(*r._shared.child_pids)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stderr == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(ran.stdout), 0)
+
+
+def test_the_worker_ends_when_nobody_asks_any_more() -> None:
+    request = {"pattern": "b", "flags": 0, "text": "abc", "timeout_s": 5}
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", str(regex_worker.__file__)],
+        input=json.dumps(request).encode() + b"\n",
+        capture_output=True,
+        check=True,
+        timeout=20,
+    )
+    assert ran.stdout == b"1\n"
+
+
+def test_a_search_that_ends_in_time_leaves_no_watchdog_behind(tmp_path: Path) -> None:
+    request = {"pattern": "(?P<word>b)", "flags": 0, "text": "abc", "timeout_s": 0.05}
+    with (tmp_path / "traceback").open("wb") as file:
+        assert isinstance(file, io.BufferedWriter)
+        assert regex_worker.found(json.dumps(request).encode(), file)
+        time.sleep(0.1)  # the watchdog would have ended this process
