@@ -1,0 +1,1 @@
+"""Statistics against published values, scipy as an oracle, laws and simulations."""
