@@ -1,0 +1,38 @@
+"""What task.yaml and promptyard.yaml say: their shape, and how they are read.
+
+`shape.py` has the keys, `load.py` reads the files and the environment, `yaml_file.py` knows the
+line of every key, and `problems.py` words what is wrong. Every mistake is one line: file, line,
+key, what is wrong, the nearest known key. Secrets come from the environment only: a file names the
+variable that holds a key, and a value that might be a secret is never repeated in a message.
+"""
+
+from __future__ import annotations
+
+from promptyard.config.load import load_project_config, load_task_config
+from promptyard.config.shape import (
+    CheckEntry,
+    LimitsConfig,
+    ModelsConfig,
+    OptimizeConfig,
+    PriceConfig,
+    ProgramConfig,
+    ProjectConfig,
+    ReleaseConfig,
+    SplitsConfig,
+    TaskConfig,
+)
+
+__all__ = [
+    "CheckEntry",
+    "LimitsConfig",
+    "ModelsConfig",
+    "OptimizeConfig",
+    "PriceConfig",
+    "ProgramConfig",
+    "ProjectConfig",
+    "ReleaseConfig",
+    "SplitsConfig",
+    "TaskConfig",
+    "load_project_config",
+    "load_task_config",
+]

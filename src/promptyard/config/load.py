@@ -1,0 +1,187 @@
+"""Reads task.yaml, promptyard.yaml and the environment."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from promptyard.config.problems import Place, Problem, did_you_mean, validated
+from promptyard.config.shape import CheckEntry, ProjectConfig, TaskConfig
+from promptyard.config.yaml_file import Location, YamlFile, location_text, read_yaml
+from promptyard.errors import ConfigError
+from promptyard.records.base import Json, as_object
+
+TASK_FILE = "task.yaml"
+PROJECT_FILE = "promptyard.yaml"
+KEY_VARIABLE = "PROMPTYARD_API_KEY"
+
+ENVIRONMENT: Mapping[str, Location] = {
+    "PROMPTYARD_STORE": ("store",),
+    "PROMPTYARD_BASE_URL": ("models", "base_url"),
+    "PROMPTYARD_TASK_MODEL": ("models", "task"),
+    "PROMPTYARD_OPTIMIZER_MODEL": ("models", "optimizer"),
+    "PROMPTYARD_JUDGE_MODEL": ("models", "judge"),
+    "PROMPTYARD_CONCURRENCY": ("limits", "concurrency"),
+    "PROMPTYARD_TIMEOUT_S": ("limits", "timeout_s"),
+}
+"""Variables that override promptyard.yaml, and the keys that they stand for."""
+
+
+def load_task_config(path: Path) -> TaskConfig:
+    """Read a task; `path` is its folder or its file.
+
+    A task without a name has that of its folder. Raises ConfigError in one line with file, line,
+    key and the nearest known key, also when a file that it names does not exist.
+    """
+    file = path / TASK_FILE if path.is_dir() else path
+    try:
+        source = read_yaml(file)
+    except FileNotFoundError:
+        raise ConfigError(_no_task(path, file)) from None
+    data = _without_empty(source.data)
+
+    def place(location: Location) -> Place:
+        line = source.line(location)
+        return Place(f"{file}:{line}: {location_text(location)}", line)
+
+    config = validated(TaskConfig, data, place, _slips(data))
+    folder = file.resolve().parent
+    for location, name in _named_files(config):
+        if not (folder / name).is_file():
+            # `cases` may be one text instead of a list
+            where = place(location if location in source.lines else location[:-1]).text
+            raise ConfigError(f"{where}: there is no file {name!r} (looked in {folder})")
+    return config if config.name else config.model_copy(update={"name": folder.name or "task"})
+
+
+def load_project_config(folder: Path, environ: Mapping[str, str]) -> ProjectConfig:
+    """Read the promptyard.yaml of `folder` or of the nearest folder above it.
+
+    Without one the defaults hold. Variables of `ENVIRONMENT` override the file; an empty one counts
+    as not set. A store given by a relative path lies beside the file; without a file, or given by
+    the environment, relative to where the program runs.
+
+    Raises ConfigError in one line with file, line, key (or the variable) and the nearest known one;
+    also for a variable that begins with PROMPTYARD_ and is none of ours, save PROMPTYARD_API_KEY
+    and the one that `models.api_key_env` names.
+    """
+    source = _project_file(folder)
+    data = _without_empty(source.data) if source else {}
+    given = _environment(environ, data)
+    for name, location in given.items():
+        data = _with_value(data, location, _plain_value(location, environ[name].strip()))
+    variables = {location: name for name, location in given.items()}
+
+    def place(location: Location) -> Place:
+        if location in variables or source is None:
+            return Place(f"environment: {variables.get(location, location_text(location))}", 0)
+        line = source.line(location)
+        return Place(f"{source.path}:{line}: {location_text(location)}", line)
+
+    config = validated(ProjectConfig, data, place)
+    if source is None or ("store",) in variables:
+        return config
+    return config.model_copy(update={"store": _store_beside(source, config.store)})
+
+
+def _no_task(path: Path, file: Path) -> str:
+    if not file.parent.is_dir():
+        return f"{path}: there is no such folder or file (looked in {file.parent.resolve()})"
+    others = [item.name for item in sorted(file.parent.glob("*.y*ml"))]
+    close = difflib.get_close_matches(file.name, others, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else "`promptyard init` writes one"
+    return f"{path}: there is no {file.name} (looked in {file.parent.resolve()}); {hint}"
+
+
+def _without_empty(data: Mapping[str, Json]) -> dict[str, Json]:
+    """Drop keys that have nothing behind them: `models:` with all of its lines commented out."""
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _slips(data: Mapping[str, Json]) -> Iterator[Problem]:
+    """Find keys of checks that are near misses of common ones.
+
+    A check may have any option, so only slips of long names count, and a name made longer or
+    shorter is a name of its own (`weights`). Whether a check has an option is known to its metric.
+    """
+    checks = data.get("checks")
+    for number, item in enumerate(cast("list[Json]", checks) if isinstance(checks, list) else []):
+        for key in as_object(item) or {}:
+            for known in CheckEntry.model_fields:
+                if len(known) > 4 and _is_slip(key, known):
+                    reason = f"unknown key; did you mean '{known}'?"
+                    yield Problem(("checks", number, key), reason, rank=0)
+
+
+def _is_slip(key: str, known: str) -> bool:
+    if key.startswith(known) or known.startswith(key):
+        return False
+    return bool(difflib.get_close_matches(key, (known,), cutoff=0.8))
+
+
+def _named_files(config: TaskConfig) -> Iterator[tuple[Location, str]]:
+    yield ("prompt",), config.prompt
+    for number, name in enumerate(config.cases):
+        yield ("cases", number), name
+    for step, name in config.program.steps.items():
+        yield ("program", "steps", step), name
+
+
+def _project_file(folder: Path) -> YamlFile | None:
+    start = folder.resolve()
+    files = (candidate / PROJECT_FILE for candidate in (start, *start.parents))
+    found = next((file for file in files if _is_file(file)), None)
+    return read_yaml(found) if found else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder above that may not be looked into
+        return False
+
+
+def _environment(environ: Mapping[str, str], data: Mapping[str, Json]) -> dict[str, Location]:
+    """Return our variables that are set, and refuse those that look like ours and are not."""
+    models = as_object(data.get("models")) or {}
+    for name in sorted(environ):
+        known = name in ENVIRONMENT or name in (KEY_VARIABLE, models.get("api_key_env"))
+        if name.startswith("PROMPTYARD_") and not known:
+            hint = did_you_mean(name, (*ENVIRONMENT, KEY_VARIABLE))
+            raise ConfigError(f"environment: {name}: unknown variable{hint}")
+    return {key: where for key, where in ENVIRONMENT.items() if environ.get(key, "").strip()}
+
+
+def _plain_value(location: Location, text: str) -> Json:
+    """Read a number where one belongs; what is none stays text, and is refused as such."""
+    if location[0] != "limits":
+        return text
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _with_value(data: Mapping[str, Json], location: Location, value: Json) -> dict[str, Json]:
+    key, rest = str(location[0]), location[1:]
+    if not rest:
+        return {**data, key: value}
+    section = as_object(data.get(key, {}))
+    # A section that is none is left as it is, to be refused where it stands.
+    return {**data, key: data[key] if section is None else _with_value(section, rest, value)}
+
+
+def _store_beside(source: YamlFile, store: str) -> str:
+    if re.match(r"[^/]*://[^/@]*:[^/@]+@", store):
+        raise ConfigError(
+            f"{source.path}:{source.line(('store',))}: store: the address holds a password; set "
+            "PROMPTYARD_STORE in the environment instead"
+        )
+    if "://" in store or store == ":memory:":
+        return store
+    return str(source.path.parent / store)

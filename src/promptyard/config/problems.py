@@ -1,0 +1,180 @@
+"""Words what is wrong with a configuration: where, expected what, got what, nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from promptyard.config.yaml_file import Location
+from promptyard.errors import ConfigError
+from promptyard.records.base import Json, as_object
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Place(NamedTuple):
+    """Where a location stands for a person (`task.yaml:12: checks[1].tag`), and its line."""
+
+    text: str
+    line: int
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong. Those of lower rank are the likelier cause and come first."""
+
+    location: Location
+    reason: str
+    rank: int = 1
+
+
+def validated(
+    model: type[ModelT],
+    data: Mapping[str, Json],
+    place: Callable[[Location], Place],
+    found: Iterable[Problem] = (),
+) -> ModelT:
+    """Validate plain data strictly (no text for a number); `found` are problems known before.
+
+    Raises ConfigError in one line for the first problem in the file, and how many more there are.
+    """
+    problems = list(found)
+    result: ModelT | None = None
+    try:
+        # JSON mode: strict about scalars, while a list may still become a tuple.
+        result = model.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        known = _KnownKeys(model)
+        problems += [_problem(item, data, known) for item in error.errors()]
+    if result is not None and not problems:
+        return result
+    problems.sort(key=lambda item: (item.rank, place(item.location).line))
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    raise ConfigError(f"{place(first.location).text}: {first.reason}{more}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Write how an error about an unknown word ends: the nearest one, else all."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known: {', '.join(names) or 'none'}"
+
+
+_SECRET_KEYS = frozenset({"api_key_env", "base_url", "store"})
+
+_EXPECTED: Mapping[str, str] = {
+    "bool_type": "true or false",
+    "dict_type": "keys and values",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "mapping_type": "keys and values",
+    "model_type": "keys and values",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+
+_LIMITS: Mapping[str, tuple[str, str]] = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _problem(error: ErrorDetails, data: Mapping[str, Json], known: _KnownKeys) -> Problem:
+    location: Location = error["loc"]
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(location[-1]), known.at(location[:-1]))
+        return Problem(location, f"unknown key{hint}", rank=0)
+    if kind == "missing":
+        return Problem(location, f"required key is missing{_sibling(location, data)}", rank=2)
+    context = cast("Mapping[str, Any]", error.get("ctx") or {})
+    got = "" if location and location[-1] in _SECRET_KEYS else f", got {_shown(error['input'])}"
+    if kind in _EXPECTED:
+        reason = f"expected {_EXPECTED[kind]}{got}"
+        if kind == "string_type" and isinstance(error["input"], bool | int | float):
+            reason += "; put it in quotes"
+    elif kind in _LIMITS:
+        words, key = _LIMITS[kind]
+        reason = f"must be {words} {context[key]:g}{got}"
+    elif kind == "literal_error":
+        allowed = str(context["expected"])
+        names = [name.strip("'") for name in allowed.replace(" or ", ", ").split(", ")]
+        reason = f"expected {allowed}{got}{_near(error['input'], names)}"
+    elif kind in ("too_short", "string_too_short"):
+        reason = "must not be empty"
+    elif kind == "value_error":
+        reason = str(context["error"])
+    else:
+        reason = error["msg"][:1].lower() + error["msg"][1:]
+    return Problem(location, reason)
+
+
+def _near(value: Json, names: list[str]) -> str:
+    close = difflib.get_close_matches(str(value), names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _shown(value: Json) -> str:
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    text = f"'{text[1:-1]}'" if isinstance(value, str) else text
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _sibling(location: Location, data: Mapping[str, Json]) -> str:
+    """Name the key that stands where a missing one should, if one is near."""
+    around: Json = data
+    for part in location[:-1]:
+        around = around[part]
+    siblings = as_object(around) or {}
+    close = difflib.get_close_matches(str(location[-1]), list(siblings), n=1)
+    return f"; is '{close[0]}' a slip of '{location[-1]}'?" if close else ""
+
+
+class _KnownKeys:
+    """The keys that a model knows at a location, read off its JSON Schema."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._schema: Json = model.model_json_schema()
+
+    def at(self, location: Location) -> list[str]:
+        """Return the keys of the object at a location; none where any key may stand."""
+        nodes = [self._schema]
+        for part in location:
+            nodes = [child for node in self._choices(nodes) for child in self._child(node, part)]
+        return [name for node in self._choices(nodes) for name in node.get("properties", {})]
+
+    def _choices(self, nodes: list[Json]) -> list[Json]:
+        """Follow references and alternatives."""
+        plain: list[Json] = []
+        pending = list(nodes)
+        while pending:
+            node = pending.pop()
+            if "$ref" in node:
+                pending.append(self._schema["$defs"][node["$ref"].rsplit("/", 1)[-1]])
+            elif "anyOf" in node:
+                pending += node["anyOf"]
+            else:
+                plain.append(node)
+        return plain
+
+    @staticmethod
+    def _child(node: Json, part: int | str) -> list[Json]:
+        if isinstance(part, int):
+            child = node.get("items")
+        else:
+            child = node.get("properties", {}).get(part) or node.get("additionalProperties")
+        return [child] if isinstance(child, dict) else []

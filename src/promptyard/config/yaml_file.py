@@ -1,0 +1,138 @@
+"""Reads a YAML file as plain data and remembers the line of every key.
+
+YAML 1.2, so `no` and `on` are texts. What is not plain data (dates, sets, tags of other languages,
+keys that are no text) is refused, and so is a key that stands twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from promptyard.errors import ConfigError
+from promptyard.records.base import Json, as_object
+
+Location: TypeAlias = "tuple[int | str, ...]"
+
+MAX_VALUES = 20_000  # aliases can make a small file say a great deal
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = frozenset(_TAG + name for name in ("str", "int", "float", "bool", "null"))
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """The content of a file, which is keys and values, and where each of them stands."""
+
+    path: Path
+    data: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    lines: Mapping[Location, int] = field(default_factory=dict[Location, int])
+
+    def line(self, location: Location) -> int:
+        """Return the line of a key (from 1), or of the nearest key around it."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location, 1)
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Read one file; an empty file has no keys.
+
+    Raises ConfigError with file, line and key. FileNotFoundError is the caller's, who knows where
+    else it looked.
+    """
+    text = _read_text(path)
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    yaml: Any = YAML(typ="safe", pure=True)  # untyped library
+    yaml.composer.warn_double_anchors = False
+    try:
+        root: Any = yaml.compose(text)
+        lines = {} if root is None else _locate(path, root)
+        data: Json = None if root is None else yaml.constructor.construct_document(root)
+    except RecursionError:
+        raise ConfigError(f"{path}:1: not YAML that can be read: nested too deeply") from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(
+            f"{path}:{line}: not YAML: {problem}; check indentation, quotes and brackets"
+        ) from None
+    except ValueError as error:  # a number with thousands of digits
+        raise ConfigError(f"{path}:1: not YAML that can be read: {error}") from None
+    if data is None:
+        return YamlFile(path)
+    values = as_object(data)
+    if values is None:
+        raise ConfigError(
+            f"{path}:{lines[()]}: expected keys and values (`key: value`), "
+            f"got {type(data).__name__}"
+        )
+    return YamlFile(path, values, lines)
+
+
+def location_text(location: Location) -> str:
+    """Write a location as a person would: `checks[1].severity`."""
+    text = ""
+    for part in location:
+        shown = repr(part)[1:-1] if isinstance(part, str) else f"[{part}]"
+        text += f".{shown}" if text and isinstance(part, str) else shown
+    return text
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _locate(path: Path, root: Any) -> dict[Location, int]:
+    """Map every location to its line; refuses what is not plain data."""
+    lines: dict[Location, int] = {(): root.start_mark.line + 1}
+    pending: list[tuple[Location, Any]] = [((), root)]
+    while pending:
+        location, node = pending.pop()
+        where = f"{path}:{lines[location]}: {location_text(location)}"
+        if len(lines) > MAX_VALUES:
+            raise ConfigError(f"{where}: more than {MAX_VALUES} values; is an alias inside itself?")
+        tag = str(node.tag)
+        if tag == f"{_TAG}map":
+            for key, value in node.value:
+                inner = (*location, _key(key, where))
+                if inner in lines:
+                    again = f"{path}:{key.start_mark.line + 1}: {location_text(inner)}"
+                    raise ConfigError(f"{again}: the key stands twice; keep one")
+                lines[inner] = key.start_mark.line + 1
+                pending.append((inner, value))
+        elif tag == f"{_TAG}seq":
+            for number, value in enumerate(node.value):
+                lines[*location, number] = value.start_mark.line + 1
+                pending.append(((*location, number), value))
+        elif tag not in _PLAIN_TAGS:
+            raise ConfigError(f"{where}: {tag.removeprefix(_TAG)} is no plain value; quote it")
+        elif tag == f"{_TAG}float" and not _is_finite(node.value):
+            raise ConfigError(f"{where}: non-finite number {node.value}; leave the key out")
+    return lines
+
+
+def _key(node: Any, where: str) -> str:
+    if str(node.tag) not in (f"{_TAG}str", f"{_TAG}merge"):
+        raise ConfigError(f"{where}: the key {node.value!s:.40} is no text; quote it")
+    return str(node.value)
+
+
+def _is_finite(written: str) -> bool:
+    try:
+        return math.isfinite(float(written.replace("_", "")))
+    except ValueError:  # .inf and .nan
+        return False

@@ -1,0 +1,144 @@
+"""Loads cases from files or from Python values, with the same checks for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from promptyard.errors import EvalSetError
+from promptyard.evalset import IMPORTERS
+from promptyard.evalset.case_row import case_from_row
+from promptyard.evalset.strict_json import find_fault
+from promptyard.evalset.wording import nearest, one_line
+from promptyard.protocols import Importer
+from promptyard.records.base import Json, canonical_json
+from promptyard.records.cases import Case
+
+
+def load_cases(
+    paths: Sequence[Path],
+    *,
+    cluster_key: str | None = None,
+    importers: Mapping[str, Callable[[], Importer]] = IMPORTERS,
+) -> tuple[Case, ...]:
+    """Read all cases of one eval set, in the order of files and rows. Streams each file.
+
+    Args:
+        paths: the files; their suffixes choose the importers.
+        cluster_key: an input variable, or the `key` of tags written `key:value`, whose value is
+            the cluster of a case that gives none.
+        importers: by suffix, the dot included.
+
+    Raises EvalSetError in one line with file, line and key: a file that is missing or unreadable, a
+    row that is no case, an id that is there twice (naming both lines), no cases at all.
+    """
+    if not paths:
+        raise EvalSetError("no case files were named; set `cases` in task.yaml")
+    rows = (item for path in paths for item in _rows_of(path, importers))
+    return _collect(rows, ", ".join(str(path) for path in paths), cluster_key)
+
+
+def cases_from_rows(
+    rows: Iterable[Mapping[str, Json] | Case],
+    *,
+    source: str = "cases",
+    cluster_key: str | None = None,
+) -> tuple[Case, ...]:
+    """Build cases of dicts (keys as in cases.jsonl) or Case objects.
+
+    Raises EvalSetError as `load_cases`, with `cases[3]` as the position.
+    """
+    located = ((f"{source}[{number}]", row) for number, row in enumerate(rows))
+    return _collect(located, source, cluster_key)
+
+
+def _rows_of(
+    path: Path, importers: Mapping[str, Callable[[], Importer]]
+) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    importer = importers.get(path.suffix.lower())
+    if importer is None:
+        raise EvalSetError(
+            f"{path}: no importer reads '{path.suffix}' files{nearest(path.suffix, importers)}"
+        )
+    try:
+        for number, row in importer().read(path):
+            yield f"{path}:{number}", row
+    except FileNotFoundError:
+        raise EvalSetError(
+            f"{path}: there is no such case file (looked in {path.resolve().parent}); check "
+            "`cases` in task.yaml"
+        ) from None
+    except OSError as error:
+        raise EvalSetError(f"{path}: the case file cannot be read: {error.strerror}") from None
+
+
+def _collect(
+    rows: Iterable[tuple[str, Mapping[str, Json] | Case]], source: str, cluster_key: str | None
+) -> tuple[Case, ...]:
+    cases: list[Case] = []
+    first_at: dict[str, str] = {}
+    clashes: list[str] = []
+    for position, row in rows:
+        case = _case(row, position)
+        if case.id in first_at:
+            named = isinstance(row, Case) or row.get("id") is not None
+            clashes.append(_clash(case.id, position, first_at[case.id], named=named))
+        first_at.setdefault(case.id, position)
+        cases.append(case)
+    if clashes:
+        more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
+        raise EvalSetError(clashes[0] + more)
+    if not cases:
+        raise EvalSetError(f'{source}: no cases; add at least one, such as {{"input": "..."}}')
+    return tuple(cases) if cluster_key is None else _clustered(cases, source, cluster_key)
+
+
+def _case(row: object, position: str) -> Case:
+    if isinstance(row, Mapping):
+        return case_from_row(cast("Mapping[str, Json]", row), position)
+    if not isinstance(row, Case):
+        raise EvalSetError(f"{position}: expected a dict or a Case, got {type(row).__name__}")
+    if not row.id.strip():
+        raise EvalSetError(f"{position}: id: expected text that is not blank")
+    if fault := find_fault({"input": dict(row.input), "expected": row.expected}):
+        raise EvalSetError(f"{position}: {fault.path}: {fault.reason}")
+    return row
+
+
+def _clash(case_id: str, position: str, first: str, *, named: bool) -> str:
+    if named:
+        return (
+            f"{position}: id '{one_line(case_id)}' is already used at {first}; give each case its "
+            "own id"
+        )
+    return (
+        f"{position}: the case is the same as the one at {first}; remove one, or give both an id "
+        "if it shall count twice"
+    )
+
+
+def _clustered(cases: Sequence[Case], source: str, key: str) -> tuple[Case, ...]:
+    clusters = [_cluster_of(case, key) for case in cases]
+    if not any(clusters) and not any(case.cluster for case in cases):
+        known = dict.fromkeys(name for case in cases for name in case.input)
+        known |= dict.fromkeys(tag.split(":")[0] for c in cases for tag in c.tags if ":" in tag)
+        raise EvalSetError(
+            f"{source}: splits.cluster: no case has an input variable or a tag 'key:value' named "
+            f"'{one_line(key)}'{nearest(key, known)}"
+        )
+    return tuple(
+        case.model_copy(update={"cluster": cluster}) if cluster and not case.cluster else case
+        for case, cluster in zip(cases, clusters, strict=True)
+    )
+
+
+def _cluster_of(case: Case, key: str) -> str | None:
+    value: Json = case.input.get(key)
+    if value is None:
+        tag = next((tag for tag in case.tags if tag.startswith(f"{key}:")), None)
+        value = None if tag is None else tag.removeprefix(f"{key}:")
+    if value is None:
+        return None
+    written = value if isinstance(value, str) else canonical_json(value)
+    return written.strip() or None

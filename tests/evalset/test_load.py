@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptyard.errors import EvalSetError
+from promptyard.evalset import IMPORTERS
+from promptyard.evalset.load import cases_from_rows, load_cases
+from promptyard.records.base import Json
+from promptyard.records.cases import SPLITS, Case, CheckSpec, case_id
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NAME = TEXT.filter(lambda text: bool(text.strip()))
+DATA: st.SearchStrategy[Json] = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=5,
+)
+CHECKS = st.builds(
+    CheckSpec,
+    type=NAME,
+    severity=st.none() | st.sampled_from(["hard", "soft"]),
+    tag=st.none() | TEXT,
+    weight=st.floats(0.1, 10),
+    options=st.dictionaries(st.sampled_from(["value", "field", "pattern"]), DATA, max_size=2),
+)
+CASES = st.builds(
+    Case,
+    id=NAME,
+    input=st.dictionaries(TEXT, DATA, max_size=3),
+    expected=DATA,
+    rubric=st.none() | TEXT,
+    checks=st.lists(CHECKS, max_size=2).map(tuple),
+    kind=st.sampled_from(["representative", "edge", "adversarial"]),
+    tags=st.lists(TEXT, max_size=2).map(tuple),
+    cluster=st.none() | NAME,
+    weight=st.floats(0.1, 10),
+    split=st.none() | st.sampled_from(SPLITS),
+    critical=st.booleans(),
+    source=st.none() | TEXT,
+)
+CASE_LISTS = st.lists(CASES, min_size=1, max_size=4, unique_by=lambda case: case.id)
+
+
+def write(path: Path, *rows: Json) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def refusal(*paths: Path, cluster_key: str | None = None) -> str:
+    with pytest.raises(EvalSetError) as caught:
+        load_cases(paths, cluster_key=cluster_key)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@given(cases=CASE_LISTS)
+def test_written_cases_are_read_back(
+    cases: list[Case], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("cases")
+    lines = write(folder / "cases.jsonl", *(case.model_dump(mode="json") for case in cases))
+    array = folder / "cases.json"
+    array.write_text(json.dumps([case.model_dump(mode="json") for case in cases]), "utf-8")
+    assert load_cases([lines]) == load_cases([array]) == tuple(cases)
+
+
+@given(cases=CASE_LISTS)
+def test_rows_and_records_give_the_same_cases(cases: list[Case]) -> None:
+    rows = [case.model_dump() for case in cases]
+    assert cases_from_rows(rows) == cases_from_rows(cases) == tuple(cases)
+
+
+def test_several_files_are_one_eval_set_in_their_order(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.jsonl", {"input": "1"}, {"input": "2"})
+    second = tmp_path / "b.csv"
+    second.write_text("input\n3\n", "utf-8")
+    cases = load_cases([second, first])
+    assert [case.input["input"] for case in cases] == ["3", "1", "2"]
+
+
+def test_an_id_that_is_there_twice_names_both_lines(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.jsonl", {"id": "c1", "input": "1"}, {"id": "c2", "input": "2"})
+    second = write(tmp_path / "b.jsonl", {"id": "c2", "input": "3"}, {"id": "c1", "input": "4"})
+    message = refusal(first, second)
+    assert f"{second}:1: id 'c2' is already used at {first}:2" in message
+    assert message.endswith("(and 1 more)")
+
+
+def test_the_same_case_twice_names_both_lines(tmp_path: Path) -> None:
+    row = {"input": "1", "expected": "x"}
+    path = write(tmp_path / "a.jsonl", row, {"input": "1", "expected": "y"}, row)
+    message = refusal(path)
+    assert f"{path}:3: the case is the same as the one at {path}:1" in message
+    assert case_id({"input": "1"}, "x") not in message
+
+
+def test_python_rows_are_named_by_their_position() -> None:
+    with pytest.raises(EvalSetError, match=r"^cases\[1\]: inptu: unknown key; did you mean 'inpu"):
+        cases_from_rows([{"input": "a"}, {"inptu": "b"}])
+    with pytest.raises(EvalSetError, match=r"^rows\[2\]: id 'x' is already used at rows\[0\]"):
+        cases_from_rows(
+            [{"id": "x", "input": "a"}, {"input": "b"}, Case(id="x", input={})], source="rows"
+        )
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("text", "expected a dict or a Case, got str"),
+        (("a", "b"), "expected a dict or a Case, got tuple"),
+        (Case(id=" ", input={"a": 1}), "id: expected text that is not blank"),
+        (Case(id="c", input={"a": float("nan")}), "input.a: non-finite number"),
+        (Case(id="c", input={}, expected=[float("inf")]), "expected[0]: non-finite number"),
+    ],
+)
+def test_what_is_no_case_is_refused(row: Json, reason: str) -> None:
+    with pytest.raises(EvalSetError) as caught:
+        cases_from_rows([{"input": "ok"}, row])
+    assert str(caught.value).startswith(f"cases[1]: {reason}")
+
+
+def test_no_cases_are_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "cases.jsonl")
+    assert refusal(path).startswith(f"{path}: no cases; add at least one")
+    with pytest.raises(EvalSetError, match=r"^cases: no cases"):
+        cases_from_rows([])
+    assert "no case files were named" in refusal()
+
+
+def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    message = refusal(tmp_path / "casse.jsonl")
+    assert message.startswith(f"{tmp_path / 'casse.jsonl'}: there is no such case file")
+    assert f"(looked in {tmp_path})" in message
+
+
+def test_a_folder_is_no_case_file(tmp_path: Path) -> None:
+    (tmp_path / "cases.jsonl").mkdir()
+    assert "cannot be read: Is a directory" in refusal(tmp_path / "cases.jsonl")
+
+
+def test_an_unknown_kind_of_file_names_the_nearest_known_one(tmp_path: Path) -> None:
+    assert "no importer reads '.jsnl' files; did you mean '.jsonl'?" in refusal(tmp_path / "a.jsnl")
+    message = refusal(tmp_path / "a.xlsx")
+    assert "no importer reads '.xlsx' files; known: .jsonl, .ndjson, .json, .csv, .tsv" in message
+
+
+def test_suffixes_may_be_in_capitals(tmp_path: Path) -> None:
+    assert len(load_cases([write(tmp_path / "CASES.JSONL", {"input": "a"})])) == 1
+
+
+def test_further_importers_may_be_given(tmp_path: Path) -> None:
+    class OneWordALine:
+        name = "words"
+
+        def read(self, path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
+            yield from enumerate(({"input": word} for word in path.read_text().split()), 1)
+
+    path = tmp_path / "cases.words"
+    path.write_text("one two")
+    cases = load_cases([path], importers={**IMPORTERS, ".words": OneWordALine})
+    assert [case.input for case in cases] == [{"input": "one"}, {"input": "two"}]
+
+
+def test_the_cluster_is_read_from_a_variable_or_a_tag() -> None:
+    rows: list[Json] = [
+        {"input": {"text": "a", "thread": "t1"}},
+        {"input": {"text": "b", "thread": 7}},
+        {"input": {"text": "c", "thread": {"y": 1, "x": 2}}},
+        {"input": {"text": "d"}, "tags": ["other:1", "thread:t1"]},
+        {"input": {"text": "e", "thread": "t1"}, "cluster": "own"},
+        {"input": {"text": "f", "thread": None}, "tags": ["thread"]},
+        {"input": {"text": "g", "thread": " "}},
+    ]
+    clusters = [case.cluster for case in cases_from_rows(rows, cluster_key="thread")]
+    assert clusters == ["t1", "7", '{"x":2,"y":1}', "t1", "own", None, None]
+
+
+def test_the_cluster_does_not_change_the_id() -> None:
+    row = {"input": {"text": "a", "thread": "t1"}}
+    (with_key,) = cases_from_rows([row], cluster_key="thread")
+    (without,) = cases_from_rows([row])
+    assert with_key == without.model_copy(update={"cluster": "t1"})
+
+
+def test_a_cluster_key_that_no_case_has_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"input": {"thread_id": 1}, "tags": ["topic:x", "plain"]})
+    message = refusal(path, cluster_key="thread")
+    assert message.startswith(f"{path}: splits.cluster: no case has an input variable or a tag")
+    assert "named 'thread'; did you mean 'thread_id'?" in message
+    assert "known: thread_id, topic" in refusal(path, cluster_key="zzz")
