@@ -73,6 +73,34 @@ class CallContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_of_several_ends_at_once_one_counts(self) -> None:
+        """Also two ends that wait for the same commit are a first and a second one."""
+
+        async def body(store: Store) -> None:
+            attempt = await store.start_attempt("run-1", "task", "key-1")
+            results = await asyncio.gather(
+                *(store.finish_attempt(attempt, outcome=f"kind-{i}") for i in range(8)),
+                return_exceptions=True,
+            )
+            (row,) = await store.attempts("run-1")
+            assert [type(result) for result in results].count(Conflict) == 7
+            assert results[int(row["outcome"].removeprefix("kind-"))] is None
+
+        self.with_store(body)
+
+    def test_an_attempt_that_failed_stores_no_answer(self) -> None:
+        """What came with a failure was paid for and counts, but nobody may use it."""
+
+        async def body(store: Store) -> None:
+            attempt = await store.start_attempt("run-1", "task", "key-1")
+            broken = Completion(text="brok", usage=Usage(output_tokens=3))
+            await store.finish_attempt(attempt, outcome="bad_response", completion=broken)
+            assert await store.completions(["key-1"], "run-1") == {}
+            (row,) = await store.attempts("run-1")
+            assert (row["outcome"], row["tokens"]) == ("bad_response", 3)
+
+        self.with_store(body)
+
     def test_unusual_texts_come_back_as_they_went_in(self) -> None:
         """Nothing that a model writes is refused or changed: NUL, emoji, lone surrogates, 1 MB."""
         answers = {

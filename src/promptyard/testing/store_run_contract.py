@@ -42,8 +42,8 @@ class RunContract(StoreSuite):
 
         self.with_store(body)
 
-    def test_a_run_can_be_interrupted_and_resumed_until_it_is_finished(self) -> None:
-        """Every status may follow another, but a finished run stays finished, with its result."""
+    def test_a_run_can_be_interrupted_and_resumed(self) -> None:
+        """What is finished does not fail afterwards, but may be taken up; its result stays."""
 
         async def body(store: Store) -> None:
             header = sample_header("run-1")
@@ -55,11 +55,17 @@ class RunContract(StoreSuite):
             result = sample_run(header)
             await store.set_run_status("run-1", "finished", result)
             await store.set_run_status("run-1", "finished")
-            with raises(Conflict):
-                await store.set_run_status("run-1", "running")
-            assert await store.run_result("run-1") == result
+            late: tuple[RunStatus, ...] = ("interrupted", "failed")
+            for status in late:
+                with raises(Conflict):
+                    await store.set_run_status("run-1", status)
             (row,) = await store.runs()
             assert (row["status"], row["sentence"]) == ("finished", result.verdict.sentence)
+            await store.set_run_status("run-1", "running")
+            assert await store.run_result("run-1") == result
+            better = result.model_copy(update={"n_candidates": 9})
+            await store.set_run_status("run-1", "finished", better)
+            assert await store.run_result("run-1") == better
 
         self.with_store(body)
 

@@ -1,0 +1,69 @@
+"""Brings a database to the tables of this version.
+
+The revision is looked up by plain SQL, so that a store that is up to date opens without Alembic.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from sqlalchemy import Connection, column, inspect, select, table
+
+from promptyard.errors import StorageError
+from promptyard.storage.tables import metadata
+
+REVISIONS = ("0001",)
+"""All revisions, oldest first; each is a file of `versions/`."""
+
+HEAD = REVISIONS[-1]
+_VERSION_TABLE = "alembic_version"
+_alembic = threading.Lock()  # Alembic keeps its context in module globals
+
+
+def is_current(connection: Connection, shown: str) -> bool:
+    """Return whether the tables are those of this version.
+
+    Raises StorageError when a newer version wrote the database, or when it is not ours.
+    """
+    present = set(inspect(connection).get_table_names())
+    revision = _revision(connection) if _VERSION_TABLE in present else None
+    ours = present & metadata.tables.keys()
+    if revision is None and ours:
+        raise StorageError(
+            f"The database {shown} holds tables of another application "
+            f"({', '.join(sorted(ours))}); give the store a database of its own."
+        )
+    if revision is not None and revision not in REVISIONS:
+        if "completions" not in ours:
+            raise StorageError(
+                f"The database {shown} is managed by the migrations of another application; "
+                "give the store a database of its own."
+            )
+        raise StorageError(
+            f"The store {shown} was written by a newer Promptyard (revision {revision}, this one "
+            f"knows {HEAD}); upgrade: pip install --upgrade promptyard"
+        )
+    return revision == HEAD
+
+
+def migrate(connection: Connection) -> None:
+    """Run the missing migrations in the transaction that `connection` is in.
+
+    The caller holds the database's write lock and commits.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    folder = str(Path(__file__).parent)
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    with _alembic:
+        command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    version_table = table(_VERSION_TABLE, column("version_num"))
+    return connection.execute(select(version_table.c.version_num)).scalar()

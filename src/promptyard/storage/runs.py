@@ -1,0 +1,143 @@
+"""Runs and what belongs to one: its journal, its reports, its eval set, its look at the holdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from promptyard.errors import Conflict, NotFound
+from promptyard.records.cases import EvalSet
+from promptyard.records.runs import Run, RunHeader, RunStatus
+from promptyard.records.scores import Report
+from promptyard.storage.stored_text import from_text, shown_text, to_text
+from promptyard.storage.tables import (
+    eval_sets,
+    insert_once,
+    insert_or_replace,
+    journal,
+    looks,
+    reports,
+    runs,
+)
+
+
+def insert_run(connection: Connection, header: RunHeader) -> None:
+    """Record a new run as running. Raises Conflict when its id is taken."""
+    row = {
+        "id": header.id,
+        "task": header.task,
+        "status": "running",
+        "started_at": shown_text(header.started_at),
+        "sentence": "",
+        "header": to_text(header),
+    }
+    inserted = insert_once(connection, runs).values(row).returning(runs.c.seq)
+    if connection.execute(inserted).first() is None:
+        raise Conflict(f"There is a run '{header.id}' already; resume it or take another id.")
+
+
+def read_header(connection: Connection, run_id: str) -> RunHeader:
+    """Return how a run was started. Raises NotFound."""
+    return from_text(RunHeader, _run_row(connection, run_id)["header"])
+
+
+def read_result(connection: Connection, run_id: str) -> Run | None:
+    """Return the result of a run, None while it has none. Raises NotFound."""
+    text = _run_row(connection, run_id)["result"]
+    return None if text is None else from_text(Run, text)
+
+
+def update_status(
+    connection: Connection, run_id: str, status: RunStatus, result: Run | None
+) -> None:
+    """Record how a run stands. Raises NotFound.
+
+    Raises Conflict when a finished run would be interrupted or failed: that is said by a process
+    that does not know of the result. It may be taken up again, with a larger budget for instance.
+    """
+    present = _run_row(connection, run_id)["status"]
+    if present == "finished" and status in ("interrupted", "failed"):
+        raise Conflict(
+            f"Run '{run_id}' is finished and cannot become {status}; another process finished it."
+        )
+    changes: dict[str, Any] = {"status": status}
+    if result is not None:
+        changes["result"] = to_text(result)
+        changes["sentence"] = shown_text(result.verdict.sentence)
+    connection.execute(update(runs).where(runs.c.id == run_id).values(changes))
+
+
+def list_runs(connection: Connection, task: str | None, limit: int) -> list[dict[str, Any]]:
+    """List runs, the one recorded last first."""
+    query = select(runs.c.id, runs.c.task, runs.c.status, runs.c.started_at, runs.c.sentence)
+    if task is not None:
+        query = query.where(runs.c.task == task)
+    query = query.order_by(runs.c.seq.desc()).limit(limit)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def insert_journal_entry(
+    connection: Connection, run_id: str, kind: str, payload: str, at: str
+) -> None:
+    """Append an entry; the caller holds the run's lock."""
+    last = select(func.max(journal.c.seq)).where(journal.c.run_id == run_id)
+    seq = (connection.execute(last).scalar() or 0) + 1
+    connection.execute(
+        insert(journal).values(run_id=run_id, seq=seq, kind=kind, payload=payload, at=at)
+    )
+
+
+def list_journal(connection: Connection, run_id: str) -> list[dict[str, Any]]:
+    """All entries of a run in order."""
+    query = (
+        select(journal.c.seq, journal.c.kind, journal.c.payload, journal.c.at)
+        .where(journal.c.run_id == run_id)
+        .order_by(journal.c.seq)
+    )
+    rows = connection.execute(query).mappings()
+    return [{**row, "payload": json.loads(row["payload"])} for row in rows]
+
+
+def replace_report(
+    connection: Connection, run_id: str, purpose: str, report: Report, at: str
+) -> None:
+    """Store a report in the place of an older one of the same run, purpose, program and split."""
+    key = ("run_id", "purpose", "program_id", "split")
+    values = {
+        "run_id": run_id,
+        "purpose": purpose,
+        "program_id": report.program_id,
+        "split": report.split,
+        "report": to_text(report),
+        "saved_at": at,
+    }
+    connection.execute(insert_or_replace(connection, reports, key, values))
+
+
+def insert_look(connection: Connection, holdout_key: str, pair_key: str, at: str) -> int:
+    """Record a look once and count the pairs; the caller holds the lock of the holdout."""
+    row = {"holdout_key": holdout_key, "pair_key": pair_key, "looked_at": at}
+    connection.execute(insert_once(connection, looks).values(row))
+    count = select(func.count()).select_from(looks).where(looks.c.holdout_key == holdout_key)
+    return connection.execute(count).scalar_one()
+
+
+def insert_eval_set(connection: Connection, eval_set: EvalSet, at: str) -> None:
+    """Store a version of an eval set unless it is there."""
+    row = {
+        "name": eval_set.name,
+        "version": eval_set.version,
+        "eval_set": to_text(eval_set),
+        "saved_at": at,
+    }
+    connection.execute(insert_once(connection, eval_sets).values(row))
+
+
+def _run_row(connection: Connection, run_id: str) -> Mapping[str, Any]:
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no run '{run_id}'; `promptyard runs` lists the runs.")
+    return dict(row)

@@ -1,0 +1,253 @@
+"""The store on a SQL database: every method of the `Store` seam as one call of the database thread.
+
+What SQL a method runs stands in `completions`, `runs` and `versions`; how calls become
+transactions in `group_commit`; what differs between the databases in `database`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import Connection
+
+from promptyard.records.base import Json
+from promptyard.records.cases import EvalSet
+from promptyard.records.messages import Completion
+from promptyard.records.runs import Run, RunHeader, RunStatus
+from promptyard.records.scores import Report
+from promptyard.records.versions import Move, Pointer, PromptVersion
+from promptyard.storage import runs, versions
+from promptyard.storage.address import Address
+from promptyard.storage.completions import (
+    AttemptEnd,
+    AttemptStart,
+    Lookup,
+    find_completions,
+    finish_attempts,
+    list_attempts,
+    start_attempts,
+)
+from promptyard.storage.database import Database
+from promptyard.storage.group_commit import DatabaseThread
+from promptyard.storage.stored_text import check_names, json_text
+
+Result = TypeVar("Result")
+Operation: TypeAlias = Callable[[Connection], Any]
+
+
+def utc_now() -> str:
+    """The present time in UTC as ISO 8601 text with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+class SqlStore:
+    """A `Store` in SQLite or PostgreSQL; made by `open_store`.
+
+    `url` is the address without the password, fit to be shown. `clock` gives the time of every
+    row as text. A name or id holds up to 200 characters and no NUL; everything else any text.
+    """
+
+    def __init__(self, address: Address, clock: Callable[[], str] = utc_now) -> None:
+        self.url = address.shown
+        self._clock = clock
+        self._database = Database(address)
+        self._thread = DatabaseThread(self._database)
+
+    async def open(self) -> None:
+        """Open and migrate; does nothing when open. Raises StorageError saying what to do."""
+        if self._thread.ended:
+            self._thread = DatabaseThread(self._database)
+        await self._thread.open()
+
+    async def close(self) -> None:
+        """Write what is queued and close. Safe to call twice; the store may be opened again."""
+        await self._thread.close()
+
+    async def completions(self, keys: Sequence[str], run_id: str) -> Mapping[str, Completion]:
+        """Look up stored answers: this run's own whatever their finish, others' only clean ones.
+
+        Answers come back with `cached=True`. Lookups that wait together are one query.
+        """
+        check_names(run_id=run_id)
+        for key in keys:
+            check_names(key=key)
+        return await self._thread.read(find_completions, Lookup(tuple(keys), run_id))
+
+    async def start_attempt(self, run_id: str, role: str, key: str) -> int:
+        """Record that an attempt is about to be sent; returns its id, which counts up."""
+        check_names(run_id=run_id, role=role, key=key)
+        start = AttemptStart(run_id=run_id, role=role, key=key, at=self._clock())
+        return await self._thread.write(start_attempts, start)
+
+    async def finish_attempt(
+        self,
+        attempt_id: int,
+        *,
+        outcome: str,
+        body: Mapping[str, Json] | None = None,
+        completion: Completion | None = None,
+        base_url: str = "",
+        replicate: int = 0,
+    ) -> None:
+        """Record how an attempt ended and, when `ok`, its answer: both or neither is stored.
+
+        A second answer of the same run to the same key changes nothing, since the first may be in
+        use. Raises NotFound for an unknown attempt and Conflict for one that has ended.
+        """
+        check_names(outcome=outcome)
+        end = AttemptEnd(
+            attempt_id=attempt_id,
+            outcome=outcome,
+            body=None if body is None else json_text(dict(body)),
+            completion=completion,
+            base_url=base_url,
+            replicate=replicate,
+            at=self._clock(),
+        )
+        await self._thread.write(finish_attempts, end)
+
+    async def attempts(self, run_id: str) -> Sequence[Mapping[str, Any]]:
+        """All attempts of a run as started: id, key, role, outcome, tokens, cost_usd, times.
+
+        `outcome`, `tokens`, `cost_usd` and `finished_at` are None while unknown.
+        """
+        check_names(run_id=run_id)
+        return await self._read(lambda connection: list_attempts(connection, run_id))
+
+    async def start_run(self, header: RunHeader) -> None:
+        """Record a new run as running. Raises Conflict when the id is taken."""
+        check_names(run_id=header.id, task=header.task)
+        await self._write(lambda connection: runs.insert_run(connection, header))
+
+    async def run_header(self, run_id: str) -> RunHeader:
+        """Return how a run was started. Raises NotFound."""
+        check_names(run_id=run_id)
+        return await self._read(lambda connection: runs.read_header(connection, run_id))
+
+    async def set_run_status(
+        self, run_id: str, status: RunStatus, result: Run | None = None
+    ) -> None:
+        """Record how a run stands and, at its end, its result; a result given before stays.
+
+        Raises NotFound for an unknown run, Conflict when a finished one would be interrupted or
+        failed; it may be taken up again, as running.
+        """
+        check_names(run_id=run_id)
+        await self._write(
+            lambda connection: runs.update_status(connection, run_id, status, result),
+            lock=f"run:{run_id}",
+        )
+
+    async def runs(self, task: str | None = None, limit: int = 50) -> Sequence[Mapping[str, Any]]:
+        """List runs, newest first: id, task, status, started_at, sentence (empty until decided)."""
+        check_names(task=task or "")
+        return await self._read(lambda connection: runs.list_runs(connection, task, limit))
+
+    async def run_result(self, run_id: str) -> Run | None:
+        """Return the result of a finished run, None while it has none. Raises NotFound."""
+        check_names(run_id=run_id)
+        return await self._read(lambda connection: runs.read_result(connection, run_id))
+
+    async def append_journal(self, run_id: str, kind: str, payload: Mapping[str, Json]) -> None:
+        """Append one entry to a run's journal; `seq` counts from 1 without gaps."""
+        check_names(run_id=run_id, kind=kind)
+        text, at = json_text(dict(payload)), self._clock()
+        await self._write(
+            lambda connection: runs.insert_journal_entry(connection, run_id, kind, text, at),
+            lock=f"run:{run_id}",
+        )
+
+    async def journal(self, run_id: str) -> Sequence[Mapping[str, Any]]:
+        """All entries of a run's journal in order: seq, kind, payload, at."""
+        check_names(run_id=run_id)
+        return await self._read(lambda connection: runs.list_journal(connection, run_id))
+
+    async def save_report(self, run_id: str, purpose: str, report: Report) -> None:
+        """Store a report under (run, purpose, program, split); writing it again replaces it."""
+        check_names(run_id=run_id, purpose=purpose, program_id=report.program_id)
+        at = self._clock()
+        await self._write(
+            lambda connection: runs.replace_report(connection, run_id, purpose, report, at)
+        )
+
+    async def count_look(self, holdout_key: str, pair_key: str) -> int:
+        """Count a look at a set of holdout cases; the same pair again is no new look.
+
+        Returns how many distinct pairs have looked at this set.
+        """
+        check_names(holdout_key=holdout_key, pair_key=pair_key)
+        at = self._clock()
+        return await self._write(
+            lambda connection: runs.insert_look(connection, holdout_key, pair_key, at),
+            lock=f"look:{holdout_key}",
+        )
+
+    async def save_eval_set(self, eval_set: EvalSet) -> None:
+        """Store a version of an eval set, once."""
+        check_names(eval_set=eval_set.name, eval_set_version=eval_set.version)
+        at = self._clock()
+        await self._write(lambda connection: runs.insert_eval_set(connection, eval_set, at))
+
+    async def add_version(self, version: PromptVersion) -> PromptVersion:
+        """Register a program under the next number; its time is now unless it has one.
+
+        The same digest again returns the version that is there, unchanged.
+        """
+        check_names(prompt=version.name, digest=version.digest)
+        at = self._clock()
+        return await self._write(
+            lambda connection: versions.insert_version(connection, version, at),
+            lock=f"prompt:{version.name}",
+        )
+
+    async def versions(self, name: str) -> Sequence[PromptVersion]:
+        """All versions of a prompt, oldest first."""
+        check_names(prompt=name)
+        return await self._read(lambda connection: versions.list_versions(connection, name))
+
+    async def version(self, name: str, number: int) -> PromptVersion:
+        """One version. Raises NotFound naming the numbers that exist."""
+        check_names(prompt=name)
+        return await self._read(lambda connection: versions.read_version(connection, name, number))
+
+    async def prompt_names(self) -> Sequence[str]:
+        """Names of all prompts with versions, sorted."""
+        return await self._read(versions.list_prompt_names)
+
+    async def pointers(self, name: str) -> Sequence[Pointer]:
+        """All pointers of a prompt, by name."""
+        check_names(prompt=name)
+        return await self._read(lambda connection: versions.list_pointers(connection, name))
+
+    async def move_pointer(self, move: Move) -> Move:
+        """Compare-and-set: move the pointer if it still is at `from_number`, and log it.
+
+        A `from_number` of None says that the pointer does not exist yet. Returns the move with its
+        time. Raises Conflict saying where the pointer is, NotFound when the target does not exist.
+        """
+        check_names(prompt=move.prompt, pointer=move.pointer)
+        at = self._clock()
+        return await self._write(
+            lambda connection: versions.apply_move(connection, move, at),
+            lock=f"prompt:{move.prompt}",
+        )
+
+    async def moves(self, name: str, pointer: str | None = None) -> Sequence[Move]:
+        """The log of moves, oldest first."""
+        check_names(prompt=name, pointer=pointer or "")
+        return await self._read(lambda connection: versions.list_moves(connection, name, pointer))
+
+    async def _read(self, operation: Callable[[Connection], Result]) -> Result:
+        return await self._thread.read(_each, operation)
+
+    async def _write(
+        self, operation: Callable[[Connection], Result], *, lock: str | None = None
+    ) -> Result:
+        return await self._thread.write(_each, operation, lock=lock)
+
+
+def _each(connection: Connection, operations: Sequence[Operation]) -> list[Any]:
+    """The batch of calls that are made one by one."""
+    return [operation(connection) for operation in operations]

@@ -1,0 +1,192 @@
+"""The tables of the store. `migrations/versions` makes them; a test holds the two together.
+
+Records are kept whole, as JSON text, beside the columns that queries need. Ids count in the order
+of writing. `versions` and `moves` refuse UPDATE and DELETE by triggers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Insert,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only in a column that is called INTEGER; it holds 64 bits there.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+completions = Table(
+    "completions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("replicate", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("body", Text),
+    Column("completion", Text, nullable=False),
+    Column("finish_reason", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("key", "run_id", name="uq_completions_key_run_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("outcome", Text),
+    Column("tokens", BigInteger),
+    Column("cost_usd", Float(53)),
+    Column("finished_at", Text),
+    Index("ix_attempts_run_id", "run_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("header", Text, nullable=False),
+    Column("result", Text),
+    UniqueConstraint("id", name="uq_runs_id"),
+    Index("ix_runs_task", "task"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("program_id", Text, primary_key=True),
+    Column("split", Text, primary_key=True),
+    Column("report", Text, nullable=False),
+    Column("saved_at", Text, nullable=False),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("holdout_key", Text, primary_key=True),
+    Column("pair_key", Text, primary_key=True),
+    Column("looked_at", Text, nullable=False),
+)
+
+eval_sets = Table(
+    "eval_sets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("eval_set", Text, nullable=False),
+    Column("saved_at", Text, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    UniqueConstraint("name", "digest", name="uq_versions_name_digest"),
+)
+
+pointers = Table(
+    "pointers",
+    metadata,
+    Column("prompt", Text, primary_key=True),
+    Column("pointer", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("moved_at", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["prompt", "number"], ["versions.name", "versions.number"], name="fk_pointers_version"
+    ),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("prompt", Text, nullable=False),
+    Column("pointer", Text, nullable=False),
+    Column("from_number", BigInteger),
+    Column("to_number", BigInteger, nullable=False),
+    Column("moved_at", Text, nullable=False),
+    Column("move", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["prompt", "to_number"], ["versions.name", "versions.number"], name="fk_moves_version"
+    ),
+    Index("ix_moves_prompt_pointer", "prompt", "pointer"),
+)
+
+
+def insert_numbered(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> list[int]:
+    """Insert rows and return the ids that they got, in their order."""
+    if connection.dialect.name == "sqlite":
+        # RETURNING has no order there, so SQLAlchemy would insert row by row: three times slower.
+        # The write lock of the transaction makes counting safe.
+        first = (connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
+        ids = list(range(first, first + len(rows)))
+        numbered = [{"id": number, **row} for number, row in zip(ids, rows, strict=True)]
+        connection.execute(insert(table), numbered)
+        return ids
+    returning = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    return list(connection.execute(returning, rows).scalars())
+
+
+def insert_once(connection: Connection, table: Table) -> Insert:
+    """Return an INSERT that leaves a row alone that is there already."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def insert_or_replace(
+    connection: Connection, table: Table, key: tuple[str, ...], values: dict[str, Any]
+) -> Insert:
+    """Return an INSERT of `values` that takes the place of the row with the same `key`."""
+    others = {name: value for name, value in values.items() if name not in key}
+    if connection.dialect.name == "sqlite":
+        sqlite_insert = sqlite.insert(table).values(values)
+        return sqlite_insert.on_conflict_do_update(index_elements=key, set_=others)
+    postgresql_insert = postgresql.insert(table).values(values)
+    return postgresql_insert.on_conflict_do_update(index_elements=key, set_=others)

@@ -1,0 +1,123 @@
+"""Prompt versions, which never change, and the pointers to them, whose every move is logged."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from promptyard.errors import Conflict, NotFound
+from promptyard.records.versions import Move, Pointer, PromptVersion
+from promptyard.storage.stored_text import from_text, shown_text, to_text
+from promptyard.storage.tables import moves, pointers, versions
+
+
+def insert_version(connection: Connection, version: PromptVersion, at: str) -> PromptVersion:
+    """Register a version under the next number, or return the one of the same digest.
+
+    The caller holds the lock of the prompt.
+    """
+    of_name = versions.c.name == version.name
+    same = select(versions.c.version).where(of_name, versions.c.digest == version.digest)
+    known = connection.execute(same).scalar()
+    if known is not None:
+        return from_text(PromptVersion, known)
+    newest = select(func.max(versions.c.number)).where(of_name)
+    number = (connection.execute(newest).scalar() or 0) + 1
+    created_at = version.created_at or at
+    registered = version.model_copy(update={"number": number, "created_at": created_at})
+    connection.execute(
+        insert(versions).values(
+            name=registered.name,
+            number=number,
+            digest=registered.digest,
+            created_at=shown_text(created_at),
+            version=to_text(registered),
+        )
+    )
+    return registered
+
+
+def list_versions(connection: Connection, name: str) -> list[PromptVersion]:
+    """All versions of a prompt, oldest first."""
+    query = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.number)
+    return [from_text(PromptVersion, text) for text in connection.execute(query).scalars()]
+
+
+def read_version(connection: Connection, name: str, number: int) -> PromptVersion:
+    """One version. Raises NotFound naming the numbers that exist."""
+    query = select(versions.c.version).where(versions.c.name == name, versions.c.number == number)
+    text = connection.execute(query).scalar()
+    if text is None:
+        raise NotFound(_no_version(connection, name, number))
+    return from_text(PromptVersion, text)
+
+
+def list_prompt_names(connection: Connection) -> list[str]:
+    """Names of all prompts, sorted by code point: databases differ in how they sort text."""
+    return sorted(connection.execute(select(versions.c.name).distinct()).scalars())
+
+
+def list_pointers(connection: Connection, name: str) -> list[Pointer]:
+    """All pointers of a prompt, by name."""
+    query = select(pointers).where(pointers.c.prompt == name)
+    found = [Pointer.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+    return sorted(found, key=lambda pointer: pointer.pointer)
+
+
+def apply_move(connection: Connection, move: Move, at: str) -> Move:
+    """Move a pointer that is where the move says, and log it; the caller holds the prompt's lock.
+
+    Raises Conflict when the pointer is elsewhere, NotFound when there is no such version.
+    """
+    target = (versions.c.name == move.prompt, versions.c.number == move.to_number)
+    if connection.execute(select(versions.c.number).where(*target)).first() is None:
+        raise NotFound(_no_version(connection, move.prompt, move.to_number))
+    logged = move if move.moved_at else move.model_copy(update={"moved_at": at})
+    _set_pointer(connection, logged)
+    connection.execute(
+        insert(moves).values(
+            prompt=logged.prompt,
+            pointer=logged.pointer,
+            from_number=logged.from_number,
+            to_number=logged.to_number,
+            moved_at=shown_text(logged.moved_at),
+            move=to_text(logged),
+        )
+    )
+    return logged
+
+
+def list_moves(connection: Connection, name: str, pointer: str | None) -> list[Move]:
+    """The log of a prompt's moves, or of one pointer's, oldest first."""
+    query = select(moves.c.move).where(moves.c.prompt == name).order_by(moves.c.seq)
+    if pointer is not None:
+        query = query.where(moves.c.pointer == pointer)
+    return [from_text(Move, text) for text in connection.execute(query).scalars()]
+
+
+def _set_pointer(connection: Connection, move: Move) -> None:
+    here = (pointers.c.prompt == move.prompt, pointers.c.pointer == move.pointer)
+    number = connection.execute(select(pointers.c.number).where(*here)).scalar()
+    if number != move.from_number:
+        raise Conflict(_moved_before(move, number))
+    values = {"number": move.to_number, "moved_at": shown_text(move.moved_at)}
+    if number is None:
+        created = {"prompt": move.prompt, "pointer": move.pointer, **values}
+        connection.execute(insert(pointers).values(created))
+    else:
+        connection.execute(update(pointers).where(*here).values(values))
+
+
+def _moved_before(move: Move, number: int | None) -> str:
+    pointer = f"Pointer '{move.pointer}' of prompt '{move.prompt}'"
+    expected = "unset" if move.from_number is None else f"at version {move.from_number}"
+    now = "is not set" if number is None else f"is at version {number}"
+    return f"{pointer} {now}, not {expected}: somebody moved it first; look, then move it again."
+
+
+def _no_version(connection: Connection, name: str, number: int) -> str:
+    bounds = select(func.min(versions.c.number), func.max(versions.c.number))
+    first, last = connection.execute(bounds.where(versions.c.name == name)).one()
+    if first is None:
+        return f"There is no prompt '{name}'; register a version of it first."
+    existing = f"only version {first}" if first == last else f"versions {first} to {last}"
+    return f"Prompt '{name}' has no version {number}; it has {existing}."

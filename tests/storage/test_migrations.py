@@ -1,0 +1,151 @@
+"""A database of any age becomes one of this version, or a clear error."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from promptyard.errors import StorageError
+from promptyard.storage import migrations, open_store
+from promptyard.storage.address import parse_address
+from promptyard.storage.database import Database
+from promptyard.storage.tables import metadata
+from promptyard.testing.store_suite import sample_move, sample_version
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, one test for each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "runs.db")
+    return request.getfixturevalue("postgres_url")
+
+
+def test_the_list_of_revisions_is_that_of_the_scripts() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_heads() == [migrations.HEAD]
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    assert tuple(reversed(revisions)) == migrations.REVISIONS
+
+
+def test_migrations_make_exactly_the_tables_that_are_declared(url: str) -> None:
+    database = _opened(url)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_opening_again_changes_nothing(url: str) -> None:
+    database = _opened(url)
+    with database.writing() as connection:
+        connection.execute(text("INSERT INTO looks VALUES ('h', 'p', 'now')"))
+    database.open()
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM looks")).scalar_one() == 1
+    database.close()
+
+
+def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+    _opened(str(path)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            (migrations.HEAD,)
+        ]
+
+
+def test_a_database_without_revision_keeps_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "shared.db"
+    _execute(path, "CREATE TABLE notes (note TEXT)", "INSERT INTO notes VALUES ('mine')")
+    _opened(str(path)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT note FROM notes").fetchall() == [("mine",)]
+        assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(0,)]
+
+
+def test_tables_of_another_application_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    _execute(path, "CREATE TABLE runs (run_uuid TEXT)")
+    with pytest.raises(StorageError, match=r"another application \(runs\).*of its own"):
+        _opened(str(path))
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("runs",)]
+
+
+def test_migrations_of_another_application_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    _execute(
+        path,
+        "CREATE TABLE alembic_version (version_num TEXT)",
+        "INSERT INTO alembic_version VALUES ('0a1b2c')",
+    )
+    with pytest.raises(StorageError, match="migrations of another application"):
+        _opened(str(path))
+
+
+def test_a_store_of_a_newer_version_is_not_touched(url: str) -> None:
+    database = _opened(url)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StorageError, match=r"was written by a newer Promptyard.*upgrade"):
+        _opened(url)
+
+
+def test_a_database_that_cannot_hold_all_text_is_refused(
+    request: pytest.FixtureRequest,
+) -> None:
+    url = request.getfixturevalue("postgres_server").create_database(encoding="LATIN1")
+    with pytest.raises(StorageError, match=r"encoding LATIN1.*UTF8"):
+        _opened(url)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE versions SET digest = 'other'",
+        "DELETE FROM versions",
+        "UPDATE moves SET to_number = 2",
+        "DELETE FROM moves",
+    ],
+)
+def test_the_database_itself_refuses_to_rewrite_history(url: str, statement: str) -> None:
+    async def write() -> None:
+        store = open_store(url)
+        await store.open()
+        await store.add_version(sample_version("one"))
+        await store.move_pointer(sample_move(None, 1))
+        await store.close()
+
+    asyncio.run(write())
+    database = Database(parse_address(url))
+    with (
+        pytest.raises(DBAPIError, match="is append-only"),
+        database.writing() as connection,
+    ):
+        connection.execute(text(statement))
+    database.close()
+
+
+def _opened(url: str) -> Database:
+    database = Database(parse_address(url))
+    database.open()
+    return database
+
+
+def _execute(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
