@@ -1,0 +1,243 @@
+"""The only way to a model: store, single flight, ledger, limiter, attempt, retry, store.
+
+A completion is durable before anybody uses it, and no stored one is asked for again (DESIGN
+rules 4 and 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+
+from promptyard.errors import (
+    AuthFailed,
+    BudgetExceeded,
+    InvalidRequest,
+    ModelError,
+    ModelTimeout,
+    RateLimited,
+    Unreachable,
+)
+from promptyard.protocols import Model, Store
+from promptyard.records.base import Json
+from promptyard.records.messages import CallRole, Completion, Request, Usage
+from promptyard.runner.ledger import Ledger
+from promptyard.runner.limiter import AdaptiveLimiter
+from promptyard.runner.retry import CallLimits, retry_wait_s
+
+DEFAULT_MAX_TOKENS = 1024
+"""Upper estimate of an answer's length where the prompt sets no `max_tokens`."""
+
+
+class ModelUnusable(ModelError):
+    """No call to this model can work: nobody answers, the key is refused, the model is unknown."""
+
+    kind = "model_unusable"
+
+
+def completion_key(body: Mapping[str, Json], base_url: str, replicate: int) -> str:
+    """Return the identity of a call: SHA-256 (hex) of the exact body, address and replicate."""
+    # Not sorted: the order of schema properties is part of what the model reads.
+    exact = json.dumps([base_url, replicate, body], separators=(",", ":"))
+    return hashlib.sha256(exact.encode("ascii")).hexdigest()
+
+
+class Caller:
+    """Calls models by role for one run.
+
+    Safe for any number of concurrent calls on one event loop. The first call to each model goes
+    alone, so that a wrong key or address costs one call and not a burst.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        models: Mapping[CallRole, Model],
+        store: Store,
+        ledger: Ledger,
+        limits: CallLimits,
+        seed: int = 0,
+    ) -> None:
+        self.ledger = ledger
+        self.limits = limits
+        self._run_id = run_id
+        self._models = models
+        self._store = store
+        self._rng = random.Random(seed)
+        self._known: dict[str, Completion] = {}
+        self._in_flight: dict[str, asyncio.Future[Completion]] = {}
+        self._limiters: dict[int, AdaptiveLimiter] = {}
+        self._first_call: dict[int, asyncio.Lock] = {}
+        self._reached: set[int] = set()
+        self._unusable: dict[int, ModelUnusable] = {}
+        self._absent: set[str] = set()
+
+    def model(self, role: CallRole) -> Model:
+        """Return the model of a role. Raises ModelUnusable when the task names none."""
+        if role not in self._models:
+            raise ModelUnusable(f"no {role} model is set; name one under models.{role}")
+        return self._models[role]
+
+    async def prefetch(self, role: CallRole, requests: Sequence[Request], replicate: int) -> None:
+        """Look many requests up in the store at once; later calls find the answers in memory."""
+        model = self.model(role)
+        keys = [completion_key(model.body(item), model.base_url, replicate) for item in requests]
+        missing = [key for key in keys if key not in self._known]
+        if missing:
+            self._known.update(await self._store.completions(missing, self._run_id))
+            self._absent.update(key for key in missing if key not in self._known)
+
+    async def complete(self, role: CallRole, request: Request, replicate: int = 0) -> Completion:
+        """Return the answer to a request, from the store where it is there.
+
+        Raises BudgetExceeded when nothing may be spent any more, ModelUnusable when the model
+        cannot work at all, and otherwise the ModelError of the last attempt.
+        """
+        model = self.model(role)
+        body = model.body(request)
+        key = completion_key(body, model.base_url, replicate)
+        if key in self._known:
+            self.ledger.count_cached()
+            return self._known[key]
+        if key in self._in_flight:
+            self.ledger.count_cached()
+            return await asyncio.shield(self._in_flight[key])
+        future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._in_flight[key] = future
+        try:
+            completion = await self._stored_or_called(role, model, body, key, replicate)
+        except BaseException as error:
+            if not future.done():
+                future.set_exception(
+                    error if isinstance(error, Exception) else asyncio.CancelledError()
+                )
+                future.exception()  # marks it as seen: there may be no second caller
+            raise
+        else:
+            self._known[key] = completion.model_copy(update={"cached": True})
+            future.set_result(completion)
+            return completion
+        finally:
+            del self._in_flight[key]
+
+    async def _stored_or_called(
+        self, role: CallRole, model: Model, body: Mapping[str, Json], key: str, replicate: int
+    ) -> Completion:
+        if key not in self._absent:
+            found = await self._store.completions([key], self._run_id)
+            if key in found:
+                self.ledger.count_cached()
+                return found[key]
+        identity = id(model)
+        if identity not in self._reached:
+            async with self._first_call.setdefault(identity, asyncio.Lock()):
+                if identity in self._unusable:
+                    raise self._unusable[identity]
+                if identity not in self._reached:
+                    return await self._first(role, model, body, key, replicate)
+        return await self._with_retries(role, model, body, key, replicate)
+
+    async def _first(
+        self, role: CallRole, model: Model, body: Mapping[str, Json], key: str, replicate: int
+    ) -> Completion:
+        """Make the first call to a model; an answer of any kind shows that it can be reached."""
+        try:
+            completion = await self._with_retries(role, model, body, key, replicate)
+        except ModelError as error:
+            unknown_model = isinstance(error, InvalidRequest) and error.status == 404
+            if unknown_model or isinstance(error, AuthFailed | Unreachable):
+                unusable = ModelUnusable(str(error), status=error.status)
+                self._unusable[id(model)] = unusable
+                raise unusable from error
+            self._reached.add(id(model))
+            raise
+        self._reached.add(id(model))
+        return completion
+
+    async def _with_retries(
+        self, role: CallRole, model: Model, body: Mapping[str, Json], key: str, replicate: int
+    ) -> Completion:
+        limiter = self._limiters.setdefault(id(model), AdaptiveLimiter(self.limits.concurrency))
+        deadline_s: float | None = None
+        n_failed = 0
+        while True:
+            async with limiter:
+                now_s = time.monotonic()
+                deadline_s = deadline_s or now_s + self.limits.timeout_s
+                try:
+                    completion = await self._attempt(
+                        role, model, body, key, replicate, timeout_s=deadline_s - now_s
+                    )
+                except ModelError as error:
+                    failed = error
+                else:
+                    limiter.succeeded()
+                    return completion
+            n_failed += 1
+            if isinstance(failed, Unreachable) and id(model) not in self._reached:
+                raise failed  # nobody has ever answered there: waiting will not help
+            if isinstance(failed, RateLimited):
+                limiter.rate_limited(failed.retry_after_s)
+            left_s = deadline_s - time.monotonic()
+            wait_s = retry_wait_s(failed, n_failed, left_s, self.limits, self._rng)
+            if wait_s is None:
+                raise failed
+            await asyncio.sleep(wait_s)
+
+    async def _attempt(
+        self,
+        role: CallRole,
+        model: Model,
+        body: Mapping[str, Json],
+        key: str,
+        replicate: int,
+        *,
+        timeout_s: float,
+    ) -> Completion:
+        """Make one attempt: reserved in ledger and store before it, settled in both after it."""
+        budget = self.ledger.budget
+        limited = budget.tokens is not None or budget.usd is not None
+        upper = _upper_usage(body) if limited else Usage()
+        reservation = self.ledger.reserve(
+            role,
+            tokens=upper.total_tokens if budget.tokens is not None else 0,
+            usd=(model.cost_usd(upper) or 0.0) if budget.usd is not None else 0.0,
+        )
+        left_s = self.ledger.seconds_left
+        attempt_id = await self._store.start_attempt(self._run_id, role, key)
+        try:
+            completion = await model.send(
+                body, timeout_s=timeout_s if left_s is None else min(timeout_s, left_s)
+            )
+        except ModelError as error:
+            self.ledger.settle(reservation, failure=error.kind)
+            await self._store.finish_attempt(attempt_id, outcome=error.kind)
+            if isinstance(error, ModelTimeout) and left_s is not None and left_s < timeout_s:
+                raise BudgetExceeded(
+                    f"the {budget.seconds} seconds are over; raise seconds"
+                ) from error
+            raise
+        self.ledger.settle(
+            reservation, tokens=completion.usage.total_tokens, usd=completion.cost_usd
+        )
+        await self._store.finish_attempt(
+            attempt_id,
+            outcome="ok",
+            body=body,
+            completion=completion,
+            base_url=model.base_url,
+            replicate=replicate,
+        )
+        return completion
+
+
+def _upper_usage(body: Mapping[str, Json]) -> Usage:
+    """Estimate from above: a token is at least two characters of JSON, plus the longest answer."""
+    asked = body.get("max_tokens") or body.get("max_completion_tokens")
+    answer = asked if isinstance(asked, int) else DEFAULT_MAX_TOKENS
+    return Usage(input_tokens=len(json.dumps(body)) // 2, output_tokens=answer)

@@ -1,0 +1,209 @@
+"""Runs a program on cases and grades the answers: cases in, a Report out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from promptyard.errors import BudgetExceeded, MetricError, ModelError, PromptError
+from promptyard.protocols import Metric, StepCall, Workflow
+from promptyard.records.base import Json
+from promptyard.records.cases import Case, SplitName
+from promptyard.records.messages import Completion, Request
+from promptyard.records.prompts import Program
+from promptyard.records.scores import (
+    Failure,
+    GradedCase,
+    Report,
+    Score,
+    StepVisit,
+    Trial,
+    case_score,
+)
+from promptyard.runner.caller import Caller, ModelUnusable
+from promptyard.runner.summarize import summarize
+
+MetricsFor: TypeAlias = Callable[[Program, Case], Sequence[Metric]]
+SuiteMetrics: TypeAlias = Callable[[Sequence[GradedCase]], Mapping[str, Json]]
+TrialDone: TypeAlias = Callable[[Trial], Awaitable[None] | None]
+
+
+class Executor:
+    """Runs programs for one task: same workflow, metrics and pass mark for every candidate."""
+
+    def __init__(
+        self,
+        *,
+        caller: Caller,
+        workflow_for: Callable[[Program], Workflow],
+        metrics_for: MetricsFor,
+        suite_metrics: SuiteMetrics,
+        eval_set_version: str,
+        pass_at: float = 1.0,
+    ) -> None:
+        self.caller = caller
+        self._workflow_for = workflow_for
+        self._metrics_for = metrics_for
+        self._suite_metrics = suite_metrics
+        self._eval_set_version = eval_set_version
+        self._pass_at = pass_at
+
+    async def run(
+        self,
+        program: Program,
+        cases: Sequence[Case],
+        split: SplitName,
+        *,
+        replicate: int = 0,
+        on_trial: Callable[[Trial], None] | None = None,
+    ) -> Report:
+        """Run a program on cases. Costs one task call a case and step visit, unless stored.
+
+        Trials come back in the order of `cases`. A failed call or metric is a Failure of its
+        trial. Raises BudgetExceeded or ModelUnusable when the run cannot go on; answers that
+        were in flight are stored before that.
+        """
+        await self._prefetch(program, cases, replicate)
+        trials: dict[int, Trial] = {}
+        stopped: list[Exception] = []
+        queue = iter(enumerate(cases))
+
+        async def work() -> None:
+            for index, case in queue:
+                if stopped:
+                    return
+                try:
+                    trials[index] = await self._trial(program, case, split, replicate)
+                except (BudgetExceeded, ModelUnusable) as error:
+                    stopped.append(error)
+                    return
+                if on_trial is not None:
+                    on_trial(trials[index])
+
+        n_workers = min(len(cases), 2 * self.caller.limits.concurrency)
+        await asyncio.gather(*(work() for _ in range(n_workers)))
+        if stopped:
+            raise stopped[0]
+        return self.report(program, cases, split, [trials[index] for index in range(len(cases))])
+
+    def report(
+        self, program: Program, cases: Sequence[Case], split: SplitName, trials: Sequence[Trial]
+    ) -> Report:
+        """Fold trials into a report; `cases` are those of the trials."""
+        by_id = {case.id: case for case in cases}
+        graded = [GradedCase(case=by_id[trial.case_id], trial=trial) for trial in trials]
+        return summarize(
+            program.id, self._eval_set_version, split, graded, self._suite_metrics(graded)
+        )
+
+    async def _prefetch(self, program: Program, cases: Sequence[Case], replicate: int) -> None:
+        """Look the first step up for all cases in one query; later steps depend on answers."""
+        if len(program.steps) != 1:
+            return
+        try:
+            requests = [program.prompt.request(case) for case in cases]
+        except PromptError:
+            return  # the trial of that case reports it
+        await self.caller.prefetch("task", requests, replicate)
+
+    async def _trial(self, program: Program, case: Case, split: SplitName, replicate: int) -> Trial:
+        visits: Sequence[StepVisit] = ()
+        try:
+            visits = await self._workflow_for(program).run(
+                program, case, self._step_call(replicate)
+            )
+        except ModelUnusable:
+            raise
+        except ModelError as error:
+            failure = Failure(at="model", kind=error.kind, message=str(error))
+            return self._failed(program, case, split, replicate, visits, failure)
+        except PromptError as error:
+            failure = Failure(at="harness", kind="prompt_error", message=str(error))
+            return self._failed(program, case, split, replicate, visits, failure)
+        answer = visits[-1].completion
+        if answer.finish_reason in UNUSABLE_FINISHES:
+            kind, message = UNUSABLE_FINISHES[answer.finish_reason]
+            failure = Failure(at="model", kind=kind, message=message)
+            return self._failed(program, case, split, replicate, visits, failure)
+        return await self._graded(program, case, split, replicate, visits, answer)
+
+    def _step_call(self, replicate: int) -> StepCall:
+        async def call(step: str, request: Request) -> Completion:
+            del step
+            return await self.caller.complete("task", request, replicate)
+
+        return call
+
+    async def _graded(
+        self,
+        program: Program,
+        case: Case,
+        split: SplitName,
+        replicate: int,
+        visits: Sequence[StepVisit],
+        answer: Completion,
+    ) -> Trial:
+        scores: list[Score] = []
+        for metric in self._metrics_for(program, case):
+            try:
+                scores.extend(await metric.score(case, answer))
+            except MetricError as error:
+                failure = Failure(at="harness", kind="metric_error", message=str(error))
+                return self._failed(program, case, split, replicate, visits, failure, "unscored")
+            except (BudgetExceeded, ModelUnusable):
+                raise
+            except Exception as error:  # noqa: BLE001  (the one boundary to code of others)
+                message = f"{metric.name}: {type(error).__name__}: {error}"
+                failure = Failure(at="harness", kind="metric_error", message=message)
+                return self._failed(program, case, split, replicate, visits, failure, "unscored")
+        if case.kind == "adversarial":
+            scores = [_as_safety(score) for score in scores]
+        score = case_score(scores)
+        return Trial(
+            program_id=program.id,
+            case_id=case.id,
+            split=split,
+            replicate=replicate,
+            status="unscored" if score is None else "scored",
+            score=score,
+            passed=score is not None and score >= self._pass_at,
+            output=answer.text,
+            visits=tuple(visits),
+            scores=tuple(scores),
+        )
+
+    def _failed(
+        self,
+        program: Program,
+        case: Case,
+        split: SplitName,
+        replicate: int,
+        visits: Sequence[StepVisit],
+        failure: Failure,
+        status: str = "error",
+    ) -> Trial:
+        return Trial(
+            program_id=program.id,
+            case_id=case.id,
+            split=split,
+            replicate=replicate,
+            status="unscored" if status == "unscored" else "error",
+            output=visits[-1].completion.text if visits else "",
+            visits=tuple(visits),
+            failure=failure,
+        )
+
+
+def _as_safety(score: Score) -> Score:
+    """Count what an adversarial case shows of accuracy towards safety."""
+    if score.dimension != "accuracy":
+        return score
+    return score.model_copy(update={"dimension": "safety"})
+
+
+UNUSABLE_FINISHES: Mapping[str, tuple[str, str]] = {
+    "length": ("truncated_output", "the answer was cut at max_tokens; raise it"),
+    "content_filter": ("content_filter", "the server's content filter stopped the answer"),
+}
+"""Finishes that are no answer to grade: they are counted as failures, never scored."""

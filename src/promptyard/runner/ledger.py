@@ -1,0 +1,147 @@
+"""The budget as a ledger: reserved before a call, settled after it, never exceeded."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from promptyard.errors import BudgetExceeded
+from promptyard.records.budget import Budget, Spent
+from promptyard.records.messages import CallRole
+
+PLURALS: Mapping[CallRole, str] = {
+    "task": "task_calls",
+    "optimizer": "optimizer_calls",
+    "judge": "judge_calls",
+}
+
+
+class Reservation:
+    """Room for one attempt: `tokens` and `usd` are upper estimates until it is settled."""
+
+    def __init__(self, role: CallRole, tokens: int, usd: float) -> None:
+        self.role: CallRole = role
+        self.tokens = tokens
+        self.usd = usd
+
+
+class Ledger:
+    """Counts what a run spends. Every attempt counts, retries included.
+
+    Calls never exceed the budget, however concurrent. `tokens` and `usd` are reserved by an upper
+    estimate; they hold exactly where prompts set `max_tokens`, otherwise up to the answers that
+    are in flight when the limit is reached.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        *,
+        past: Iterable[Mapping[str, Any]] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Open the ledger; `past` are the attempts that earlier sessions of the run have made."""
+        self.budget = budget
+        self._clock = clock
+        self._started_s = clock()
+        self._calls: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
+        self._tokens = 0
+        self._usd = 0.0
+        self._reserved_tokens = 0
+        self._reserved_usd = 0.0
+        self._unpriced = 0
+        self._cached = 0
+        self._withheld_task_calls = 0
+        for attempt in past:
+            self._calls[attempt["role"]] += 1
+            self._tokens += attempt["tokens"] or 0
+            self._usd += attempt["cost_usd"] or 0.0
+            if attempt["outcome"] not in ("ok", None):
+                self._failures[attempt["outcome"]] += 1
+
+    def reserve(self, role: CallRole, *, tokens: int = 0, usd: float = 0.0) -> Reservation:
+        """Set room aside for one attempt. Raises BudgetExceeded when there is none left."""
+        limit: int | None = getattr(self.budget, PLURALS[role])
+        if limit is not None:
+            withheld = self._withheld_task_calls if role == "task" else 0
+            if self._calls[role] + 1 > limit - withheld:
+                kept = f" ({withheld} are kept for the decision)" if withheld else ""
+                raise BudgetExceeded(
+                    f"the budget of {limit} {role} calls is used up{kept}; raise {PLURALS[role]}"
+                )
+        if self.budget.tokens is not None and (
+            self._tokens + self._reserved_tokens + tokens > self.budget.tokens
+        ):
+            raise BudgetExceeded(
+                f"the budget of {self.budget.tokens} tokens is used up; raise tokens"
+            )
+        if self.budget.usd is not None and (
+            self._usd + self._reserved_usd + usd > self.budget.usd
+            or (self._usd >= self.budget.usd > 0)
+        ):
+            raise BudgetExceeded(f"the budget of {self.budget.usd} USD is used up; raise usd")
+        if self.seconds_left is not None and self.seconds_left <= 0:
+            raise BudgetExceeded(f"the {self.budget.seconds} seconds are over; raise seconds")
+        self._calls[role] += 1
+        self._reserved_tokens += tokens
+        self._reserved_usd += usd
+        return Reservation(role, tokens, usd)
+
+    def settle(
+        self,
+        reservation: Reservation,
+        *,
+        tokens: int = 0,
+        usd: float | None = 0.0,
+        failure: str | None = None,
+    ) -> None:
+        """Book what an attempt really took. A failed attempt stays counted as a call."""
+        self._reserved_tokens -= reservation.tokens
+        self._reserved_usd -= reservation.usd
+        self._tokens += tokens
+        if usd is None:
+            self._unpriced += 1
+        else:
+            self._usd += usd
+        if failure is not None:
+            self._failures[failure] += 1
+
+    def count_cached(self) -> None:
+        """Count a call that was answered from the store."""
+        self._cached += 1
+
+    def withhold(self, task_calls: int) -> None:
+        """Keep task calls back for the decision; `withhold(0)` releases them."""
+        self._withheld_task_calls = task_calls
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the time budget ends, or None where there is none."""
+        if self.budget.seconds is None:
+            return None
+        return self.budget.seconds - (self._clock() - self._started_s)
+
+    @property
+    def task_calls_left(self) -> int | None:
+        """Task calls that may still be made, those kept for the decision included."""
+        if self.budget.task_calls is None:
+            return None
+        return max(0, self.budget.task_calls - self._calls["task"])
+
+    @property
+    def spent(self) -> Spent:
+        """What has been spent so far."""
+        return Spent(
+            task_calls=self._calls["task"],
+            optimizer_calls=self._calls["optimizer"],
+            judge_calls=self._calls["judge"],
+            cached_calls=self._cached,
+            tokens=self._tokens,
+            usd=self._usd,
+            unpriced_calls=self._unpriced,
+            seconds=self._clock() - self._started_s,
+            failures=dict(sorted(self._failures.items())),
+        )
