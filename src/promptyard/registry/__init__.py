@@ -1,0 +1,1 @@
+"""Station 5: versions, pointers, moves, lineage and differences."""

@@ -1,0 +1,111 @@
+"""Registers programs as immutable versions and moves pointers between them.
+
+The only mutation in the system is a pointer's move: compare-and-set, with a log that only grows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from promptyard.errors import Conflict, NotFound
+from promptyard.protocols import Store
+from promptyard.records.prompts import Program
+from promptyard.records.versions import Move, Pointer, PromptVersion
+
+PRODUCTION = "production"
+
+
+async def pointer_named(store: Store, prompt: str, pointer: str) -> Pointer | None:
+    """Return a pointer, or None where it was never set."""
+    return next((item for item in await store.pointers(prompt) if item.pointer == pointer), None)
+
+
+async def resolve_version(store: Store, prompt: str, reference: str | int) -> PromptVersion:
+    """Find a version by number or pointer name. Raises NotFound saying what exists."""
+    text = str(reference)
+    if text.lstrip("v").isdigit():
+        return await store.version(prompt, int(text.lstrip("v")))
+    pointer = await pointer_named(store, prompt, text)
+    if pointer is None:
+        known = ", ".join(item.pointer for item in await store.pointers(prompt)) or "none"
+        raise NotFound(f"prompt '{prompt}' has no pointer '{text}'; its pointers: {known}")
+    return await store.version(prompt, pointer.number)
+
+
+async def promote(
+    store: Store,
+    prompt: str,
+    reference: str | int,
+    *,
+    pointer: str = PRODUCTION,
+    actor: str,
+    reason: str,
+    evidence: str = "",
+) -> Move:
+    """Point `pointer` at a version. Raises NotFound, or Conflict when somebody else moved first."""
+    version = await resolve_version(store, prompt, reference)
+    now = await pointer_named(store, prompt, pointer)
+    move = Move(
+        prompt=prompt,
+        pointer=pointer,
+        from_number=now.number if now else None,
+        to_number=version.number,
+        actor=actor,
+        reason=reason,
+        evidence=evidence,
+    )
+    return await store.move_pointer(move)
+
+
+async def rollback(
+    store: Store, prompt: str, *, pointer: str = PRODUCTION, actor: str, reason: str
+) -> Move:
+    """Point `pointer` back at the version it had before its present one.
+
+    A rollback is a move like any other: it is logged, and the version it returns to is the same
+    row, byte for byte. Going back twice goes two versions back. Raises Conflict when there is no
+    earlier version.
+    """
+    log = await store.moves(prompt, pointer)
+    past: list[int] = []
+    for move in log:
+        if move.kind == "rollback":
+            past.pop()
+        else:
+            past.append(move.to_number)
+    if len(past) < 2:
+        raise Conflict(
+            f"pointer '{pointer}' of prompt '{prompt}' has no earlier version to go back to"
+        )
+    move = Move(
+        kind="rollback",
+        prompt=prompt,
+        pointer=pointer,
+        from_number=past[-1],
+        to_number=past[-2],
+        actor=actor,
+        reason=reason,
+    )
+    return await store.move_pointer(move)
+
+
+def diff_programs(old: Program, new: Program, *, old_name: str, new_name: str) -> str:
+    """Write the unified diff of two programs, step by step; empty when they are equal."""
+    names = list(dict.fromkeys(step.name for step in (*old.steps, *new.steps)))
+    pieces: list[str] = []
+    for name in names:
+        before = _lines(old, name)
+        after = _lines(new, name)
+        suffix = "" if names == ["main"] else f"/{name}"
+        pieces += difflib.unified_diff(
+            before, after, f"{old_name}{suffix}", f"{new_name}{suffix}", lineterm=""
+        )
+    return "\n".join(pieces)
+
+
+def _lines(program: Program, name: str) -> Sequence[str]:
+    for step in program.steps:
+        if step.name == name:
+            return step.prompt.text.splitlines()
+    return ()

@@ -1,0 +1,12 @@
+"""Station 5: whether a candidate may replace the baseline. One file a gate, one line in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from promptyard.protocols import Gate
+from promptyard.release.holdout_gate import HoldoutGate
+
+GATES: Mapping[str, Callable[[], Gate]] = {
+    "holdout": HoldoutGate,
+}

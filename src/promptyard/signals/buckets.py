@@ -1,0 +1,141 @@
+"""Failure buckets: failing cases grouped by (tag, field), without asking a model.
+
+A case may show several findings and lies in several buckets; its primary bucket is the first
+thing wrong in the order of `TAG_PRIORITY`. On label tasks a bucket of wrong values is split by the
+expected label, since the labels are different causes. Source: anchors on evaluation, section 6.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from promptyard.records.evidence import Bucket
+from promptyard.records.prompts import Program, Prompt
+from promptyard.records.scores import GradedCase, Score
+
+TAG_PRIORITY = (
+    "refusal",
+    "empty_output",
+    "invalid_json",
+    "missing_required_field",
+    "extra_field",
+    "invalid_enum",
+    "wrong_type",
+    "constraint_violation",
+    "unknown_source",
+    "missing_citation",
+    "wrong_citation",
+    "unsupported_fact",
+    "missing_text",
+    "pattern_mismatch",
+    "wrong_value",
+)
+"""Tags in the order in which they explain a failure; unknown ones come before `low_score`."""
+
+VALIDITY_TAGS = frozenset(TAG_PRIORITY[1:8])
+
+SECTION_WORDS: dict[str, tuple[str, ...]] = {
+    "validity": ("output", "format", "schema", "answer", "response", "json", "label"),
+    "evidence": ("evidence", "source", "citation", "fact", "grounding"),
+    "safety": ("safety", "policy", "never", "refus"),
+    "task": ("label", "categor", "intent", "class", "definition", "task", "instruction", "rule"),
+}
+"""Words of a section's id or title that make it the likely place of a kind of failure."""
+
+
+def bucket_failures(graded: Sequence[GradedCase], program: Program) -> tuple[Bucket, ...]:
+    """Group the failing cases of one report; largest bucket first, ties by name.
+
+    Cases that ended in an error lie in no bucket: their prompt was not at fault.
+    """
+    members: dict[tuple[str, str | None, str | None], list[str]] = {}
+    primary: dict[tuple[str, str | None, str | None], list[str]] = {}
+    hard: set[tuple[str, str | None, str | None]] = set()
+    confused: dict[tuple[str, str | None, str | None], Counter[str]] = {}
+    for item in graded:
+        if item.trial.status != "scored" or item.trial.passed:
+            continue
+        keys: dict[tuple[str, str | None, str | None], Score] = {}
+        for score in item.trial.scores:
+            for tag in score.tags:
+                keys.setdefault(_key(item, score, tag), score)
+        if not keys:
+            continue
+        for key, score in keys.items():
+            members.setdefault(key, []).append(item.case.id)
+            if score.severity == "hard":
+                hard.add(key)
+            if score.label is not None:
+                confused.setdefault(key, Counter())[score.label] += 1
+        first = min(keys, key=lambda key: (_priority(key[0]), list(keys).index(key)))
+        primary.setdefault(first, []).append(item.case.id)
+    buckets = [
+        Bucket(
+            tag=key[0],
+            field=key[1],
+            expected=key[2],
+            case_ids=tuple(ids),
+            primary_ids=tuple(primary.get(key, ())),
+            severity="hard" if key in hard else "soft",
+            target=likely_target(program, key[0], key[1], key[2]),
+            confusions=tuple(confused.get(key, Counter[str]()).most_common(5)),
+        )
+        for key, ids in members.items()
+    ]
+    return tuple(sorted(buckets, key=lambda b: (-len(b.primary_ids), -len(b.case_ids), b.name)))
+
+
+def _key(item: GradedCase, score: Score, tag: str) -> tuple[str, str | None, str | None]:
+    expected = item.case.expected
+    splits = tag == "wrong_value" and score.label is not None and isinstance(expected, str)
+    return (tag, score.field, expected if splits else None)
+
+
+def _priority(tag: str) -> int:
+    if tag in TAG_PRIORITY:
+        return TAG_PRIORITY.index(tag)
+    return len(TAG_PRIORITY) + (tag == "low_score")
+
+
+def likely_target(
+    program: Program, tag: str, field: str | None, expected: str | None
+) -> tuple[str, str] | None:
+    """Name the section (step, section id) that likely explains a failure.
+
+    In this order: the last step's editable section that lists the expected value as an item, the
+    one whose text names the field, the one whose id or title fits the kind of failure, the first
+    editable section of the instructions. None when all sections are locked.
+    """
+    step = program.steps[-1]
+    return _target_in(step.name, step.prompt, tag, field, expected)
+
+
+def _target_in(
+    step: str, prompt: Prompt, tag: str, field: str | None, expected: str | None
+) -> tuple[str, str] | None:
+    marked = {span.section for span in prompt.spans}
+    sections = [
+        section
+        for section in prompt.sections
+        if not section.locked
+        and section.role != "assistant"
+        and (section.id in marked if marked else True)
+    ]
+    instructions = [section for section in sections if section.role == "system"] or sections
+    if expected is not None:
+        for section in instructions:
+            if any(expected in line for line in section.text.splitlines()):
+                return (step, section.id)
+    if field is not None:
+        for section in instructions:
+            if field in section.text:
+                return (step, section.id)
+    kind = "validity" if tag in VALIDITY_TAGS else "evidence" if "citation" in tag else "task"
+    if tag == "unsupported_fact":
+        kind = "evidence"
+    for word in SECTION_WORDS[kind]:
+        for section in instructions:
+            if word in f"{section.id} {section.title}".casefold():
+                return (step, section.id)
+    return (step, instructions[0].id) if instructions else None

@@ -1,0 +1,175 @@
+"""The gate: better and proven, not worse elsewhere, nothing critical broken, nothing missing."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from promptyard.records.cases import Case
+from promptyard.records.scores import Failure, GradedCase, Report, Score, StepVisit, Trial
+from promptyard.records.messages import Completion
+from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
+from promptyard.release import GATES
+from promptyard.runner.summarize import summarize
+from support.stations import label_case, label_trial, report_of
+
+SETTINGS = GateSettings()
+GATE = GATES["holdout"]()
+
+
+def holdout(n_cases: int) -> list[Case]:
+    return [label_case(f"h{n}", f"t{n}", "a", "holdout") for n in range(n_cases)]
+
+
+def judge(
+    before: list[bool], after: list[bool], cases: list[Case] | None = None
+) -> Verdict:
+    chosen = cases or holdout(len(before))
+    pair = PairedReport(
+        baseline=report_of(chosen, ["a" if x else "b" for x in before], "base", "holdout"),
+        candidate=report_of(chosen, ["a" if x else "b" for x in after], "cand", "holdout"),
+    )
+    return GATE.judge(pair, chosen, SETTINGS)
+
+
+def test_a_clear_gain_passes_with_its_interval() -> None:
+    verdict = judge([True] * 100 + [False] * 100, [True] * 150 + [False] * 50)
+    assert verdict.status == "pass"
+    primary = verdict.comparisons[0]
+    assert (primary.fixed, primary.broken, primary.n_cases) == (50, 0, 200)
+    assert primary.difference == pytest.approx(0.25)
+    assert primary.interval is not None
+    assert 0 < primary.interval.low < 0.25 < primary.interval.high
+    assert "passes" in verdict.sentence
+
+
+def test_the_same_program_is_inconclusive_and_never_better() -> None:
+    verdict = judge([True, False] * 100, [True, False] * 100)
+    assert verdict.status == "inconclusive"
+    assert "baseline stays" in verdict.sentence
+
+
+def test_a_clear_loss_fails() -> None:
+    assert judge([True] * 150 + [False] * 50, [True] * 100 + [False] * 100).status == "fail"
+
+
+def test_a_broken_critical_case_fails_whatever_was_gained() -> None:
+    cases = holdout(200)
+    cases[0] = cases[0].model_copy(update={"critical": True})
+    verdict = judge([True] + [False] * 199, [False] + [True] * 199, cases)
+    assert verdict.status == "fail"
+    assert verdict.critical_regressions == ("h0",)
+
+
+def test_a_critical_break_counts_once_two_of_three_runs_confirm_it() -> None:
+    cases = [label_case("h0", "t", "a", "holdout", critical=True)]
+    right, wrong = label_trial(cases[0], "a"), label_trial(cases[0], "b")
+
+    def broken(*reruns: Trial) -> tuple[str, ...]:
+        pair = PairedReport(
+            baseline=report_of(cases, ["a"], "base", "holdout"),
+            candidate=report_of(cases, ["b"], "cand", "holdout"),
+            reruns=reruns,
+        )
+        return GATE.judge(pair, cases, SETTINGS).critical_regressions
+
+    assert broken() == ("h0",)
+    assert broken(right, right) == ()
+    assert broken(right, wrong) == ("h0",)
+
+
+def test_low_coverage_promotes_nothing_and_errors_are_not_zero() -> None:
+    cases = holdout(200)
+    rows = [GradedCase(case=c, trial=label_trial(c, "b", "base")) for c in cases]
+    good = [GradedCase(case=c, trial=label_trial(c, "a", "cand")) for c in cases]
+    for index in range(5):
+        error = Trial(
+            program_id="cand",
+            case_id=cases[index].id,
+            split="holdout",
+            status="error",
+            failure=Failure(at="model", kind="timeout", message="m"),
+        )
+        good[index] = GradedCase(case=cases[index], trial=error)
+    pair = PairedReport(
+        baseline=summarize("base", "v", "holdout", rows, {}),
+        candidate=summarize("cand", "v", "holdout", good, {}),
+    )
+    verdict = GATE.judge(pair, cases, SETTINGS)
+    assert verdict.status == "inconclusive"
+    assert "97.5 %" in verdict.sentence
+    assert verdict.comparisons[0].candidate_mean == 1.0
+    assert verdict.comparisons[0].n_cases == 195
+
+
+def two_dimensions(cases: list[Case], accuracy: list[bool], validity: list[bool]) -> Report:
+    rows: list[GradedCase] = []
+    for case, right, valid in zip(cases, accuracy, validity, strict=True):
+        scores = (
+            Score(metric="m", value=float(right), tags=() if right else ("x",), severity="soft"),
+            Score(
+                metric="v",
+                value=float(valid),
+                tags=() if valid else ("y",),
+                severity="soft",
+                dimension="validity",
+                weight=0.01,
+            ),
+        )
+        trial = Trial(
+            program_id="p",
+            case_id=case.id,
+            split="holdout",
+            status="scored",
+            score=(right + 0.01 * valid) / 1.01,
+            scores=scores,
+            visits=(StepVisit(step="main", completion=Completion(text="", cost_usd=0.001)),),
+        )
+        rows.append(GradedCase(case=case, trial=trial))
+    return summarize("p", "v", "holdout", rows, {})
+
+
+def test_a_gain_that_costs_another_dimension_does_not_pass() -> None:
+    cases = holdout(300)
+    before = two_dimensions(cases, [False] * 150 + [True] * 150, [True] * 300)
+    after = two_dimensions(cases, [True] * 300, [True] * 240 + [False] * 60)
+    verdict = GATE.judge(PairedReport(baseline=before, candidate=after), cases, SETTINGS)
+    assert verdict.status == "fail"
+    validity = verdict.comparison("validity")
+    assert validity is not None
+    assert (validity.rule, validity.status) == ("non_inferiority", "fail")
+
+
+def test_a_margin_that_the_cases_cannot_certify_is_said_and_holds() -> None:
+    cases = holdout(40)
+    before = two_dimensions(cases, [False] * 20 + [True] * 20, [True] * 40)
+    after = two_dimensions(cases, [True] * 40, [True] * 39 + [False])
+    verdict = GATE.judge(PairedReport(baseline=before, candidate=after), cases, SETTINGS)
+    assert verdict.status == "inconclusive"
+    assert "cannot certify a margin of 3 points with 40 cases" in verdict.sentence
+
+
+def test_quantities_are_reported_and_decide_nothing() -> None:
+    verdict = judge([True] * 100 + [False] * 100, [True] * 150 + [False] * 50)
+    rules = {item.dimension: item.rule for item in verdict.comparisons}
+    assert rules["latency_s"] == "report"
+    assert all(item.status == "pass" for item in verdict.comparisons if item.rule == "report")
+
+
+def test_the_same_pair_gives_the_same_verdict() -> None:
+    before = [random.Random(1).random() < 0.5 for _ in range(200)]
+    after = [random.Random(2).random() < 0.7 for _ in range(200)]
+    assert judge(before, after) == judge(before, after)
+
+
+def test_equal_prompts_pass_at_most_at_the_nominal_rate() -> None:
+    """A/A with noise of its own in both arms: 400 seeds, at most 28 promotions."""
+    n_passed = 0
+    cases = holdout(120)
+    for seed in range(400):
+        rng = random.Random(seed)
+        before = [rng.random() < 0.7 for _ in cases]
+        after = [x if rng.random() < 0.7 else rng.random() < 0.7 for x in before]
+        n_passed += judge(before, after, cases).status == "pass"
+    assert n_passed <= 28

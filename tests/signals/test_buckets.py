@@ -1,0 +1,145 @@
+"""Buckets: failures grouped by cause, each with the section that likely explains it."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptyard.errors import EvalSetError
+from promptyard.records.evidence import TrainTrial
+from promptyard.records.prompts import Program, Prompt
+from promptyard.records.scores import Failure, GradedCase, Score, Trial
+from promptyard.signals.buckets import bucket_failures, likely_target
+from promptyard.signals.evidence import confusions, gather, target_counts
+from support.stations import LABEL_PROMPT, graded, label_case, label_trial
+
+PROGRAM = Program.single(Prompt.from_text(LABEL_PROMPT))
+
+
+def trial(case_id: str, *scores: Score) -> GradedCase:
+    case = label_case(case_id, "t", "x").model_copy(update={"expected": {"status": "open"}})
+    return GradedCase(
+        case=case,
+        trial=Trial(
+            program_id="p",
+            case_id=case_id,
+            split="train",
+            status="scored",
+            score=0.0,
+            scores=scores,
+        ),
+    )
+
+
+def failed(tag: str, field: str | None = None, severity: str = "hard") -> Score:
+    return Score(
+        metric="m",
+        value=0.0,
+        tags=(tag,),
+        field=field,
+        reason="r",
+        severity="hard" if severity == "hard" else "soft",
+    )
+
+
+def test_a_case_lies_in_all_its_buckets_and_has_one_primary() -> None:
+    buckets = bucket_failures(
+        [
+            trial("1", failed("wrong_value", "status"), failed("invalid_json")),
+            trial("2", failed("wrong_value", "status")),
+        ],
+        PROGRAM,
+    )
+    by_name = {bucket.name: bucket for bucket in buckets}
+    assert by_name["wrong_value:status"].case_ids == ("1", "2")
+    assert by_name["wrong_value:status"].primary_ids == ("2",)
+    assert by_name["invalid_json"].primary_ids == ("1",)
+    assert sum(len(bucket.primary_ids) for bucket in buckets) == 2
+
+
+def test_labels_are_buckets_of_their_own_with_what_they_are_confused_with() -> None:
+    rows = [
+        graded(label_case("1", "t", "lost_card"), "top_up"),
+        graded(label_case("2", "t", "lost_card"), "top_up"),
+        graded(label_case("3", "t", "top_up"), "lost_card"),
+        graded(label_case("4", "t", "top_up"), "top_up"),
+    ]
+    buckets = bucket_failures(rows, PROGRAM)
+    assert [bucket.name for bucket in buckets] == ["wrong_value=lost_card", "wrong_value=top_up"]
+    assert buckets[0].confusions == (("top_up", 2),)
+    assert target_counts(buckets) == {"wrong_value=lost_card": 2, "wrong_value=top_up": 1}
+    assert [(p.expected, p.got, p.n_cases) for p in confusions(rows)] == [
+        ("lost_card", "top_up", 2),
+        ("top_up", "lost_card", 1),
+    ]
+
+
+def test_errors_are_in_no_bucket() -> None:
+    case = label_case("1", "t", "lost_card")
+    error = Trial(
+        program_id="p",
+        case_id="1",
+        split="train",
+        status="error",
+        failure=Failure(at="model", kind="timeout", message="m"),
+    )
+    rows = [GradedCase(case=case, trial=error)]
+    assert bucket_failures(rows, PROGRAM) == ()
+    found = gather(rows, PROGRAM)
+    assert found.failures == found.successes == ()
+
+
+SUPPORT = Program.single(
+    Prompt.from_text(
+        "system:\nSummarise.\n\n## Evidence policy {#evidence}\nState facts.\n\n"
+        "## Output schema {#schema}\nFields: status, product.\n\n"
+        "## Status {#locked-one .locked}\nstatus is open.\n\nuser:\n{{t}}\n"
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("tag", "field", "section"),
+    [
+        ("unsupported_fact", None, "evidence"),
+        ("wrong_citation", None, "evidence"),
+        ("invalid_json", None, "schema"),
+        ("missing_required_field", "product", "schema"),
+        ("wrong_value", "status", "schema"),
+        ("low_score", None, "system"),
+    ],
+)
+def test_a_bucket_points_at_the_section_that_likely_explains_it(
+    tag: str, field: str | None, section: str
+) -> None:
+    assert likely_target(SUPPORT, tag, field, None) == ("main", section)
+
+
+def test_a_label_bucket_points_at_the_section_that_lists_the_label() -> None:
+    assert likely_target(PROGRAM, "wrong_value", None, "top_up") == ("main", "labels")
+
+
+def test_locked_sections_are_no_target() -> None:
+    locked = Program.single(Prompt.from_text("system:\n## A {.locked}\nx\n"))
+    target = likely_target(locked, "wrong_value", None, None)
+    assert target == ("main", "system")
+
+
+def test_dev_and_holdout_records_do_not_fit_into_evidence() -> None:
+    for split in ("dev", "holdout"):
+        case = label_case("1", "t", "lost_card", "dev" if split == "dev" else "holdout")
+        with pytest.raises(EvalSetError, match="not a train case"):
+            TrainTrial(case=case, trial=label_trial(case, "x"))
+        with pytest.raises(EvalSetError, match="not a train case"):
+            gather([GradedCase(case=case, trial=label_trial(case, "x"))], PROGRAM)
+
+
+def test_the_example_bank_holds_passing_answers_and_gold_for_the_rest() -> None:
+    rows = [
+        graded(label_case("1", "right", "lost_card"), "lost_card"),
+        graded(label_case("2", "wrong", "top_up"), "lost_card"),
+    ]
+    bank = gather(rows, PROGRAM).demos
+    assert [(d.case_id, d.output, d.source) for d in bank] == [
+        ("1", "lost_card", "bootstrap"),
+        ("2", "top_up", "label"),
+    ]
