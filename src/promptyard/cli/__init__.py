@@ -1,0 +1,1 @@
+"""The command line: draws, decides nothing. One file a noun or verb."""

@@ -1,0 +1,139 @@
+"""Draws progress and results. On a terminal with rich, elsewhere as plain lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from promptyard.records.base import Json
+from promptyard.records.runs import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from promptyard.protocols import ProgressSink
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console; it uses no colour where the output is no terminal."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def print_json(value: Mapping[str, Json] | Sequence[Json]) -> None:
+    """Print one JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def progress_sink(*, quiet: bool) -> Iterator[ProgressSink]:
+    """Yield a sink that draws progress on stderr: a live line on a terminal, else messages only."""
+    if quiet:
+        yield lambda progress: None
+        return
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield _plain_sink()
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    with Bars(
+        TextColumn("[bold]{task.description:<9}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[spent]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=out,
+        transient=True,
+    ) as bars:
+        row = bars.add_task("start", total=None, spent="")
+        phase = ""
+
+        def draw(progress: Progress) -> None:
+            nonlocal phase, row
+            if progress.message:
+                bars.console.print(f"  {progress.message}", markup=False)
+                return
+            if progress.phase != phase:
+                bars.remove_task(row)
+                phase = progress.phase
+                row = bars.add_task(phase, total=progress.total or None, spent="")
+            bars.update(
+                row,
+                completed=progress.done,
+                total=progress.total or None,
+                spent=spending(progress),
+            )
+
+        yield draw
+
+
+def _plain_sink() -> ProgressSink:
+    """Return a sink for logs: every message, and at most one line in five seconds beside them."""
+    last_s = time.monotonic()
+
+    def draw(progress: Progress) -> None:
+        nonlocal last_s
+        if progress.message:
+            sys.stderr.write(f"  {progress.message}\n")
+        elif time.monotonic() - last_s >= 5:
+            last_s = time.monotonic()
+            sys.stderr.write(
+                f"  {progress.phase} {progress.done}/{progress.total}, {spending(progress)}\n"
+            )
+
+    return draw
+
+
+def spending(progress: Progress) -> str:
+    """Say what has been spent, what is left, and the best score so far."""
+    spent = progress.spent
+    n_calls = spent.task_calls + spent.optimizer_calls + spent.judge_calls
+    parts = [f"{n_calls:,} calls"]
+    if progress.calls_left is not None:
+        parts.append(f"{progress.calls_left:,} left")
+    if spent.usd:
+        parts.append(f"${spent.usd:.2f}")
+    if progress.best_score is not None:
+        parts.append(f"best {100 * progress.best_score:.1f} %")
+    return " · ".join(parts)
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+) -> Any:
+    """Make a table of plain texts; `right` are the columns to be aligned right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for index, name in enumerate(columns):
+        made.add_column(name, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def percent(value: float | None) -> str:
+    """Write a fraction as percent, a missing one as a dash."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def points(value: float | None) -> str:
+    """Write a difference of fractions in points."""
+    return "–" if value is None else f"{100 * value:+.1f}"

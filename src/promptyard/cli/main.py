@@ -1,0 +1,58 @@
+"""The `promptyard` command: its subcommands, and how errors end it.
+
+Exit codes: 0 done (whatever was found), 1 gate failed, 2 error, 3 gate inconclusive, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from promptyard.cli import check, demo, evaluate, optimize, prompts, runs
+from promptyard.errors import PromptyardError
+
+app = typer.Typer(
+    name="promptyard",
+    help="The production line for prompts: measure, improve, prove, register, roll back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.command)
+app.command("check")(check.command)
+app.command("eval")(evaluate.command)
+app.command("optimize")(optimize.command)
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(runs.app, name="runs")
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    """The production line for prompts: measure, improve, prove, register, roll back."""
+    if version:
+        from promptyard import __version__
+
+        typer.echo(f"promptyard {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code. Errors are one line on stderr."""
+    try:
+        app()
+    except PromptyardError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _fail(message: str) -> None:
+    line = " ".join(message.split())
+    sys.stderr.write(f"error: {line}\n")
+    sys.exit(2)

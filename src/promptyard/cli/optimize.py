@@ -1,0 +1,155 @@
+"""`promptyard optimize`: run the line on a task."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptyard.cli.draw import console, print_json, progress_sink
+from promptyard.cli.options import AsJson, BaseUrl, Model, OptimizerModel, StoreUrl, TaskPath
+from promptyard.records.budget import Budget
+from promptyard.records.runs import Run
+
+INTERRUPTED = 130
+GATE_EXITS = {"pass": 0, "fail": 1, "inconclusive": 3}
+
+
+def command(
+    task: TaskPath = Path(),
+    task_calls: Annotated[
+        int | None, typer.Option(min=0, help="Most task calls, retries included.")
+    ] = None,
+    optimizer_calls: Annotated[
+        int | None, typer.Option(min=0, help="Most calls to the optimizer model.")
+    ] = None,
+    usd: Annotated[float | None, typer.Option(min=0, help="Most USD.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Most seconds.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed instead of the task's own.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="Search policy.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up the task's last unfinished run.")
+    ] = False,
+    run_id: Annotated[str | None, typer.Option("--run", help="The run to resume.")] = None,
+    model: Model = None,
+    optimizer_model: OptimizerModel = None,
+    base_url: BaseUrl = None,
+    store: StoreUrl = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write the HTML report.")] = None,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Exit 0 pass, 1 fail, 3 inconclusive.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find a better prompt, prove it on the sealed holdout, register it."""
+    from promptyard.line.sync import optimize
+    from promptyard.line.task import Models, load_task
+    from promptyard.line.wiring import project_config
+
+    loaded = load_task(
+        task, models=Models(task=model, optimizer=optimizer_model, base_url=base_url)
+    )
+    url = store or project_config(task_folder(task)).store
+    given = {
+        "task_calls": task_calls,
+        "optimizer_calls": optimizer_calls,
+        "usd": usd,
+        "seconds": seconds,
+    }
+    changed = {name: value for name, value in given.items() if value is not None}
+    budget = loaded.budget.model_copy(update=changed) if changed else None
+    try:
+        with progress_sink(quiet=as_json) as sink:
+            run = optimize(
+                loaded,
+                strategy=strategy,
+                budget=budget,
+                seed=seed,
+                store=url,
+                resume=run_id or resume,
+                on_progress=sink,
+            )
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing stored is lost; add --resume to go on from here\n")
+        raise typer.Exit(INTERRUPTED) from None
+    path = write_report(run, report or default_report_path(url, run.id))
+    counts = case_counts(loaded.eval_set)
+    show_run(run, counts, path, as_json=as_json, next_steps=next_steps(run, url))
+    if gate:
+        raise typer.Exit(GATE_EXITS[run.verdict.status])
+
+
+def task_folder(task: Path) -> Path:
+    """Return the folder of a task given as folder or file."""
+    return task if task.is_dir() else task.parent
+
+
+def case_counts(eval_set: object) -> tuple[int, int]:
+    """Return (all cases, holdout cases) of an eval set."""
+    from promptyard.records.cases import EvalSet
+
+    assert isinstance(eval_set, EvalSet)
+    return len(eval_set.cases), len(eval_set.split("holdout"))
+
+
+def show_run(
+    run: Run,
+    counts: tuple[int, int],
+    report_path: Path,
+    *,
+    as_json: bool,
+    next_steps: list[str],
+) -> None:
+    """Print a run's result: one JSON object, or the summary."""
+    if as_json:
+        from promptyard.reports.plain import run_summary
+
+        print_json(
+            run_summary(
+                run, n_cases=counts[0], n_holdout=counts[1], report_path=str(report_path)
+            )
+        )
+        return
+    from promptyard.cli.summary import draw_run
+
+    draw_run(console(), run, report_path=str(report_path), next_steps=next_steps)
+
+
+def default_report_path(store_url: str, run_id: str) -> Path:
+    """Return where a run's report goes: beside a store file, else under .promptyard."""
+    folder = Path(".promptyard") if "://" in store_url else Path(store_url).parent
+    return folder / "reports" / f"{run_id}.html"
+
+
+def write_report(run: Run, path: Path) -> Path:
+    """Write the HTML report and return its absolute path. Raises ConfigError when it cannot."""
+    from promptyard.errors import ConfigError
+    from promptyard.reports.html import run_html
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(run_html(run), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the report cannot be written to {path}: {error.strerror}; the run is stored, "
+            f"`promptyard runs show {run.id} --report PATH` writes it elsewhere"
+        ) from None
+    return path.resolve()
+
+
+def next_steps(run: Run, store_url: str) -> list[str]:
+    """Say what a user would do next, as commands."""
+    name = run.header.task
+    where = f" --store {store_url}"
+    if run.best.id == run.baseline.id:
+        return [
+            f"promptyard runs show {run.id}{where}    what was tried and why it was dropped",
+            "more or harder cases, another model, or a larger budget may change the outcome",
+        ]
+    return [
+        f"promptyard prompts promote {name} {run.version}{where}",
+        f"promptyard prompts diff {name} 1 {run.version}{where}",
+        f"promptyard prompts rollback {name}{where}    if live traffic disagrees",
+    ]

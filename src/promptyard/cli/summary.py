@@ -1,0 +1,201 @@
+"""Draws the result of a run so that a newcomer understands it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptyard.cli.draw import percent, points, table
+from promptyard.records.runs import Run
+from promptyard.records.verdicts import Comparison
+from promptyard.reports.aggregate import bucket_table
+from promptyard.reports.diff import prompt_diff
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MAX_DIFF_LINES = 30
+LINE_CHARS = 118
+MARKS = {"pass": "better", "fail": "worse", "inconclusive": "open"}
+
+
+def draw_run(out: Console, run: Run, *, report_path: str | None, next_steps: list[str]) -> None:
+    """Draw verdict, dimensions, buckets, prompt diff, funnel, spending and what to do next."""
+    _draw_dimensions(out, run)
+    _draw_buckets(out, run)
+    _draw_diff(out, run)
+    _draw_funnel(out, run)
+    _draw_spending(out, run)
+    for note in run.notes:
+        out.print(f"Note: {note}", markup=False)
+    colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[run.verdict.status]
+    out.print()
+    out.print(f"Verdict: {run.verdict.status}", style=f"bold {colour}")
+    out.print(run.verdict.sentence, markup=False)
+    if run.version is not None:
+        kept = "the winner" if run.best.id != run.baseline.id else "the baseline, which stays"
+        out.print(f"Registered: {run.header.task} version {run.version} ({kept})", markup=False)
+    if report_path:
+        out.print(f"Report: {report_path}", markup=False, soft_wrap=True)
+    if next_steps:
+        out.print("\nWhat to do next:", style="bold")
+        for step in next_steps:
+            out.print(f"  {step}", markup=False, soft_wrap=True)
+
+
+def _draw_dimensions(out: Console, run: Run) -> None:
+    comparisons = run.verdict.comparisons
+    if not comparisons:
+        return
+    n_cases = comparisons[0].n_cases
+    rows = [
+        (
+            item.dimension,
+            _mean(item.dimension, item.baseline_mean),
+            _mean(item.dimension, item.candidate_mean),
+            _difference(item),
+            _interval(item),
+            _said(item),
+        )
+        for item in comparisons
+    ]
+    columns = ("dimension", "baseline", "finalist", "difference", "95 % interval", "finding")
+    out.print(
+        table(
+            f"On the sealed holdout ({n_cases} cases, the same for both)",
+            columns,
+            rows,
+            right=(1, 2, 3, 4),
+        )
+    )
+
+
+def _mean(dimension: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if dimension == "latency_s":
+        return f"{1000 * value:.1f} ms"
+    if dimension == "tokens":
+        return f"{value:,.0f}"
+    return f"${value:.6f}" if dimension == "cost_usd" else percent(value)
+
+
+def _difference(item: Comparison) -> str:
+    if item.difference is None:
+        return "–"
+    if item.rule != "report":
+        return points(item.difference)
+    sign = "+" if item.difference >= 0 else "-"
+    return sign + _mean(item.dimension, abs(item.difference))
+
+
+def _interval(item: Comparison) -> str:
+    if item.interval is None:
+        return "–"
+    low, high = item.interval.low, item.interval.high
+    if item.rule != "report":
+        return f"{points(low)} to {points(high)}"
+    scale = 1000 if item.dimension == "latency_s" else 1
+    return f"{scale * low:+,.3g} to {scale * high:+,.3g}"
+
+
+def _said(item: Comparison) -> str:
+    if item.rule == "report":
+        return "reported only"
+    if item.rule == "non_inferiority" and item.margin is not None:
+        word = {"pass": "not worse", "fail": "worse", "inconclusive": "cannot certify"}
+        return f"{word[item.status]} (margin {100 * item.margin:g} points)"
+    return MARKS[item.status]
+
+
+def _draw_buckets(out: Console, run: Run) -> None:
+    rows = [
+        (row.tag, row.field or "", str(row.before), str(row.after))
+        for row in bucket_table(run.buckets_before, run.buckets_after)
+    ]
+    after = run.decision is not None
+    if rows:
+        where = "holdout" if after else "train"
+        out.print(
+            table(
+                f"Failure buckets ({where} cases)",
+                ("tag", "field", "before", "after"),
+                [row if after else (*row[:3], "–") for row in rows[:12]],
+                right=(2, 3),
+            )
+        )
+    pairs = [
+        (pair.expected, pair.got, str(pair.n_cases), str(_n_after(run, pair.expected, pair.got)))
+        for pair in run.confusions_before[:5]
+    ]
+    if pairs:
+        out.print(
+            table(
+                "Most confused labels",
+                ("expected", "answered", "before", "after"),
+                [row if after else (*row[:3], "–") for row in pairs],
+                right=(2, 3),
+            )
+        )
+
+
+def _n_after(run: Run, expected: str, got: str) -> int:
+    return next(
+        (p.n_cases for p in run.confusions_after if (p.expected, p.got) == (expected, got)), 0
+    )
+
+
+def _draw_diff(out: Console, run: Run) -> None:
+    if run.finalist is None:
+        return
+    lines = prompt_diff(run.baseline, run.finalist)
+    changed = [line for line in lines if line.kind != "same"]
+    out.print(f"\nPrompt diff ({len(changed)} changed lines)", style="bold")
+    styles = {"added": "green", "removed": "red"}
+    for line in lines[:MAX_DIFF_LINES]:
+        mark = {"added": "+", "removed": "-"}.get(line.kind, " ")
+        text = f"  {mark} {line.text}"
+        if len(text) > LINE_CHARS:
+            text = text[: LINE_CHARS - 1] + "…"
+        out.print(text, style=styles.get(line.kind, "dim"), markup=False)
+    if len(lines) > MAX_DIFF_LINES:
+        out.print(f"    … {len(lines) - MAX_DIFF_LINES} more lines in the report", style="dim")
+
+
+def _draw_funnel(out: Console, run: Run) -> None:
+    rows = [
+        (
+            stage.stage,
+            stage.split,
+            str(stage.n_tried),
+            str(stage.n_kept),
+            f"{stage.calls:,}",
+            f"{stage.cached_calls:,}",
+        )
+        for stage in run.stages
+    ]
+    if rows:
+        columns = ("stage", "split", "tried", "kept", "calls", "from the store")
+        out.print()
+        out.print(table("The funnel", columns, rows, right=(2, 3, 4, 5)))
+
+
+def _draw_spending(out: Console, run: Run) -> None:
+    spent = run.spent
+    if run.naive_task_calls:
+        share = 100 * run.search_task_calls / run.naive_task_calls
+        out.print(
+            f"Search: {run.search_task_calls:,} task calls on train and dev. Running all "
+            f"{run.n_candidates} candidates on all of it would have taken "
+            f"{run.naive_task_calls:,}: {share:.0f} % of that.",
+            markup=False,
+        )
+    price = f", ${spent.usd:.4f}" if spent.usd else ""
+    out.print(
+        f"Spent: {spent.task_calls:,} task calls, {spent.optimizer_calls:,} optimizer calls, "
+        f"{spent.cached_calls:,} answered from the store, {spent.tokens:,} tokens{price}, "
+        f"{spent.seconds:.0f} s.",
+        markup=False,
+    )
+    if spent.failures:
+        failed = ", ".join(f"{n} × {kind}" for kind, n in spent.failures.items())
+        out.print(f"Failed attempts: {failed}.", markup=False)

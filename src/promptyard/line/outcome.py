@@ -1,0 +1,142 @@
+"""Writes down what a run came to: the Run record, the versions in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from promptyard.line.context import LineContext
+from promptyard.line.session import Session
+from promptyard.line.task import Task
+from promptyard.records.cases import Case
+from promptyard.records.edits import Candidate
+from promptyard.records.evidence import Bucket, ConfusionPair
+from promptyard.records.prompts import Program
+from promptyard.records.runs import Run
+from promptyard.records.scores import GradedCase, Report
+from promptyard.records.verdicts import PairedReport, Verdict
+from promptyard.records.versions import PromptVersion
+from promptyard.signals.buckets import bucket_failures
+from promptyard.signals.evidence import confusions, target_counts
+
+MAX_NAIVE_CANDIDATES = 24
+"""A naive search would not evaluate more candidates than this on everything."""
+
+
+def keep_baseline(sentence: str) -> Verdict:
+    """The verdict of a run in which no claim was made: nothing was measured on the holdout."""
+    return Verdict(status="inconclusive", sentence=sentence)
+
+
+def result_of(
+    task: Task,
+    session: Session,
+    context: LineContext,
+    finalist: Candidate | None,
+    pair: PairedReport | None,
+    verdict: Verdict,
+    search_task_calls: int,
+    notes: tuple[str, ...],
+) -> Run:
+    """Fold the trail of a run into its result."""
+    trail = context.trail
+    passed = verdict.status == "pass" and finalist is not None
+    holdout = task.eval_set.split("holdout")
+    before, pairs_before = trail.evidence.buckets, trail.evidence.confusions
+    after: Sequence[Bucket] = ()
+    pairs_after: Sequence[ConfusionPair] = ()
+    if pair is not None and finalist is not None:
+        before, pairs_before = _failures(pair.baseline, holdout, task.program)
+        after, pairs_after = _failures(pair.candidate, holdout, finalist.program)
+    n_candidates = len(trail.evaluated)
+    n_search_cases = len(task.eval_set.cases) - len(holdout)
+    return Run(
+        header=session.header,
+        status="finished",
+        baseline=task.program,
+        best=finalist.program if passed and finalist else task.program,
+        finalist=finalist.program if finalist else None,
+        verdict=verdict,
+        decision=pair,
+        stages=tuple(trail.stages),
+        history=tuple(trail.history),
+        rejections=tuple(trail.rejections),
+        buckets_before=tuple(before),
+        buckets_after=tuple(after),
+        confusions_before=tuple(pairs_before),
+        confusions_after=tuple(pairs_after),
+        spent=session.ledger.spent,
+        search_task_calls=search_task_calls,
+        naive_task_calls=min(n_candidates, MAX_NAIVE_CANDIDATES)
+        * n_search_cases
+        * len(task.program.steps),
+        n_candidates=n_candidates,
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=notes,
+    )
+
+
+def _failures(
+    report: Report, cases: Sequence[Case], program: Program
+) -> tuple[tuple[Bucket, ...], tuple[ConfusionPair, ...]]:
+    by_id = {case.id: case for case in cases}
+    graded = [GradedCase(case=by_id[trial.case_id], trial=trial) for trial in report.trials]
+    return bucket_failures(graded, program), confusions(graded)
+
+
+async def register(task: Task, session: Session, run: Run) -> Run:
+    """Register the baseline, and the finalist when it passed; returns the run with the version.
+
+    Registering the same program again gives the version it already has.
+    """
+    pair, decided = run.decision, run.verdict.model_dump(mode="json")
+    seed = await session.store.add_version(
+        PromptVersion(
+            name=task.name,
+            number=0,
+            digest=task.program.id,
+            program=task.program,
+            author="seed",
+            run_id=session.header.id,
+            scores=_scores(pair.baseline if pair else None),
+            buckets=target_counts(run.buckets_before),
+            eval_set_version=task.eval_set.version,
+            status="seed",
+        )
+    )
+    if run.best.id == task.program.id:
+        return run.model_copy(update={"version": seed.number})
+    hypothesis = next(
+        (entry.hypothesis for entry in run.history if entry.candidate_id == run.best.id), ""
+    )
+    generator = next(
+        (entry.generator for entry in run.history if entry.candidate_id == run.best.id), "auto"
+    )
+    winner = await session.store.add_version(
+        PromptVersion(
+            name=task.name,
+            number=0,
+            digest=run.best.id,
+            program=run.best,
+            author=f"promptyard/{session.header.strategy}/{generator}",
+            parent=seed.number,
+            run_id=session.header.id,
+            hypothesis=hypothesis,
+            scores=_scores(pair.candidate if pair else None),
+            buckets=target_counts(run.buckets_after),
+            eval_set_version=task.eval_set.version,
+            status="passed",
+            verdict=decided,
+        )
+    )
+    return run.model_copy(update={"version": winner.number})
+
+
+def _scores(report: Report | None) -> dict[str, float]:
+    if report is None or report.score is None:
+        return {}
+    scores = {report.split: report.score}
+    for summary in report.summaries:
+        if summary.name not in ("score",):
+            scores[f"{report.split}.{summary.name}"] = summary.mean
+    return {str(name): value for name, value in scores.items()}

@@ -1,0 +1,128 @@
+"""Reads for people and pages: runs, versions, pointers, differences."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from promptyard.errors import NotFound
+from promptyard.line.task import Task
+from promptyard.line.wiring import build_store, project_config
+from promptyard.protocols import Store
+from promptyard.records.base import Record
+from promptyard.records.evidence import Bucket
+from promptyard.records.runs import Run
+from promptyard.records.scores import GradedCase, Report
+from promptyard.records.versions import Move, Pointer, PromptVersion
+from promptyard.registry.versions import diff_programs, resolve_version
+from promptyard.signals.buckets import bucket_failures
+
+
+class PromptLog(Record):
+    """Everything about one prompt: its versions, where its pointers are, how they moved."""
+
+    versions: tuple[PromptVersion, ...]
+    pointers: tuple[Pointer, ...]
+    moves: tuple[Move, ...]
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str | None, *, must_exist: bool = True) -> AsyncIterator[Store]:
+    """Open the store at `url`, or the project's own; close it on the way out.
+
+    Raises NotFound when a store file is to be read and there is none: reading creates nothing.
+    """
+    address = url or project_config().store
+    if must_exist and "://" not in address and not Path(address).is_file():
+        raise NotFound(
+            f"there is no store at {address}; run `promptyard optimize` first, or name one "
+            "with --store"
+        )
+    store = build_store(address)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def list_runs(url: str | None, task: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
+    """List runs, newest first."""
+    async with opened(url) as store:
+        return await store.runs(task, limit)
+
+
+async def show_run(url: str | None, run_id: str) -> Run:
+    """Return a finished run. Raises NotFound when there is none, or it has no result yet."""
+    async with opened(url) as store:
+        if run_id == "last":
+            rows = [row for row in await store.runs() if row["status"] == "finished"]
+            run_id = next((str(row["id"]) for row in rows if row["sentence"]), run_id)
+        run = await store.run_result(run_id)
+        if run is None:
+            raise NotFound(
+                f"run {run_id} has no result; if it was interrupted, take it up with "
+                "`promptyard optimize --resume`"
+            )
+        return run
+
+
+async def list_prompts(url: str | None) -> Sequence[str]:
+    """Names of all registered prompts."""
+    async with opened(url) as store:
+        return await store.prompt_names()
+
+
+async def prompt_log(url: str | None, name: str) -> PromptLog:
+    """Return versions, pointers and moves of a prompt. Raises NotFound for an unknown name."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return PromptLog(
+            versions=tuple(await store.versions(name)),
+            pointers=tuple(await store.pointers(name)),
+            moves=tuple(await store.moves(name)),
+        )
+
+
+async def show_version(url: str | None, name: str, reference: str) -> PromptVersion:
+    """Return a version by number, pointer name, or `latest`."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await _version(store, name, reference)
+
+
+async def diff_versions(url: str | None, name: str, old: str, new: str) -> tuple[PromptVersion, PromptVersion, str]:
+    """Return two versions and their unified diff."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        first, second = await _version(store, name, old), await _version(store, name, new)
+        text = diff_programs(
+            first.program,
+            second.program,
+            old_name=f"{name} v{first.number}",
+            new_name=f"{name} v{second.number}",
+        )
+        return first, second, text
+
+
+def failure_buckets(task: Task, report: Report) -> tuple[Bucket, ...]:
+    """Group the failures of a report on the task's own cases."""
+    cases = {case.id: case for case in task.eval_set.cases}
+    graded = [GradedCase(case=cases[trial.case_id], trial=trial) for trial in report.trials]
+    return bucket_failures(graded, task.program)
+
+
+async def require_prompt(store: Store, name: str) -> None:
+    """Raise NotFound, naming what is registered, when there is no prompt of this name."""
+    names = await store.prompt_names()
+    if name not in names:
+        known = ", ".join(names) or "none yet"
+        raise NotFound(f"no prompt '{name}' is registered; registered: {known}")
+
+
+async def _version(store: Store, name: str, reference: str) -> PromptVersion:
+    if reference == "latest":
+        return (await store.versions(name))[-1]
+    return await resolve_version(store, name, reference)

@@ -1,0 +1,175 @@
+"""One session of a run: the opened store, the ledger, the models; new or resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from promptyard.config import ProjectConfig
+from promptyard.errors import ConfigError, NotFound
+from promptyard.line.task import Task
+from promptyard.line.wiring import (
+    build_caller,
+    build_executor,
+    build_models,
+    build_store,
+    project_config,
+)
+from promptyard.protocols import Model, Store
+from promptyard.records.base import content_hash
+from promptyard.records.budget import Budget
+from promptyard.records.messages import CallRole
+from promptyard.records.runs import Run, RunHeader
+from promptyard.runner.execute import Executor
+from promptyard.runner.ledger import Ledger
+
+
+@dataclass
+class Session:
+    """What the stations share while a run lasts."""
+
+    header: RunHeader
+    store: Store
+    ledger: Ledger
+    models: Mapping[CallRole, Model]
+    project: ProjectConfig
+
+    def executor(self, task: Task) -> Executor:
+        """Make the executor that runs this task's programs within the budget."""
+        caller = build_caller(
+            self.header.id,
+            self.models,
+            self.store,
+            self.ledger,
+            self.project,
+            self.header.seed,
+        )
+        return build_executor(task, caller)
+
+    async def finish(self, run: Run) -> None:
+        """Store the result; the run is then finished."""
+        await self.store.set_run_status(self.header.id, "finished", run)
+
+
+@contextlib.asynccontextmanager
+async def open_session(
+    task: Task,
+    *,
+    store: str | Store | None,
+    budget: Budget | None = None,
+    seed: int | None = None,
+    resume: str | bool = False,
+    kind: str = "optimize",
+) -> AsyncIterator[Session]:
+    """Open store and models and start a run, or take one up again.
+
+    `resume` is a run id, or True for the task's last unfinished run. A resumed run repeats with
+    the budget, seed and settings it was started with (a budget given now replaces the old one);
+    when the task has changed since, ConfigError says in what. On the way out an unfinished run is
+    marked as interrupted, and everything is closed.
+    """
+    project = project_config(task.folder)
+    models = build_models(task.models, project)
+    header = new_header(task, models, budget=budget, seed=seed, kind=kind)
+    owned = store is None or isinstance(store, str)
+    opened = build_store(store) if store is None or isinstance(store, str) else store
+    await opened.open()
+    finished = False
+    try:
+        if resume:
+            header = await _resumed(opened, task, header, resume, budget)
+        else:
+            await opened.start_run(header)
+        past = await opened.attempts(header.id)
+        session = Session(header, opened, Ledger(header.budget, past=past), models, project)
+        await opened.set_run_status(header.id, "running")
+        yield session
+        finished = True
+    finally:
+        if not finished:
+            with contextlib.suppress(Exception):
+                await opened.set_run_status(header.id, "interrupted")
+        for model in {id(model): model for model in models.values()}.values():
+            await model.close()
+        if owned:
+            await opened.close()
+
+
+def new_header(
+    task: Task,
+    models: Mapping[CallRole, Model],
+    *,
+    budget: Budget | None,
+    seed: int | None,
+    kind: str,
+) -> RunHeader:
+    """Describe a run before it starts: all that a resume has to find unchanged."""
+    now = datetime.now(UTC)
+    settings = {
+        "kind": kind,
+        "gates": task.gates.model_dump(mode="json"),
+        "generators": None if task.generators is None else list(task.generators),
+        "max_demos": task.max_demos,
+        "pass_at": task.pass_at,
+        "metrics": [_metric_name(item) for item in task.metrics],
+    }
+    return RunHeader(
+        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        task=task.name,
+        seed=task.seed if seed is None else seed,
+        strategy=task.strategy,
+        eval_set_version=task.eval_set.version,
+        baseline_id=task.program.id,
+        task_model=f"{models['task'].name} at {models['task'].base_url}",
+        optimizer_model=f"{models['optimizer'].name} at {models['optimizer'].base_url}",
+        budget=budget or task.budget,
+        settings=settings,
+        started_at=now.isoformat(timespec="seconds"),
+    )
+
+
+async def _resumed(
+    store: Store, task: Task, fresh: RunHeader, resume: str | bool, budget: Budget | None
+) -> RunHeader:
+    """Find the run to take up and check that nothing it depends on has changed."""
+    run_id = resume if isinstance(resume, str) else await _last_unfinished(store, task.name)
+    header = await store.run_header(run_id)
+    changed = [
+        name
+        for name in (
+            "task",
+            "strategy",
+            "eval_set_version",
+            "baseline_id",
+            "task_model",
+            "optimizer_model",
+        )
+        if getattr(header, name) != getattr(fresh, name)
+    ]
+    if content_hash(dict(header.settings)) != content_hash(dict(fresh.settings)):
+        changed.append("settings")
+    if changed:
+        raise ConfigError(
+            f"run {run_id} cannot be resumed: {', '.join(changed)} changed since it was started; "
+            "start a new run (its stored calls are reused)"
+        )
+    return header if budget is None else header.model_copy(update={"budget": budget})
+
+
+async def _last_unfinished(store: Store, task: str) -> str:
+    for row in await store.runs(task):
+        if row["status"] in ("running", "interrupted"):
+            return str(row["id"])
+    raise NotFound(f"task '{task}' has no unfinished run to resume; start one without --resume")
+
+
+def _metric_name(item: object) -> str:
+    if isinstance(item, str):
+        return item
+    dumped = getattr(item, "model_dump_json", None)
+    if callable(dumped):
+        return str(dumped())
+    return str(getattr(item, "name", None) or getattr(item, "__qualname__", type(item).__name__))

@@ -1,0 +1,77 @@
+"""The synchronous edge: the same verbs for callers without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from promptyard.errors import PromptyardError
+from promptyard.line import api
+from promptyard.line.task import Task
+from promptyard.protocols import ProgressSink, Store
+from promptyard.records.budget import Budget
+from promptyard.records.prompts import Program
+from promptyard.records.runs import Run
+from promptyard.records.scores import Report
+
+Result = TypeVar("Result")
+
+
+def run_sync(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end. Raises PromptyardError inside a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    work.close()
+    raise PromptyardError(
+        "an event loop is running already (a notebook or async code): await the same function "
+        "from promptyard.aio instead"
+    )
+
+
+def optimize(
+    task: Task,
+    *,
+    strategy: str | None = None,
+    budget: Budget | None = None,
+    seed: int | None = None,
+    store: str | Store | None = None,
+    resume: str | bool = False,
+    on_progress: ProgressSink | None = None,
+) -> Run:
+    """Run the line and return the Run; see `promptyard.aio.optimize` for everything else."""
+    return run_sync(
+        api.optimize(
+            task,
+            strategy=strategy,
+            budget=budget,
+            seed=seed,
+            store=store,
+            resume=resume,
+            on_progress=on_progress,
+        )
+    )
+
+
+def evaluate(
+    task: Task,
+    *,
+    split: str = "dev",
+    program: Program | None = None,
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    on_progress: ProgressSink | None = None,
+) -> Report:
+    """Measure a program on one split and return the Report; see `promptyard.aio.evaluate`."""
+    return run_sync(
+        api.evaluate(
+            task,
+            split=split,
+            program=program,
+            budget=budget,
+            store=store,
+            on_progress=on_progress,
+        )
+    )

@@ -1,0 +1,250 @@
+"""A task: the prompt, the cases, the way to measure, the models. All that the line needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from promptyard.config import TaskConfig, load_task_config
+from promptyard.errors import ConfigError, EvalSetError, PromptError
+from promptyard.evalset.load import cases_from_rows, load_cases
+from promptyard.evalset.split import assign_splits
+from promptyard.protocols import Metric, Model
+from promptyard.records.base import Json, Record
+from promptyard.records.budget import Budget
+from promptyard.records.cases import Case, CheckSpec, EvalSet
+from promptyard.records.prompts import Program, Prompt, Step, WorkflowSpec
+from promptyard.records.verdicts import GateSettings
+
+MetricLike: TypeAlias = "str | CheckSpec | Metric | Callable[..., Any]"
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which models play which role: `provider/model` names or objects that fit `Model`.
+
+    The optimizer defaults to the task model. `base_url` overrides the address of every named
+    model that is not embedded; the key is then read from `api_key_env`, else PROMPTYARD_API_KEY.
+    """
+
+    task: str | Model | None = None
+    optimizer: str | Model | None = None
+    judge: str | Model | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+
+
+class Splits(Record):
+    """Shares of the splits and the seed of their hash; a split given in a case stands."""
+
+    seed: int = 7
+    train: float = 0.4
+    dev: float = 0.3
+    holdout: float = 0.3
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, init=False)
+class Task:
+    """What is to be improved and how it is measured.
+
+    `program` is the seed; `metrics` are names, check specs, metric objects or callables
+    `(case, output) -> float | Score | (float, feedback, tags)`.
+    """
+
+    name: str
+    program: Program
+    eval_set: EvalSet
+    metrics: tuple[MetricLike, ...]
+    models: Models
+    gates: GateSettings = field(default_factory=GateSettings)
+    pass_at: float = 1.0
+    strategy: str = "auto"
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+    generators: tuple[str, ...] | None = None
+    max_demos: int | None = None
+    folder: Path | None = None
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        prompt: Prompt | str | None = None,
+        program: Program | None = None,
+        cases: EvalSet | Iterable[Case | Mapping[str, Json]],
+        metrics: Sequence[MetricLike],
+        models: Models | None = None,
+        splits: Splits | None = None,
+        gates: GateSettings | None = None,
+        pass_at: float = 1.0,
+        strategy: str = "auto",
+        budget: Budget | None = None,
+        seed: int = 0,
+        generators: Sequence[str] | None = None,
+        max_demos: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Check everything that can be checked without a call.
+
+        Raises PromptError, EvalSetError or ConfigError in one line: no prompt, no cases, an empty
+        split, a variable that a case lacks, nothing to measure with.
+        """
+        if (prompt is None) == (program is None):
+            raise ConfigError("a task needs either `prompt` or `program`")
+        if program is None:
+            seed_prompt = Prompt.from_text(prompt) if isinstance(prompt, str) else prompt
+            assert seed_prompt is not None
+            program = Program.single(seed_prompt)
+        for step in program.steps:
+            step.prompt.validate_parts()
+        shares = splits or Splits()
+        eval_set = cases if isinstance(cases, EvalSet) else _split(name, cases, shares)
+        values: dict[str, object] = {
+            "name": name,
+            "program": program,
+            "eval_set": eval_set,
+            "metrics": tuple(metrics),
+            "models": models or Models(),
+            "gates": gates or GateSettings(),
+            "pass_at": pass_at,
+            "strategy": strategy,
+            "budget": budget or Budget(),
+            "seed": seed,
+            "generators": None if generators is None else tuple(generators),
+            "max_demos": max_demos,
+            "folder": folder,
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+        _check_variables(program, eval_set)
+        if not metrics and not all(case.checks for case in eval_set.cases):
+            raise ConfigError(
+                f"task '{name}' has nothing to measure with; name a metric (`exact_match`) "
+                "or give every case checks"
+            )
+
+
+def load_task(path: str | Path, *, models: Models | None = None) -> Task:
+    """Read a task folder or its task.yaml. `models` overrides the models named there.
+
+    Raises ConfigError, PromptError or EvalSetError with file and line. Costs no call.
+    """
+    config = load_task_config(Path(path))
+    folder = task_folder(Path(path))
+    given = models or Models()
+    named = config.models
+    return Task(
+        name=config.name or folder.resolve().name,
+        program=_program(config, folder),
+        cases=load_cases(
+            [folder / item for item in _paths(config.cases)], cluster_key=config.splits.cluster
+        ),
+        metrics=[spec for spec in config.check_specs],
+        models=Models(
+            task=given.task or named.task,
+            optimizer=given.optimizer or named.optimizer,
+            judge=given.judge or named.judge,
+            base_url=given.base_url or named.base_url,
+            api_key_env=given.api_key_env or named.api_key_env,
+        ),
+        splits=Splits(**config.splits.model_dump()),
+        gates=config.gates,
+        pass_at=config.pass_at,
+        strategy=config.optimize.strategy,
+        budget=config.optimize.budget,
+        seed=config.optimize.seed,
+        generators=config.optimize.generators,
+        max_demos=config.optimize.max_demos,
+        folder=folder,
+    )
+
+
+def task_folder(path: Path) -> Path:
+    """Return the folder of a task given as folder or as file."""
+    return path if path.is_dir() else path.parent
+
+
+def read_prompt(path: Path) -> Prompt:
+    """Read a prompt file byte for byte, with the schema file that it names.
+
+    Raises PromptError naming the file.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise PromptError(f"{path}: the prompt file does not exist") from None
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+    try:
+        prompt = Prompt(text=text)
+        output = prompt.front_matter.get("output")
+        files: dict[str, Json] = {}
+        if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
+            files[output["schema"]] = _read_schema(path.parent / output["schema"])
+        return Prompt.from_text(text, files)
+    except PromptError as error:
+        raise PromptError(f"{path}: {error}") from None
+
+
+def _read_schema(path: Path) -> Json:
+    import json
+
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise PromptError(f"the schema file '{path.name}' is not beside the prompt") from None
+    except (OSError, ValueError) as error:
+        raise PromptError(f"the schema file '{path.name}' cannot be read: {error}") from None
+
+
+def _program(config: TaskConfig, folder: Path) -> Program:
+    prompt = read_prompt(folder / config.prompt)
+    workflow = WorkflowSpec(name=config.program.workflow)
+    if not config.program.steps:
+        return Program(steps=(Step(name="main", prompt=prompt),), workflow=workflow)
+    steps = tuple(
+        Step(name=name, prompt=read_prompt(folder / file))
+        for name, file in config.program.steps.items()
+    )
+    return Program(steps=steps, workflow=workflow)
+
+
+def _paths(cases: str | Sequence[str]) -> Sequence[str]:
+    return [cases] if isinstance(cases, str) else cases
+
+
+def _split(name: str, cases: Iterable[Case | Mapping[str, Json]], shares: Splits) -> EvalSet:
+    rows = cases_from_rows(cases, cluster_key=shares.cluster)
+    return assign_splits(
+        rows,
+        seed=shares.seed,
+        train=shares.train,
+        dev=shares.dev,
+        holdout=shares.holdout,
+        name=name,
+    )
+
+
+def _check_variables(program: Program, eval_set: EvalSet) -> None:
+    """Refuse a prompt that asks for what a case lacks, or that shows nothing of the case."""
+    steps = {step.name for step in program.steps} if len(program.steps) > 1 else set[str]()
+    wanted = [name for name in program.variables if name not in steps]
+    if not wanted:
+        known = ", ".join(sorted(eval_set.cases[0].input))
+        raise PromptError(
+            f"the prompt has no variable, so it would be the same for every case; "
+            f"use one of: {known} (as {{{{name}}}})"
+        )
+    for case in eval_set.cases:
+        missing = [name for name in wanted if name not in case.input]
+        if missing:
+            known = ", ".join(sorted(case.input)) or "nothing"
+            raise EvalSetError(
+                f"the prompt uses {{{{{missing[0]}}}}}, which case '{case.id}' does not have; "
+                f"its input has: {known}"
+            )

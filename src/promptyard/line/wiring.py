@@ -1,0 +1,202 @@
+"""Makes objects out of names and settings: models, metrics, generators, stages, the store.
+
+The only module that puts stations, providers and storage together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from promptyard.candidates import GENERATORS, GeneratorOptions
+from promptyard.config import ProjectConfig, load_project_config
+from promptyard.errors import ConfigError
+from promptyard.funnel import STAGES, FunnelSettings
+from promptyard.line.task import Models, Task
+from promptyard.metrics import METRICS
+from promptyard.metrics.build import build_metrics
+from promptyard.metrics.context import MetricContext
+from promptyard.metrics.python_callable import metric_from_callable
+from promptyard.metrics.suite import suite_metrics
+from promptyard.plugins import resolve
+from promptyard.protocols import Generator, Metric, Model, SearchPolicy, Stage, Store, Workflow
+from promptyard.providers import ENDPOINTS, PROVIDERS, ProviderSettings
+from promptyard.records.cases import Case, CheckSpec
+from promptyard.records.messages import CallRole
+from promptyard.records.prompts import Program
+from promptyard.runner.caller import Caller
+from promptyard.runner.execute import Executor
+from promptyard.runner.ledger import Ledger
+from promptyard.runner.retry import CallLimits
+from promptyard.search import POLICIES
+from promptyard.storage import open_store
+from promptyard.workflows import WORKFLOWS
+
+KEY_VARIABLE = "PROMPTYARD_API_KEY"
+
+
+def project_config(folder: Path | None = None) -> ProjectConfig:
+    """Read promptyard.yaml from `folder` (default: here) or above, and the environment."""
+    return load_project_config(folder or Path.cwd(), os.environ)
+
+
+def build_store(url: str | None) -> Store:
+    """Return the store at a path or URL, not yet opened; None keeps everything in memory."""
+    return open_store(url)
+
+
+def call_limits(project: ProjectConfig) -> CallLimits:
+    """Return the limits of calls that the project sets."""
+    limits = project.limits
+    return CallLimits(
+        concurrency=limits.concurrency, timeout_s=limits.timeout_s, retries=limits.retries
+    )
+
+
+def build_models(models: Models, project: ProjectConfig) -> dict[CallRole, Model]:
+    """Make the models of all roles. Equal names become one object, so that they share limits.
+
+    Raises ConfigError for an unknown provider, a missing address or a missing key, saying which
+    variable to set. The embedded model is never put in for another one.
+    """
+    defaults = project.models
+    named: dict[CallRole, str | Model | None] = {
+        "task": models.task or defaults.task,
+        "optimizer": models.optimizer or defaults.optimizer or models.task or defaults.task,
+        "judge": models.judge or defaults.judge,
+    }
+    if named["task"] is None:
+        raise ConfigError(
+            "no task model is set; write `models: {task: provider/model}` in task.yaml, pass "
+            "--model, or try the line with --model embedded/lexical"
+        )
+    base_url = models.base_url or defaults.base_url
+    made: dict[str, Model] = {}
+    result: dict[CallRole, Model] = {}
+    for role, name in named.items():
+        if name is None:
+            continue
+        if isinstance(name, str):
+            if name not in made:
+                made[name] = _model(
+                    name, base_url, models.api_key_env or defaults.api_key_env, project
+                )
+            result[role] = made[name]
+        else:
+            result[role] = name
+    return result
+
+
+def _model(
+    name: str, base_url: str | None, key_variable: str | None, project: ProjectConfig
+) -> Model:
+    provider, _, model = name.partition("/")
+    if not model:
+        raise ConfigError(
+            f"'{name}' is no model name; write provider/model, for example openai/{name}"
+        )
+    factory = resolve("providers", provider, PROVIDERS)
+    endpoint = ENDPOINTS.get(provider)
+    own = endpoint.key_variable if endpoint else None
+    # A key belongs to its provider's own address; another address gets only what was named for it.
+    variable = key_variable or (KEY_VARIABLE if base_url else own)
+    api_key = os.environ.get(variable) if variable else None
+    if not api_key and key_variable:
+        raise ConfigError(f"model '{name}' needs the key in {key_variable}, which is not set")
+    if not api_key and own and not base_url:
+        raise ConfigError(
+            f"model '{name}' needs a key: set {own}, or try the line with "
+            "--model embedded/lexical"
+        )
+    prices = project.prices.get(name)
+    settings = ProviderSettings(
+        base_url=base_url if endpoint else None,
+        api_key=api_key,
+        prices=prices.model_dump(exclude_none=True) if prices else None,
+        max_connections=max(64, project.limits.concurrency),
+    )
+    return factory(model, settings)
+
+
+def build_executor(task: Task, caller: Caller) -> Executor:
+    """Make the executor of a task: its workflow, its metrics, its pass mark."""
+    metrics_for = metrics_of(task)
+    _ = [metrics_for(task.program, case) for case in task.eval_set.cases]  # names are checked now
+
+    def workflow_for(program: Program) -> Workflow:
+        spec = program.workflow
+        return resolve("workflows", spec.name, WORKFLOWS)(spec.options)
+
+    _ = workflow_for(task.program)
+    return Executor(
+        caller=caller,
+        workflow_for=workflow_for,
+        metrics_for=metrics_for,
+        suite_metrics=suite_metrics,
+        eval_set_version=task.eval_set.version,
+        pass_at=task.pass_at,
+    )
+
+
+def metrics_of(task: Task) -> Callable[[Program, Case], Sequence[Metric]]:
+    """Return what grades a case: the task's metrics, hard ones first, and the case's own checks."""
+    context = MetricContext(output=task.program.steps[-1].prompt.output)
+    specs = [
+        CheckSpec(type=item) if isinstance(item, str) else item
+        for item in task.metrics
+        if isinstance(item, str | CheckSpec)
+    ]
+    given: list[Metric] = []
+    for item in task.metrics:
+        if isinstance(item, str | CheckSpec):
+            continue
+        given.append(item if isinstance(item, Metric) else metric_from_callable(item))
+    shared = (*build_metrics(specs, context, METRICS), *given)
+    own: dict[str, tuple[Metric, ...]] = {
+        case.id: (*build_metrics(case.checks, context, METRICS), *shared)
+        for case in task.eval_set.cases
+        if case.checks
+    }
+
+    def metrics_for(program: Program, case: Case) -> Sequence[Metric]:
+        del program
+        return own.get(case.id, shared)
+
+    return metrics_for
+
+
+def build_caller(
+    run_id: str,
+    models: Mapping[CallRole, Model],
+    store: Store,
+    ledger: Ledger,
+    project: ProjectConfig,
+    seed: int,
+) -> Caller:
+    """Make the only way to the models for one run."""
+    return Caller(
+        run_id=run_id,
+        models=models,
+        store=store,
+        ledger=ledger,
+        limits=call_limits(project),
+        seed=seed,
+    )
+
+
+def build_generators(task: Task) -> dict[str, Generator]:
+    """Make the generators that the task names, or all built-in ones. Raises ConfigError."""
+    names = task.generators if task.generators is not None else tuple(GENERATORS)
+    options = GeneratorOptions(max_demos=task.max_demos)
+    return {name: resolve("generators", name, GENERATORS)(options) for name in names}
+
+
+def build_policy(task: Task) -> SearchPolicy:
+    """Make the search policy that the task names. Raises ConfigError for an unknown one."""
+    return resolve("policies", task.strategy, POLICIES)()
+
+
+def build_stage(name: str, settings: FunnelSettings) -> Stage:
+    """Make one stage of the funnel."""
+    return resolve("stages", name, STAGES)(settings)

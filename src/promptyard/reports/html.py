@@ -1,0 +1,100 @@
+"""Writes the page of a run: one HTML file that needs nothing else, not even scripts."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from promptyard.records.runs import Run
+from promptyard.reports.account_view import facts, spending
+from promptyard.reports.aggregate import bucket_table, label_table, pair_table, rejection_table
+from promptyard.reports.diff import prompt_diff
+from promptyard.reports.figures import moment, percent
+from promptyard.reports.funnel_view import naive_view, stage_views
+from promptyard.reports.trajectory import trajectory
+from promptyard.reports.verdict_view import (
+    banner,
+    dimension_rows,
+    interval_level,
+    key_figures,
+)
+from promptyard.reports.visible import one_line, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+EMBEDDED_MODEL = "embedded/lexical"
+HYPOTHESIS_CHARS = 320
+TOP_LABELS = 10
+TOP_PAIRS = 10
+TOP_REJECTIONS = 20
+
+
+def run_html(run: Run) -> str:
+    """Write the report of a run as one self-contained page.
+
+    The same run gives the same page, byte for byte. Everything that came from prompts, cases or
+    models is escaped, and hidden characters in it are written out. Costs no calls.
+    """
+    comparisons = run.verdict.comparisons
+    before, after = run.buckets_before, run.buckets_after
+    rejections = rejection_table(run.rejections)
+    return _template().render(
+        run=run,
+        banner=banner(run),
+        embedded=run.header.task_model.startswith(EMBEDDED_MODEL),
+        embedded_model=EMBEDDED_MODEL,
+        key_figures=key_figures(run),
+        dimensions=dimension_rows(comparisons),
+        level=f"{100 * interval_level(comparisons):g} %",
+        coverage=None if run.verdict.coverage is None else percent(run.verdict.coverage),
+        drawings=_drawings(run),
+        stages=stage_views(run),
+        naive=naive_view(run),
+        buckets=bucket_table(before, after),
+        labels=label_table(before, after, limit=TOP_LABELS),
+        pairs=pair_table(run.confusions_before, run.confusions_after, limit=TOP_PAIRS),
+        measured_after=run.decision is not None,
+        diff=() if run.finalist is None else prompt_diff(run.baseline, run.finalist),
+        hypothesis=_hypothesis(run),
+        spending=spending(run),
+        rejections=rejections[:TOP_REJECTIONS],
+        n_rejection_rows=len(rejections),
+        facts=facts(run),
+        started=moment(run.header.started_at),
+        failure_slices=any(stage.stage == "screen" for stage in run.stages),
+    )
+
+
+def _drawings(run: Run) -> list[tuple[str, Any]]:
+    """Lay the trajectory out twice: a phone shows the narrow one."""
+    wide, narrow = trajectory(run, width=1000, height=340), trajectory(run, width=370, height=340)
+    return [("wide", wide), ("narrow", narrow)] if wide and narrow else []
+
+
+def _hypothesis(run: Run) -> str:
+    if run.finalist is None:
+        return ""
+    finalist = run.finalist.id
+    whole = next((e.hypothesis for e in run.history if e.candidate_id == finalist), "")
+    return one_line(whole, HYPOTHESIS_CHARS)
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("promptyard.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    return environment.get_template("run.html")
+
+
+def _shown(value: Any) -> Any:
+    """Write out the hidden characters of every text that the page is filled with."""
+    return visible(value) if type(value) is str else value

@@ -1,0 +1,149 @@
+"""kill -9 at any moment, then --resume: nothing stored is asked for again, the winner is the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from promptyard.records.cases import SplitName
+from support.chat_server import ChatServer
+from support.world import World
+
+N_KILLS = 10
+CONCURRENCY = 4
+SIZES: dict[SplitName, int] = {"train": 40, "dev": 40, "holdout": 80}
+
+
+def start(task: Path, store: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "promptyard",
+            "optimize",
+            str(task),
+            "--store",
+            str(store),
+            "--json",
+            *options,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PROMPTYARD_CONCURRENCY": str(CONCURRENCY)},
+    )
+
+
+def stored_bodies(store: Path) -> set[str]:
+    if not store.exists():
+        return set()
+    with sqlite3.connect(store, timeout=10) as connection:
+        try:
+            rows = connection.execute("select body from completions").fetchall()
+        except sqlite3.OperationalError:
+            return set()
+        finally:
+            connection.commit()
+    connection.close()
+    return {canonical(json.loads(row[0])) for row in rows}
+
+
+def repeated(server: ChatServer, since: int, stored: set[str]) -> list[str]:
+    """Requests from number `since` on that were already in the store before."""
+    bodies = (canonical(item.body) for item in server.requests[since:])
+    return [body for body in bodies if body in stored]
+
+
+def canonical(body: Any) -> str:
+    return json.dumps(body, sort_keys=True)
+
+
+def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_killed_ten_times_it_repeats_no_stored_call_and_finds_the_same_winner(
+    tmp_path: Path,
+) -> None:
+    dice = random.Random(2)
+    world = World(11, n_cases=SIZES, gain=0.3)
+    with ChatServer(world.answer, latency_s=0.02) as server:
+        task = world.write_task(tmp_path / "task", server.base_url)
+        expected = finished(start(task, tmp_path / "whole.db"))
+        n_whole = server.n_requests
+        server.reset()
+
+        store = tmp_path / "killed.db"
+        stored: set[str] = set()
+        for n_killed in range(N_KILLS):
+            seen = server.n_requests
+            process = start(task, store, *(["--resume"] if n_killed else []))
+            wanted = seen + dice.randint(1, n_whole // (N_KILLS + 1))
+            deadline = time.monotonic() + 60
+            while server.n_requests < wanted and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.002)
+            assert process.poll() is None, "the run ended before it could be killed"
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            time.sleep(0.05)  # what was in flight arrives at the server
+            assert not repeated(server, seen, stored)
+            stored = stored_bodies(store)
+        assert len(stored) > 100
+        seen = server.n_requests
+        result = finished(start(task, store, "--resume"))
+        assert not repeated(server, seen, stored)
+    for key in ("verdict", "winner_score", "score_diff", "ci_low", "ci_high", "n_candidates"):
+        assert result[key] == expected[key], key
+    # An attempt is booked before it is sent: a kill in between counts, and is never sent.
+    n_booked = result["task_calls"] + result["optimizer_calls"]
+    assert server.n_requests <= n_booked <= server.n_requests + N_KILLS * CONCURRENCY
+
+
+def test_resuming_a_task_that_has_changed_says_what_changed(tmp_path: Path) -> None:
+    world = World(12, n_cases=SIZES)
+    with ChatServer(world.answer, latency_s=0.02) as server:
+        task = world.write_task(tmp_path / "task", server.base_url)
+        store = tmp_path / "s.db"
+        process = start(task, store)
+        while server.n_requests < 5:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        prompt = task / "prompt.md"
+        prompt.write_text(prompt.read_text("utf-8").replace("Sort", "Order"), encoding="utf-8")
+        again = start(task, store, "--resume")
+        _, err = again.communicate(timeout=60)
+    assert again.returncode == 2
+    assert "baseline_id changed" in err
+    assert err.count("\n") == 1
+
+
+def test_ctrl_c_ends_cleanly_and_can_be_resumed(tmp_path: Path) -> None:
+    world = World(13, n_cases=SIZES)
+    with ChatServer(world.answer, latency_s=0.02) as server:
+        task = world.write_task(tmp_path / "task", server.base_url)
+        store = tmp_path / "s.db"
+        process = start(task, store)
+        while server.n_requests < 20:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert "--resume" in err
+        assert "Traceback" not in err
+        with sqlite3.connect(store) as connection:
+            status = connection.execute("select status from runs").fetchone()[0]
+        connection.close()
+        assert status == "interrupted"
+        assert finished(start(task, store, "--resume"))["run_id"]
