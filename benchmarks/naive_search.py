@@ -15,8 +15,9 @@ import time
 from promptyard.line.api import evaluate, optimize
 from promptyard.line.demo import demo_folder
 from promptyard.line.task import Task, load_task
+from promptyard.protocols import Store
 from promptyard.providers.lexical_index import LexicalIndex
-from promptyard.records.edits import Candidate
+from promptyard.records.edits import Proposal, apply_edits
 from promptyard.records.prompts import Program
 from promptyard.storage import open_store
 
@@ -55,25 +56,17 @@ async def main() -> None:
         "n_candidates": len(candidates),
         "line_s": round(line_s, 1),
         "naive_s": round(naive_s, 1),
-        "naive_minus_line_points": round(
-            100 * ((scores["naive"] or 0) - (scores["line"] or 0)), 2
-        ),
+        "naive_minus_line_points": round(100 * ((scores["naive"] or 0) - (scores["line"] or 0)), 2),
     }
     print(json.dumps(result, indent=2))
 
 
-async def evaluated(task: Task, store: object, run_id: str) -> list[Program]:
+async def evaluated(task: Task, store: Store, run_id: str) -> list[Program]:
     """Read the programs of all evaluated candidates back out of the run's journal."""
-    from promptyard.protocols import Store
-    from promptyard.records.edits import Proposal, apply_edits
-
-    assert isinstance(store, Store)  # type: ignore[misc]
     programs: dict[str, Program] = {}
     for entry in await store.journal(run_id):
         if entry["kind"] == "proposed":
-            proposal = Proposal(
-                generator="", hypothesis="", edits=tuple(entry["payload"]["edits"])
-            )
+            proposal = Proposal(generator="", hypothesis="", edits=tuple(entry["payload"]["edits"]))
             program = apply_edits(task.program, proposal.edits)
             programs[program.id] = program
     run = await store.run_result(run_id)
@@ -96,4 +89,3 @@ def reference(task: Task) -> float:
 
 if __name__ == "__main__":
     asyncio.run(main())
-    _ = Candidate

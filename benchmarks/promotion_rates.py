@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/promotion_rates.py planted --seeds 40    # over real HTTP
     .venv/bin/python benchmarks/promotion_rates.py null --seeds 400      # harmless paraphrases
-    .venv/bin/python benchmarks/promotion_rates.py aa --seeds 400        # the same prompt, run twice
+    .venv/bin/python benchmarks/promotion_rates.py aa --seeds 400        # every answer drawn anew
 
-The worlds are those of tests/support/world.py: accuracies are known, prompts disagree on some cases.
-`planted` raises the accuracy by exactly 10 points. `null` and `aa` change nothing; every promotion
-of theirs is false (nominal rate: alpha / 2 = 2.5 %). Prints one JSON object.
+The worlds are those of tests/support/world.py: accuracies are known, prompts disagree on some
+cases. `planted` raises the accuracy by exactly 10 points. `null` and `aa` change nothing; every
+promotion of theirs is false (nominal rate: alpha / 2 = 2.5 %). Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import promptyard as py
+from promptyard.records.cases import SplitName
 from promptyard.testing import ScriptedModel
 from support.chat_server import ChatServer
 from support.world import PROMPT, World
 
-SMALL = {"train": 60, "dev": 60, "holdout": 200}
+SMALL: dict[SplitName, int] = {"train": 60, "dev": 60, "holdout": 200}
 
 
 def task_of(world: World, models: py.Models) -> py.Task:
@@ -42,7 +43,7 @@ def task_of(world: World, models: py.Models) -> py.Task:
 
 def planted(seed: int) -> str:
     world = World(seed, gain=0.10)
-    with ChatServer(lambda body: world.answer(body)) as server:
+    with ChatServer(world.answer) as server:
         models = py.Models(
             task="openai/task", optimizer="openai/optimizer", base_url=server.base_url
         )

@@ -1,6 +1,6 @@
 """Start-up over a bare interpreter, in milliseconds: medians of 7 processes each, interleaved.
 
-    .venv/bin/python benchmarks/start_up.py
+.venv/bin/python benchmarks/start_up.py
 """
 
 from __future__ import annotations

@@ -139,7 +139,11 @@ class SearchContext(Protocol):
 
     seed: int
     baseline: Candidate
-    generators: Sequence[str]
+
+    @property
+    def generators(self) -> Sequence[str]:
+        """Names of the generators, in the order in which the task names them."""
+        ...
 
     async def diagnose(self) -> Evidence:
         """Run the baseline on train (one call a case) and gather the evidence."""
@@ -301,7 +305,7 @@ class Store(Protocol):
 
     # registry
     async def add_version(self, version: PromptVersion) -> PromptVersion:
-        """Register a program; assigns number and time. The same digest again returns the old one."""
+        """Register a program; assigns number and time. The same digest returns its version."""
         ...
 
     async def versions(self, name: str) -> Sequence[PromptVersion]:

@@ -35,9 +35,7 @@ def task_of(world: World, server: ChatServer, **options: object) -> py.Task:
     )
 
 
-def optimized(
-    world: World, *, seed: int = 0, store: str | None = None, **options: object
-) -> Run:
+def optimized(world: World, *, seed: int = 0, store: str | None = None, **options: object) -> Run:
     with ChatServer(world.answer) as server:
         return py.optimize(task_of(world, server, **options), seed=seed, store=store)
 
@@ -57,9 +55,7 @@ def test_a_planted_gain_is_found_proven_and_registered(tmp_path: Path) -> None:
 
 def test_ten_point_gains_are_promoted_and_harmless_paraphrases_are_not() -> None:
     """A small fixed-seed version of benchmarks/promotion_rates.py."""
-    planted = [
-        optimized(World(seed), generators=["reflect"]).verdict.status for seed in range(5)
-    ]
+    planted = [optimized(World(seed), generators=["reflect"]).verdict.status for seed in range(5)]
     assert planted.count("pass") >= 4
     null = [
         optimized(

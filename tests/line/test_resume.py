@@ -1,4 +1,4 @@
-"""kill -9 at any moment, then --resume: nothing stored is asked for again, the winner is the same."""
+"""kill -9 at any moment, then --resume: no stored call again, and the same winner."""
 
 from __future__ import annotations
 

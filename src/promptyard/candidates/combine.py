@@ -36,9 +36,17 @@ def combine(base: Candidate, parts: Sequence[Candidate]) -> Candidate | None:
         parents=(base.id,),
         edits=tuple(edits),
         generator="combine",
-        hypothesis="Together: " + " ".join(dict.fromkeys(part.hypothesis for part in used))[:600],
+        hypothesis=_joined_hypothesis(used),
         evidence=tuple(dict.fromkeys(name for part in used for name in part.evidence)),
     )
+
+
+def _joined_hypothesis(parts: Sequence[Candidate]) -> str:
+    """Name what was joined: the parts' own sentences while they are few, else their number."""
+    said = list(dict.fromkeys(part.hypothesis for part in parts))
+    if len(said) <= 3:
+        return "Together: " + " ".join(said)
+    return f"{len(parts)} candidates together: {said[0]} And {len(said) - 1} more."
 
 
 def _clash(edit: Edit, other: Edit) -> bool:

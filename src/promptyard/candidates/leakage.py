@@ -57,7 +57,7 @@ class LeakageIndex:
         return None
 
     def is_sealed(self, input_values: Mapping[str, Json]) -> bool:
-        """Say whether these inputs are, but for case and spacing, those of a dev or holdout case."""
+        """Say whether these inputs are those of a dev or holdout case, but for case and spacing."""
         return _input_key(input_values) in self._sealed
 
 

@@ -92,7 +92,7 @@ async def reflect_on_parts(
 
 
 def group_quotes(quotes: Sequence[BucketQuote]) -> list[list[BucketQuote]]:
-    """Form the groups of one call each: labels with those they are confused with, others by threes."""
+    """Group quotes into calls: labels with those they are confused with, others by threes."""
     groups: list[list[BucketQuote]] = []
     labels = [quote for quote in quotes if quote.bucket.expected is not None]
     others = [quote for quote in quotes if quote.bucket.expected is None]

@@ -93,7 +93,7 @@ def locate(edit: RawEdit, prompt: Prompt, parts: Sequence[Part], step: str) -> R
 
 
 def _places(text: str, old: str) -> list[int]:
-    """Find `old`: as a whole line where it is one (labels are prefixes of others), else anywhere."""
+    """Find `old` as a whole line (labels are prefixes of other labels), else anywhere."""
     found = [match.start() for match in re.finditer(re.escape(old), text)]
     whole = [
         at

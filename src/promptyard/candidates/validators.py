@@ -97,7 +97,7 @@ def not_empty(change: Change) -> str | None:
 
 
 def is_new(change: Change) -> str | None:
-    """V2: the program differs from its parent and from everything seen, white space and case apart."""
+    """V2: the program is new, white space and case apart."""
     if fingerprint(change.child) == fingerprint(change.parent):
         return "nothing changes"
     if fingerprint(change.child) in change.seen:

@@ -71,7 +71,9 @@ def introduce(n_cases: int, n_holdout: int) -> None:
     from promptyard.line.demo import EMBEDDED_NOTICE
 
     out = console(stderr=True)
-    out.print("Promptyard demo: which of 77 topics is a bank customer's message about?", style="bold")
+    out.print(
+        "Promptyard demo: which of 77 topics is a bank customer's message about?", style="bold"
+    )
     out.print(
         f"{n_cases:,} real messages (Banking77, CC BY 4.0), {n_holdout:,} of them sealed until the "
         "decision.",

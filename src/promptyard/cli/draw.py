@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from promptyard.protocols import ProgressSink
 
 
+LOG_WIDTH = 110
+"""Columns where the output is no terminal: a log file or a pipe."""
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console; it uses no colour where the output is no terminal."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = LOG_WIDTH
+    return made
 
 
 def print_json(value: Mapping[str, Json] | Sequence[Json]) -> None:
@@ -31,7 +38,7 @@ def print_json(value: Mapping[str, Json] | Sequence[Json]) -> None:
 
 
 @contextmanager
-def progress_sink(*, quiet: bool) -> Iterator[ProgressSink]:
+def progress_sink(*, quiet: bool) -> Generator[ProgressSink]:
     """Yield a sink that draws progress on stderr: a live line on a terminal, else messages only."""
     if quiet:
         yield lambda progress: None
@@ -127,13 +134,3 @@ def table(
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
-
-
-def percent(value: float | None) -> str:
-    """Write a fraction as percent, a missing one as a dash."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def points(value: float | None) -> str:
-    """Write a difference of fractions in points."""
-    return "–" if value is None else f"{100 * value:+.1f}"

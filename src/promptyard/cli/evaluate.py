@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from promptyard.cli.draw import console, percent, print_json, progress_sink, table
+from promptyard.cli.draw import console, print_json, progress_sink, table
 from promptyard.cli.optimize import task_folder
 from promptyard.cli.options import AsJson, BaseUrl, Model, StoreUrl, TaskPath
 from promptyard.records.scores import Report
+from promptyard.reports.figures import amount, percent
 
 
 def command(
@@ -50,20 +51,16 @@ def draw_report(report: Report) -> None:
     out = console()
     rows: list[tuple[str, str, str, str]] = []
     for item in report.summaries:
-        if item.name == "latency_s":
-            mean = f"{1000 * item.mean:.0f} ms"
-            spread = f"p50 {1000 * (item.p50 or 0):.0f}, p95 {1000 * (item.p95 or 0):.0f} ms"
-        elif item.name == "tokens":
-            mean, spread = f"{item.mean:,.0f}", f"p50 {item.p50:,.0f}, p95 {item.p95:,.0f}"
-        elif item.name == "cost_usd":
-            mean, spread = f"${item.mean:.6f}", ""
-        else:
-            mean = percent(item.mean)
-            low, high = (item.interval.low, item.interval.high) if item.interval else (None, None)
-            spread = f"{percent(low)} to {percent(high)}" if item.interval else ""
+        mean = amount(item.name, item.mean)
+        spread = ""
+        if item.interval is not None:
+            spread = f"{percent(item.interval.low)} to {percent(item.interval.high)}"
+        elif item.p50 is not None:
+            p50, p95 = amount(item.name, item.p50), amount(item.name, item.p95)
+            spread = f"p50 {p50}, p95 {p95}"
         rows.append((item.name, mean, spread, f"{item.n_cases:,}"))
     title = f"{report.split}: {len(report.trials):,} cases, coverage {percent(report.coverage)}"
-    columns = ("dimension", "mean", "95 % interval", "cases")
+    columns = ("dimension", "mean", "95 % interval, or spread", "cases")
     out.print(table(title, columns, rows, right=(1, 2, 3)))
     failures: dict[str, int] = {}
     for trial in report.trials:

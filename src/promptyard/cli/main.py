@@ -28,18 +28,26 @@ app.add_typer(prompts.app, name="prompts")
 app.add_typer(runs.app, name="runs")
 
 
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
-    ] = False,
-) -> None:
-    """The production line for prompts: measure, improve, prove, register, roll back."""
-    if version:
+def show_version(value: bool) -> None:
+    """Print the version and stop, when asked for."""
+    if value:
         from promptyard import __version__
 
         typer.echo(f"promptyard {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=show_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """The production line for prompts: measure, improve, prove, register, roll back."""
+    del version
 
 
 def main() -> None:

@@ -10,14 +10,13 @@ import typer
 
 from promptyard.cli.draw import console, print_json, progress_sink
 from promptyard.cli.options import AsJson, BaseUrl, Model, OptimizerModel, StoreUrl, TaskPath
-from promptyard.records.budget import Budget
 from promptyard.records.runs import Run
 
 INTERRUPTED = 130
 GATE_EXITS = {"pass": 0, "fail": 1, "inconclusive": 3}
 
 
-def command(
+def command(  # noqa: PLR0917  (typer reads options from parameters)
     task: TaskPath = Path(),
     task_calls: Annotated[
         int | None, typer.Option(min=0, help="Most task calls, retries included.")
@@ -107,9 +106,7 @@ def show_run(
         from promptyard.reports.plain import run_summary
 
         print_json(
-            run_summary(
-                run, n_cases=counts[0], n_holdout=counts[1], report_path=str(report_path)
-            )
+            run_summary(run, n_cases=counts[0], n_holdout=counts[1], report_path=str(report_path))
         )
         return
     from promptyard.cli.summary import draw_run

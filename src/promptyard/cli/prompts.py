@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from promptyard.cli.draw import console, percent, print_json, table
+from promptyard.cli.draw import console, print_json, table
 from promptyard.cli.options import AsJson, StoreUrl
 from promptyard.records.versions import Move
+from promptyard.reports.figures import percent
 
 app = typer.Typer(no_args_is_help=True, help="Versions, pointers, promotion and rollback.")
 
@@ -41,9 +42,7 @@ def log_command(
     if as_json:
         print_json(
             {
-                "versions": [
-                    v.model_dump(mode="json", exclude={"program"}) for v in log.versions
-                ],
+                "versions": [v.model_dump(mode="json", exclude={"program"}) for v in log.versions],
                 "pointers": [p.model_dump(mode="json") for p in log.pointers],
                 "moves": [m.model_dump(mode="json") for m in log.moves],
             }
@@ -74,7 +73,7 @@ def log_command(
                 move.moved_at[:19],
                 move.kind,
                 move.pointer,
-                f"{'–' if move.from_number is None else f'v{move.from_number}'} → v{move.to_number}",
+                f"{_number(move.from_number)} → v{move.to_number}",
                 move.actor,
                 move.reason,
             )
@@ -158,10 +157,12 @@ def rollback_command(
     from promptyard.line.ship import roll_back
     from promptyard.line.sync import run_sync
 
-    move = run_sync(
-        roll_back(store, name, pointer=pointer, actor=getpass.getuser(), reason=reason)
-    )
+    move = run_sync(roll_back(store, name, pointer=pointer, actor=getpass.getuser(), reason=reason))
     _show_move(move, as_json=as_json)
+
+
+def _number(number: int | None) -> str:
+    return "–" if number is None else f"v{number}"
 
 
 def _show_move(move: Move, *, as_json: bool) -> None:

@@ -38,9 +38,7 @@ def list_command(
 @app.command("show")
 def show_command(
     run_id: Annotated[str, typer.Argument(help="The run's id, or `last`.")] = "last",
-    report: Annotated[
-        Path | None, typer.Option(help="Write the HTML report to this file.")
-    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the HTML report to this file.")] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptyard.cli.draw import percent, points, table
+from promptyard.cli.draw import table
 from promptyard.records.runs import Run
 from promptyard.records.verdicts import Comparison
 from promptyard.reports.aggregate import bucket_table
 from promptyard.reports.diff import prompt_diff
+from promptyard.reports.figures import amount, change, change_range
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MAX_DIFF_LINES = 30
 LINE_CHARS = 118
-MARKS = {"pass": "better", "fail": "worse", "inconclusive": "open"}
+MARKS = {"pass": "better", "fail": "worse", "inconclusive": "not shown"}
 
 
 def draw_run(out: Console, run: Run, *, report_path: str | None, next_steps: list[str]) -> None:
@@ -50,15 +51,15 @@ def _draw_dimensions(out: Console, run: Run) -> None:
     rows = [
         (
             item.dimension,
-            _mean(item.dimension, item.baseline_mean),
-            _mean(item.dimension, item.candidate_mean),
-            _difference(item),
-            _interval(item),
+            amount(item.dimension, item.baseline_mean),
+            amount(item.dimension, item.candidate_mean),
+            change(item.dimension, item.difference).removesuffix(" points"),
+            change_range(item.dimension, item.interval),
             _said(item),
         )
         for item in comparisons
     ]
-    columns = ("dimension", "baseline", "finalist", "difference", "95 % interval", "finding")
+    columns = ("dimension", "baseline", "finalist", "change", "95 % interval", "finding")
     out.print(
         table(
             f"On the sealed holdout ({n_cases} cases, the same for both)",
@@ -69,41 +70,12 @@ def _draw_dimensions(out: Console, run: Run) -> None:
     )
 
 
-def _mean(dimension: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    if dimension == "latency_s":
-        return f"{1000 * value:.1f} ms"
-    if dimension == "tokens":
-        return f"{value:,.0f}"
-    return f"${value:.6f}" if dimension == "cost_usd" else percent(value)
-
-
-def _difference(item: Comparison) -> str:
-    if item.difference is None:
-        return "–"
-    if item.rule != "report":
-        return points(item.difference)
-    sign = "+" if item.difference >= 0 else "-"
-    return sign + _mean(item.dimension, abs(item.difference))
-
-
-def _interval(item: Comparison) -> str:
-    if item.interval is None:
-        return "–"
-    low, high = item.interval.low, item.interval.high
-    if item.rule != "report":
-        return f"{points(low)} to {points(high)}"
-    scale = 1000 if item.dimension == "latency_s" else 1
-    return f"{scale * low:+,.3g} to {scale * high:+,.3g}"
-
-
 def _said(item: Comparison) -> str:
     if item.rule == "report":
-        return "reported only"
+        return "reported"
     if item.rule == "non_inferiority" and item.margin is not None:
-        word = {"pass": "not worse", "fail": "worse", "inconclusive": "cannot certify"}
-        return f"{word[item.status]} (margin {100 * item.margin:g} points)"
+        word = {"pass": "not worse", "fail": "worse", "inconclusive": "not certified"}
+        return f"{word[item.status]} (-{100 * item.margin:g})"
     return MARKS[item.status]
 
 
@@ -148,8 +120,8 @@ def _draw_diff(out: Console, run: Run) -> None:
     if run.finalist is None:
         return
     lines = prompt_diff(run.baseline, run.finalist)
-    changed = [line for line in lines if line.kind != "same"]
-    out.print(f"\nPrompt diff ({len(changed)} changed lines)", style="bold")
+    n_changed = sum(line.count for line in lines if line.kind in ("added", "removed"))
+    out.print(f"\nPrompt diff ({n_changed} changed lines)", style="bold")
     styles = {"added": "green", "removed": "red"}
     for line in lines[:MAX_DIFF_LINES]:
         mark = {"added": "+", "removed": "-"}.get(line.kind, " ")

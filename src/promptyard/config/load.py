@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
-from promptyard.config.problems import Place, Problem, did_you_mean, validated
+from promptyard.config.problems import Problem, did_you_mean, validated
 from promptyard.config.shape import CheckEntry, ProjectConfig, TaskConfig
-from promptyard.config.yaml_file import Location, YamlFile, location_text, read_yaml
+from promptyard.config.yaml_file import Location, Place, YamlFile, location_text, read_yaml
 from promptyard.errors import ConfigError
 from promptyard.records.base import Json, as_object
 
 TASK_FILE = "task.yaml"
 PROJECT_FILE = "promptyard.yaml"
+PREFIX = "PROMPTYARD_"
 KEY_VARIABLE = "PROMPTYARD_API_KEY"
 
 ENVIRONMENT: Mapping[str, Location] = {
@@ -43,16 +45,12 @@ def load_task_config(path: Path) -> TaskConfig:
         raise ConfigError(_no_task(path, file)) from None
     data = _without_empty(source.data)
 
-    def place(location: Location) -> Place:
-        line = source.line(location)
-        return Place(f"{file}:{line}: {location_text(location)}", line)
-
-    config = validated(TaskConfig, data, place, _slips(data))
+    config = validated(TaskConfig, data, source.place, _slips(data))
     folder = file.resolve().parent
     for location, name in _named_files(config):
         if not (folder / name).is_file():
             # `cases` may be one text instead of a list
-            where = place(location if location in source.lines else location[:-1]).text
+            where = source.place(location if location in source.lines else location[:-1]).text
             raise ConfigError(f"{where}: there is no file {name!r} (looked in {folder})")
     return config if config.name else config.model_copy(update={"name": folder.name or "task"})
 
@@ -78,8 +76,7 @@ def load_project_config(folder: Path, environ: Mapping[str, str]) -> ProjectConf
     def place(location: Location) -> Place:
         if location in variables or source is None:
             return Place(f"environment: {variables.get(location, location_text(location))}", 0)
-        line = source.line(location)
-        return Place(f"{source.path}:{line}: {location_text(location)}", line)
+        return source.place(location)
 
     config = validated(ProjectConfig, data, place)
     if source is None or ("store",) in variables:
@@ -149,8 +146,10 @@ def _environment(environ: Mapping[str, str], data: Mapping[str, Json]) -> dict[s
     models = as_object(data.get("models")) or {}
     for name in sorted(environ):
         known = name in ENVIRONMENT or name in (KEY_VARIABLE, models.get("api_key_env"))
-        if name.startswith("PROMPTYARD_") and not known:
-            hint = did_you_mean(name, (*ENVIRONMENT, KEY_VARIABLE))
+        if name.startswith(PREFIX) and not known:
+            # Nearness is that of what stands behind the prefix that all of them share.
+            behind = [item.removeprefix(PREFIX) for item in (*ENVIRONMENT, KEY_VARIABLE)]
+            hint = did_you_mean(name.removeprefix(PREFIX), behind, prefix=PREFIX)
             raise ConfigError(f"environment: {name}: unknown variable{hint}")
     return {key: where for key, where in ENVIRONMENT.items() if environ.get(key, "").strip()}
 
@@ -159,12 +158,13 @@ def _plain_value(location: Location, text: str) -> Json:
     """Read a number where one belongs; what is none stays text, and is refused as such."""
     if location[0] != "limits":
         return text
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return text
+    return int(number) if number.is_integer() else number
 
 
 def _with_value(data: Mapping[str, Json], location: Location, value: Json) -> dict[str, Json]:
@@ -179,8 +179,8 @@ def _with_value(data: Mapping[str, Json], location: Location, value: Json) -> di
 def _store_beside(source: YamlFile, store: str) -> str:
     if re.match(r"[^/]*://[^/@]*:[^/@]+@", store):
         raise ConfigError(
-            f"{source.path}:{source.line(('store',))}: store: the address holds a password; set "
-            "PROMPTYARD_STORE in the environment instead"
+            f"{source.place(('store',)).text}: the address holds a password; set PROMPTYARD_STORE "
+            "in the environment instead"
         )
     if "://" in store or store == ":memory:":
         return store

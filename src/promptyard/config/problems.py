@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from promptyard.config.yaml_file import Location
+from promptyard.config.yaml_file import Location, Place
 from promptyard.errors import ConfigError
 from promptyard.records.base import Json, as_object
 
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class Place(NamedTuple):
-    """Where a location stands for a person (`task.yaml:12: checks[1].tag`), and its line."""
-
-    text: str
-    line: int
 
 
 class Problem(NamedTuple):
@@ -60,13 +53,16 @@ def validated(
     raise ConfigError(f"{place(first.location).text}: {first.reason}{more}")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Write how an error about an unknown word ends: the nearest one, else all."""
+def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """Write how an error about an unknown word ends: the nearest one, else all.
+
+    `prefix` stands before each known word when it is shown.
+    """
     names = list(known)
     close = difflib.get_close_matches(word, names, n=1)
     if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; known: {', '.join(names) or 'none'}"
+        return f"; did you mean '{prefix}{close[0]}'?"
+    return f"; known: {', '.join(prefix + name for name in names) or 'none'}"
 
 
 _SECRET_KEYS = frozenset({"api_key_env", "base_url", "store"})

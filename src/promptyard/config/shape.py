@@ -268,10 +268,10 @@ class TaskConfig(Record):
     gates: _GatesRecord = Field(
         default_factory=GatesConfig,
         validate_default=True,
-        description="What a candidate must show on the holdout.",
+        description="What a candidate must show before it is promoted.",
     )
     release: ReleaseConfig = Field(
-        default_factory=ReleaseConfig, description="How a version is rolled out."
+        default_factory=ReleaseConfig, description="How a version gets to live traffic."
     )
     pass_at: float = Field(
         default=1.0, gt=0, le=1, description="A case passes at this score or above."
@@ -316,7 +316,8 @@ class ProjectConfig(Record):
         default_factory=ModelsConfig, description="Models of tasks that name none."
     )
     limits: LimitsConfig = Field(
-        default_factory=LimitsConfig, description="Limits of the calls to models."
+        default_factory=LimitsConfig,
+        description="How many calls at once, and how long they may take.",
     )
     prices: Mapping[str, PriceConfig] = Field(
         default_factory=dict, description="Prices by `provider/model`, where ours are not yours."

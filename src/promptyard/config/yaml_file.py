@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from promptyard.errors import ConfigError
 from promptyard.records.base import Json, as_object
@@ -22,6 +22,13 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(_TAG + name for name in ("str", "int", "float", "bool", "null"))
 
 
+class Place(NamedTuple):
+    """Where something stands, for a person (`task.yaml:12: checks[1].tag`), and its line."""
+
+    text: str
+    line: int
+
+
 @dataclass(frozen=True)
 class YamlFile:
     """The content of a file, which is keys and values, and where each of them stands."""
@@ -30,11 +37,12 @@ class YamlFile:
     data: Mapping[str, Json] = field(default_factory=dict[str, Json])
     lines: Mapping[Location, int] = field(default_factory=dict[Location, int])
 
-    def line(self, location: Location) -> int:
-        """Return the line of a key (from 1), or of the nearest key around it."""
-        while location and location not in self.lines:
-            location = location[:-1]
-        return self.lines.get(location, 1)
+    def place(self, location: Location) -> Place:
+        """Return where a key stands, or where the nearest key around it does."""
+        around = location
+        while around and around not in self.lines:
+            around = around[:-1]
+        return place_in(self.path, self.lines.get(around, 1), location)
 
 
 def read_yaml(path: Path) -> YamlFile:
@@ -84,6 +92,12 @@ def location_text(location: Location) -> str:
     return text
 
 
+def place_in(path: Path, line: int, location: Location) -> Place:
+    """Write a place; the location of the whole file is not written."""
+    shown = f": {location_text(location)}" if location else ""
+    return Place(f"{path}:{line}{shown}", line)
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -102,17 +116,18 @@ def _locate(path: Path, root: Any) -> dict[Location, int]:
     pending: list[tuple[Location, Any]] = [((), root)]
     while pending:
         location, node = pending.pop()
-        where = f"{path}:{lines[location]}: {location_text(location)}"
+        where = place_in(path, lines[location], location).text
         if len(lines) > MAX_VALUES:
             raise ConfigError(f"{where}: more than {MAX_VALUES} values; is an alias inside itself?")
         tag = str(node.tag)
         if tag == f"{_TAG}map":
             for key, value in node.value:
-                inner = (*location, _key(key, where))
+                line = key.start_mark.line + 1
+                inner = (*location, _key(key, place_in(path, line, location)))
                 if inner in lines:
-                    again = f"{path}:{key.start_mark.line + 1}: {location_text(inner)}"
+                    again = place_in(path, line, inner).text
                     raise ConfigError(f"{again}: the key stands twice; keep one")
-                lines[inner] = key.start_mark.line + 1
+                lines[inner] = line
                 pending.append((inner, value))
         elif tag == f"{_TAG}seq":
             for number, value in enumerate(node.value):
@@ -125,9 +140,10 @@ def _locate(path: Path, root: Any) -> dict[Location, int]:
     return lines
 
 
-def _key(node: Any, where: str) -> str:
+def _key(node: Any, place: Place) -> str:
     if str(node.tag) not in (f"{_TAG}str", f"{_TAG}merge"):
-        raise ConfigError(f"{where}: the key {node.value!s:.40} is no text; quote it")
+        shown = "that is a list or mapping" if isinstance(node.value, list) else node.value
+        raise ConfigError(f"{place.text}: the key {shown} is no text; put it in quotes")
     return str(node.value)
 
 

@@ -1,4 +1,4 @@
-"""Runs candidates against the baseline on the same cases, block by block, and stops when settled."""
+"""Runs candidates against the baseline on the same cases, block by block, until settled."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class Screen:
         *,
         fresh: bool,
     ) -> dict[str, Trial]:
-        """Return the baseline's trials: stored ones, or fresh where they were selected by outcome."""
+        """Return the baseline's trials: stored, or fresh where they were selected by outcome."""
         if fresh and self._settings.stochastic:
             report = await run_cases(baseline.program, chosen, 1)
             return report.by_case()

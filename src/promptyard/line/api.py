@@ -69,9 +69,7 @@ async def evaluate(
             del trial
             done += 1
             spent, left = session.ledger.spent, session.ledger.task_calls_left
-            sink(
-                Progress(phase=name, done=done, total=len(cases), spent=spent, calls_left=left)
-            )
+            sink(Progress(phase=name, done=done, total=len(cases), spent=spent, calls_left=left))
 
         await session.store.save_eval_set(task.eval_set)
         report = await session.executor(task).run(chosen, cases, name, on_trial=count)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+
 from promptyard.errors import BudgetExceeded
-from promptyard.funnel import FunnelSettings
+from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.context import LineContext
 from promptyard.line.outcome import keep_baseline, register, result_of
 from promptyard.line.session import Session
@@ -139,9 +140,7 @@ def best_so_far(context: LineContext) -> Candidate | None:
         outcome = context.trail.outcomes.get(stage)
         if outcome is not None and outcome.kept:
             row = next(
-                row
-                for row in outcome.summary.rows
-                if row.candidate_id == outcome.kept[0].id
+                row for row in outcome.summary.rows if row.candidate_id == outcome.kept[0].id
             )
             return outcome.kept[0] if (row.difference or 0) > 0 else None
     return None
@@ -149,4 +148,3 @@ def best_so_far(context: LineContext) -> Candidate | None:
 
 def _key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-

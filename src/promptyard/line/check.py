@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from promptyard.evalset.check import EvalSetCheck, check_eval_set
 from promptyard.evalset.findings import Finding
-from promptyard.funnel import FunnelSettings
+from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_generators, build_policy, build_stage, metrics_of
 from promptyard.records.base import Record

@@ -12,7 +12,7 @@ from promptyard.candidates.admit import admit, fingerprint, readmit
 from promptyard.candidates.combine import combine
 from promptyard.candidates.leakage import LeakageIndex
 from promptyard.errors import EvalSetError, MetricError, ModelError
-from promptyard.funnel import FunnelSettings
+from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.wiring import build_stage
 from promptyard.protocols import Generator, ProgressSink, Store
 from promptyard.records.base import Json
@@ -25,6 +25,7 @@ from promptyard.records.runs import HistoryEntry, Progress, StageOutcome, StageS
 from promptyard.records.scores import GradedCase, Report, Trial
 from promptyard.runner.execute import Executor
 from promptyard.signals.evidence import gather
+
 
 @dataclass
 class Trail:
@@ -177,10 +178,10 @@ class LineContext:
             )
 
         for candidate in candidates:
+            if candidate.id not in self.trail.evaluated and candidate.generator == "combine":
+                await self._journal_candidate(candidate)
             self.trail.evaluated[candidate.id] = candidate
-        outcome = await stage.run(
-            candidates, self.baseline, self.trail.evidence, cases, run_cases
-        )
+        outcome = await stage.run(candidates, self.baseline, self.trail.evidence, cases, run_cases)
         after = ledger.spent
         summary = outcome.summary.model_copy(
             update={
@@ -238,6 +239,9 @@ class LineContext:
 
     async def _accept(self, candidate: Candidate) -> None:
         self._seen.add(fingerprint(candidate.program))
+        await self._journal_candidate(candidate)
+
+    async def _journal_candidate(self, candidate: Candidate) -> None:
         await self._journal(
             "proposed",
             {
@@ -287,5 +291,6 @@ def require_answers(report: Report) -> None:
     kinds = Counter(failure.kind for failure in failures)
     kind, n_failed = kinds.most_common(1)[0]
     first = next(failure for failure in failures if failure.kind == kind)
-    message = f"no case could be scored: {n_failed} of {len(report.trials)} ended in {kind}: {first.message}"
+    n_all = len(report.trials)
+    message = f"no case could be scored: {n_failed} of {n_all} ended in {kind}: {first.message}"
     raise (ModelError if first.at == "model" else MetricError)(message)

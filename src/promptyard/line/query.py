@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,13 @@ class PromptLog(Record):
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str | None, *, must_exist: bool = True) -> AsyncIterator[Store]:
+async def opened(url: str | None, *, must_exist: bool = True) -> AsyncGenerator[Store]:
     """Open the store at `url`, or the project's own; close it on the way out.
 
     Raises NotFound when a store file is to be read and there is none: reading creates nothing.
     """
     address = url or project_config().store
-    if must_exist and "://" not in address and not Path(address).is_file():
+    if must_exist and "://" not in address and not _is_file(address):
         raise NotFound(
             f"there is no store at {address}; run `promptyard optimize` first, or name one "
             "with --store"
@@ -46,6 +46,10 @@ async def opened(url: str | None, *, must_exist: bool = True) -> AsyncIterator[S
         yield store
     finally:
         await store.close()
+
+
+def _is_file(address: str) -> bool:
+    return Path(address).is_file()
 
 
 async def list_runs(url: str | None, task: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -93,7 +97,9 @@ async def show_version(url: str | None, name: str, reference: str) -> PromptVers
         return await _version(store, name, reference)
 
 
-async def diff_versions(url: str | None, name: str, old: str, new: str) -> tuple[PromptVersion, PromptVersion, str]:
+async def diff_versions(
+    url: str | None, name: str, old: str, new: str
+) -> tuple[PromptVersion, PromptVersion, str]:
     """Return two versions and their unified diff."""
     async with opened(url) as store:
         await require_prompt(store, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -63,7 +63,7 @@ async def open_session(
     seed: int | None = None,
     resume: str | bool = False,
     kind: str = "optimize",
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session]:
     """Open store and models and start a run, or take one up again.
 
     `resume` is a run id, or True for the task's last unfinished run. A resumed run repeats with

@@ -1,4 +1,4 @@
-"""A task: the prompt, the cases, the way to measure, the models. All that the line needs to know."""
+"""A task: the prompt, the cases, the way to measure, the models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptyard.errors import ConfigError, EvalSetError, PromptError
 from promptyard.evalset.load import cases_from_rows, load_cases
 from promptyard.evalset.split import assign_splits
 from promptyard.protocols import Metric, Model
-from promptyard.records.base import Json, Record
+from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
 from promptyard.records.cases import Case, CheckSpec, EvalSet
 from promptyard.records.prompts import Program, Prompt, Step, WorkflowSpec
@@ -142,7 +142,7 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
         cases=load_cases(
             [folder / item for item in _paths(config.cases)], cluster_key=config.splits.cluster
         ),
-        metrics=[spec for spec in config.check_specs],
+        metrics=config.check_specs,
         models=Models(
             task=given.task or named.task,
             optimizer=given.optimizer or named.optimizer,
@@ -182,10 +182,11 @@ def read_prompt(path: Path) -> Prompt:
         raise PromptError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
     try:
         prompt = Prompt(text=text)
-        output = prompt.front_matter.get("output")
+        output = as_object(prompt.front_matter.get("output")) or {}
+        schema = output.get("schema")
         files: dict[str, Json] = {}
-        if isinstance(output, Mapping) and isinstance(output.get("schema"), str):
-            files[output["schema"]] = _read_schema(path.parent / output["schema"])
+        if isinstance(schema, str):
+            files[schema] = _read_schema(path.parent / schema)
         return Prompt.from_text(text, files)
     except PromptError as error:
         raise PromptError(f"{path}: {error}") from None

@@ -12,7 +12,8 @@ from pathlib import Path
 from promptyard.candidates import GENERATORS, GeneratorOptions
 from promptyard.config import ProjectConfig, load_project_config
 from promptyard.errors import ConfigError
-from promptyard.funnel import STAGES, FunnelSettings
+from promptyard.funnel import STAGES
+from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.task import Models, Task
 from promptyard.metrics import METRICS
 from promptyard.metrics.build import build_metrics
@@ -106,8 +107,7 @@ def _model(
         raise ConfigError(f"model '{name}' needs the key in {key_variable}, which is not set")
     if not api_key and own and not base_url:
         raise ConfigError(
-            f"model '{name}' needs a key: set {own}, or try the line with "
-            "--model embedded/lexical"
+            f"model '{name}' needs a key: set {own}, or try the line with --model embedded/lexical"
         )
     prices = project.prices.get(name)
     settings = ProviderSettings(

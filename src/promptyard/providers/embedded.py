@@ -118,7 +118,7 @@ def _index(
 ) -> tuple[LexicalIndex, tuple[tuple[str, str], ...]]:
     """Index what a prompt says. Kept for the next call, since a run asks one prompt many times."""
     by_folded = {label.casefold(): label for label in labels}
-    documents = [label for label in labels]
+    documents = list(labels)
     owners = [(label, "name") for label in labels]
     for label, definition in definitions:
         documents.append(definition)

@@ -21,7 +21,7 @@ BUCKET = re.compile(
     r"<bucket-(?P<nonce>\w+) (?P<attributes>[^>\n]*)>\n(?P<rows>.*?)</bucket-(?P=nonce)>", re.DOTALL
 )
 PART = re.compile(
-    r"<part-(?P<nonce>\w+) id=\"(?P<id>[^\"]*)\"(?P<rest>[^>\n]*)>\n(?P<text>.*?)</part-(?P=nonce)>",
+    r"<part-(?P<nonce>\w+) id=\"(?P<id>[^\"]*)\"[^>\n]*>\n(?P<text>.*?)</part-(?P=nonce)>",
     re.DOTALL,
 )
 TARGET = re.compile(r"part=\"([^\"]*)\"")

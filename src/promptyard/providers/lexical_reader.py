@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 BULLET = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]+(.*\S)[ \t]*$")
 INLINE_LIST = re.compile(
@@ -17,7 +18,8 @@ INLINE_LIST = re.compile(
     re.IGNORECASE,
 )
 ONLY = re.compile(
-    r"\b(only|exactly one|nothing else|just the|no other|no explanation|without (?:any )?explanation)\b",
+    r"\b(only|exactly one|nothing else|just the|no other|no explanation"
+    r"|without (?:any )?explanation)\b",
     re.IGNORECASE,
 )
 QUOTED_NAME = re.compile(r"[`\"']([A-Za-z_][\w-]*)[`\"']")
@@ -96,7 +98,7 @@ def _read_instruction(instruction: str) -> Instruction:
 def _demos(turns: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (text, answer.strip())
-        for (role, text), (next_role, answer) in zip(turns, turns[1:], strict=False)
+        for (role, text), (next_role, answer) in pairwise(turns)
         if role == "user" and next_role == "assistant"
     )
 

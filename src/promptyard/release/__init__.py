@@ -1,4 +1,4 @@
-"""Station 5: whether a candidate may replace the baseline. One file a gate, one line in the table."""
+"""Station 5: whether a candidate may replace the baseline. One file and one line a gate."""
 
 from __future__ import annotations
 

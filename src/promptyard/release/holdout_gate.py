@@ -1,4 +1,4 @@
-"""The holdout gate: better in the primary dimension, not worse in the others, nothing critical lost.
+"""The holdout gate: better in the primary dimension, not worse in others, nothing critical lost.
 
 Pure: the same stored pair of reports gives the same verdict. The primary dimension needs a
 two-sided p at or below alpha and a paired interval above zero; every other check dimension needs

@@ -21,10 +21,13 @@ from promptyard.reports.visible import one_line
 TOP = 52.0
 BOTTOM = 44.0
 LEFT = 56.0
+NARROW_LEFT = 44.0
+NARROW = 600.0
+"""Below this width the texts are smaller, and so is the room for them."""
 RIGHT = 8.0
-EVEN_SHARE = 0.6
+EVEN_SHARE = 0.75
 """Share of the width that all bands get alike; the rest goes by calls, so that none vanishes."""
-CHAR_WIDTH = 7.5
+CHAR_WIDTH = 6.0
 MARK_SIZE = 5.0
 MIN_SPAN = 0.2
 """The axis shows at least this much, so that noise does not look like a climb."""
@@ -118,9 +121,9 @@ def trajectory(run: Run, *, width: float, height: float) -> Trajectory | None:
         return round(bottom - (score - low) / (high - low) * (bottom - top), 1)
 
     bands: list[Band] = []
-    left = LEFT
+    start = left = LEFT if width >= NARROW else NARROW_LEFT
     for group, share in zip(groups, _shares(groups), strict=True):
-        band_width = share * (right - LEFT)
+        band_width = share * (right - start)
         bands.append(_band(group, left, band_width, y_of, run))
         left += band_width
     n_steps = round((high - low) / step)
@@ -128,7 +131,7 @@ def trajectory(run: Run, *, width: float, height: float) -> Trajectory | None:
     return Trajectory(
         width=width,
         height=height,
-        left=LEFT,
+        left=start,
         right=right,
         top=top,
         bottom=bottom,

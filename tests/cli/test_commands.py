@@ -1,0 +1,294 @@
+"""The command line as a user meets it: results, files, exit codes, and one line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from promptyard.cli.main import main
+
+PROMPT = """system:
+Sort the message. Answer with exactly one of these labels and nothing else.
+
+## Labels {#labels}
+- lost_card
+- top_up
+- age_limit
+
+user:
+{{text}}
+"""
+TASK = """name: tiny
+prompt: prompt.md
+cases: cases.jsonl
+models: {task: embedded/lexical}
+checks:
+  - {type: exact_match, severity: hard}
+"""
+TEXTS = {
+    "lost_card": ["my wallet was stolen", "I cannot find it anywhere", "somebody took my wallet"],
+    "top_up": ["put money in", "add some funds", "how do I add money"],
+    "age_limit": ["can my son join", "is my daughter too young", "my son is a child"],
+}
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["promptyard", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        captured = capfd.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+def cases(n_each: int = 9) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for label, texts in TEXTS.items():
+        for number in range(n_each):
+            text = f"{texts[number % 3]} ({number})"
+            split = ("train", "dev", "holdout")[number % 3]
+            row = {"id": f"{label}-{number}", "input": {"text": text}, "expected": label}
+            rows.append({**row, "split": split})
+    return rows
+
+
+def write_task(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    contents = {
+        "prompt.md": PROMPT,
+        "task.yaml": TASK,
+        "cases.jsonl": "".join(json.dumps(row) + "\n" for row in cases()),
+        **{name.replace("_", "."): text for name, text in files.items()},
+    }
+    for name, text in contents.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_check_says_what_the_cases_can_show_and_spends_nothing(run: Run, tmp_path: Path) -> None:
+    result = run("check", write_task(tmp_path / "t"))
+    assert "holdout" in result.out
+    assert "smallest gain seen" in result.out
+    assert "task calls on train and dev" in result.out
+    assert not (tmp_path / ".promptyard").exists()
+    data = json.loads(run("check", tmp_path / "t", "--json").out)
+    assert data["eval_set"]["n_cases"] == 27
+    assert data["holdout_task_calls"] == 18
+
+
+def test_eval_measures_a_split(run: Run, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "t")
+    result = run("eval", folder, "--split", "dev", "--json")
+    assert result.code == 0
+    data = json.loads(result.out)
+    assert data["n_cases"] == 9
+    assert data["coverage"] == 1.0
+    assert 0 <= data["score"] <= 1
+    drawn = run("eval", folder)
+    assert "coverage 100.0 %" in drawn.out
+    assert "wrong_value" in drawn.out
+
+
+def test_optimize_registers_a_version_and_prompts_shows_diffs_and_moves_it(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = write_task(tmp_path / "t")
+    result = run("optimize", folder, "--json")
+    assert result.code == 0, result.err
+    data = json.loads(result.out)
+    assert data["verdict"] in ("pass", "inconclusive")
+    assert Path(data["report_path"]).read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert (tmp_path / ".promptyard" / "store.db").is_file()
+
+    listed = json.loads(run("runs", "list", "--json").out)
+    assert [row["id"] for row in listed] == [data["run_id"]]
+    assert "Verdict" in run("runs", "show", data["run_id"]).out
+    shown = json.loads(run("runs", "show", "--json").out)
+    assert shown["header"]["task"] == "tiny"
+
+    log = json.loads(run("prompts", "log", "tiny", "--json").out)
+    assert log["versions"][0]["status"] == "seed"
+    assert run("prompts", "show", "tiny", "1").out == PROMPT
+    assert run("prompts", "log").out.strip() == "tiny"
+    moved = run("prompts", "promote", "tiny", "1", "-m", "first")
+    assert "production moved from nothing to v1" in moved.out
+    assert run("prompts", "show", "tiny", "production").out == PROMPT
+    refused = run("prompts", "rollback", "tiny")
+    assert refused.code == 2
+    assert "no earlier version" in refused.err
+    assert "equal" in run("prompts", "diff", "tiny", "1", "production").out
+
+
+def test_gate_turns_the_verdict_into_an_exit_code(run: Run, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "t")
+    data = json.loads(run("optimize", folder, "--json").out)
+    assert (
+        run("optimize", folder, "--gate", "--json").code
+        == {
+            "pass": 0,
+            "fail": 1,
+            "inconclusive": 3,
+        }[data["verdict"]]
+    )
+
+
+def test_a_keyless_model_and_own_store_and_seed_can_be_given(run: Run, tmp_path: Path) -> None:
+    folder = write_task(
+        tmp_path / "t", task_yaml=TASK.replace("embedded/lexical", "openai/gpt-5-mini")
+    )
+    result = run("eval", folder, "--model", "embedded/lexical", "--store", "mine/s.db", "--json")
+    assert result.code == 0
+    assert (tmp_path / "mine" / "s.db").is_file()
+
+
+MISTAKES: dict[str, tuple[dict[str, str], list[str]]] = {
+    "broken yaml": ({"task_yaml": TASK + "  - {type: [\n"}, ["task.yaml:8", "not YAML"]),
+    "unknown key": (
+        {"task_yaml": TASK.replace("checks:", "chekcs:")},
+        ["task.yaml:5", "chekcs", "checks"],
+    ),
+    "unknown key in a check": (
+        {"task_yaml": TASK.replace("severity", "sevrity")},
+        ["sevrity", "severity"],
+    ),
+    "wrong type": (
+        {"task_yaml": TASK + "splits: {train: lots}\n"},
+        ["task.yaml:7", "splits.train"],
+    ),
+    "missing prompt file": (
+        {"task_yaml": TASK.replace("prompt.md", "promt.md")},
+        ["task.yaml:2", "promt.md", "no file"],
+    ),
+    "missing cases file": (
+        {"task_yaml": TASK.replace("cases.jsonl", "case.jsonl")},
+        ["case.jsonl"],
+    ),
+    "unknown metric": (
+        {"task_yaml": TASK.replace("exact_match", "exact_macth")},
+        ["exact_macth", "exact_match"],
+    ),
+    "unknown variable": ({"prompt_md": PROMPT.replace("{{text}}", "{{txet}}")}, ["txet", "text"]),
+    "no variable": ({"prompt_md": PROMPT.replace("{{text}}", "text")}, ["no variable", "{{name}}"]),
+    "zero cases": ({"cases_jsonl": "\n\n"}, ["cases.jsonl"]),
+    "duplicate ids": (
+        {"cases_jsonl": "".join(json.dumps({**row, "id": "x"}) + "\n" for row in cases(1))},
+        ["cases.jsonl:2", "x"],
+    ),
+    "no json": ({"cases_jsonl": "{oops\n"}, ["cases.jsonl:1"]),
+    "unknown key in a case": (
+        {"cases_jsonl": json.dumps({"input": {"text": "a"}, "expcted": "b"}) + "\n"},
+        ["cases.jsonl:1", "expcted", "expected"],
+    ),
+    "unknown provider": (
+        {"task_yaml": TASK.replace("embedded/lexical", "opnai/gpt-5")},
+        ["opnai", "openai"],
+    ),
+    "no provider": ({"task_yaml": TASK.replace("embedded/lexical", "gpt-5")}, ["provider/model"]),
+    "no key": (
+        {"task_yaml": TASK.replace("embedded/lexical", "openai/gpt-5")},
+        ["OPENAI_API_KEY", "embedded/lexical"],
+    ),
+    "nobody listens": (
+        {
+            "task_yaml": TASK.replace(
+                "{task: embedded/lexical}",
+                "{task: openai/m, base_url: 'http://127.0.0.1:9/v1'}",
+            )
+        },
+        ["127.0.0.1:9"],
+    ),
+    "unknown strategy": ({"task_yaml": TASK + "optimize: {strategy: atuo}\n"}, ["atuo", "auto"]),
+}
+
+
+@pytest.mark.parametrize("mistake", sorted(MISTAKES))
+@pytest.mark.parametrize("command", ["eval", "optimize"])
+def test_a_mistake_is_one_line_that_says_what_where_and_what_to_do(
+    mistake: str, command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    files, words = MISTAKES[mistake]
+    if mistake == "unknown strategy" and command == "eval":
+        pytest.skip("eval uses no strategy")
+    result = run(command, write_task(tmp_path / "t", **files))
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1, result.err
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+
+
+def test_one_label_only_is_an_error_of_check(run: Run, tmp_path: Path) -> None:
+    rows = [{**row, "expected": "top_up"} for row in cases()]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    result = run("check", write_task(tmp_path / "t", cases_jsonl=text))
+    assert result.code == 2
+    assert "label" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["eval", "nowhere"], ["nowhere"]),
+        (["eval", "t", "--split", "test"], ["test", "holdout"]),
+        (["eval", "t", "--store", "t/task.yaml/s.db"], ["task.yaml", "it is a file"]),
+        (["eval", "t", "--store", "t/task.yaml"], ["task.yaml"]),
+        (["optimize", "t", "--resume"], ["no unfinished run"]),
+        (["optimize", "t", "--run", "nope"], ["nope"]),
+        (["prompts", "show", "tiny"], ["store.db", "promptyard optimize"]),
+        (["runs", "show", "x"], ["store.db"]),
+        (["demo", "--keep", "t"], ["not empty"]),
+    ],
+)
+def test_a_wrong_argument_is_one_line_too(
+    arguments: list[str], words: list[str], run: Run, tmp_path: Path
+) -> None:
+    write_task(tmp_path / "t")
+    before = (tmp_path / "t" / "task.yaml").read_text("utf-8")
+    result = run(*arguments)
+    assert result.code == 2
+    assert result.err.count("\n") == 1, result.err
+    for word in words:
+        assert word in result.err
+    assert (tmp_path / "t" / "task.yaml").read_text("utf-8") == before
+
+
+def test_help_and_version_work_without_a_terminal() -> None:
+    environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1"}
+    for arguments, word in ((["--help"], "optimize"), (["--version"], "promptyard 0")):
+        done = subprocess.run(
+            [sys.executable, "-m", "promptyard", *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        )
+        assert word in done.stdout
+        assert "\x1b" not in done.stdout
