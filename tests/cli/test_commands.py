@@ -1,4 +1,4 @@
-"""The command line as a user meets it: results, files, exit codes, and one line for each mistake."""
+"""The command line as a user meets it: results, files, exit codes, one line for each mistake."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ def _said(item: Comparison) -> str:
     if item.rule == "report":
         return "reported"
     if item.rule == "non_inferiority" and item.margin is not None:
-        word = {"pass": "not worse", "fail": "worse", "inconclusive": "not certified"}
-        return f"{word[item.status]} (-{100 * item.margin:g})"
+        word = {"pass": "not worse", "fail": "worse", "inconclusive": "cannot rule out worse"}
+        return f"{word[item.status]} by {100 * item.margin:g} points"
     return MARKS[item.status]
 
 

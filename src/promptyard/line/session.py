@@ -110,6 +110,7 @@ def new_header(
     now = datetime.now(UTC)
     settings = {
         "kind": kind,
+        "addresses": {role: model.base_url for role, model in models.items()},
         "gates": task.gates.model_dump(mode="json"),
         "generators": None if task.generators is None else list(task.generators),
         "max_demos": task.max_demos,
@@ -123,8 +124,8 @@ def new_header(
         strategy=task.strategy,
         eval_set_version=task.eval_set.version,
         baseline_id=task.program.id,
-        task_model=f"{models['task'].name} at {models['task'].base_url}",
-        optimizer_model=f"{models['optimizer'].name} at {models['optimizer'].base_url}",
+        task_model=models["task"].name,
+        optimizer_model=models["optimizer"].name,
         budget=budget or task.budget,
         settings=settings,
         started_at=now.isoformat(timespec="seconds"),
@@ -135,7 +136,7 @@ async def _resumed(
     store: Store, task: Task, fresh: RunHeader, resume: str | bool, budget: Budget | None
 ) -> RunHeader:
     """Find the run to take up and check that nothing it depends on has changed."""
-    run_id = resume if isinstance(resume, str) else await _last_unfinished(store, task.name)
+    run_id = resume if isinstance(resume, str) else await _last_unfinished(store, fresh)
     header = await store.run_header(run_id)
     changed = [
         name
@@ -159,11 +160,13 @@ async def _resumed(
     return header if budget is None else header.model_copy(update={"budget": budget})
 
 
-async def _last_unfinished(store: Store, task: str) -> str:
-    for row in await store.runs(task):
+async def _last_unfinished(store: Store, fresh: RunHeader) -> str:
+    for row in await store.runs(fresh.task):
         if row["status"] in ("running", "interrupted"):
-            return str(row["id"])
-    raise NotFound(f"task '{task}' has no unfinished run to resume; start one without --resume")
+            header = await store.run_header(str(row["id"]))
+            if header.settings.get("kind") == fresh.settings.get("kind"):
+                return header.id
+    raise NotFound(f"task '{fresh.task}' has no unfinished run to resume; leave --resume out")
 
 
 def _metric_name(item: object) -> str:
