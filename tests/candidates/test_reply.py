@@ -38,9 +38,10 @@ def test_a_reply_is_read() -> None:
     "text",
     [
         "```xml\n" + edit(f"<new-{N}>Be exact.</new-{N}>") + "\n```",
-        edit(f"<new-{N}>Be exact.</new-{N}>").upper().replace("BE EXACT.", "Be exact.").replace(
-            "LABELS", "labels"
-        ),
+        edit(f"<new-{N}>Be exact.</new-{N}>")
+        .upper()
+        .replace("BE EXACT.", "Be exact.")
+        .replace("LABELS", "labels"),
         edit(f"<new-{N} lang='en'>Be exact.</new-{N}>", "why='x' part='labels'"),
         edit(f"<new-{N}>Be exact.</new-{N}>").removesuffix(f"</edit-{N}>"),
         edit(f"<new-{N}>Be exact.").removesuffix(f"</edit-{N}>"),

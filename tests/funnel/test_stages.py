@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from promptyard.errors import EvalSetError
-from promptyard.funnel import STAGES, FunnelSettings
+from promptyard.funnel import STAGES
+from promptyard.funnel.settings import FunnelSettings
 from promptyard.protocols import Stage
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate, Replace, SetDemos, apply_edits
@@ -25,9 +26,7 @@ LABELS = ("lost_card", "top_up", "top_up_failed")
 
 def cases_of(split: str, n_cases: int) -> list[Case]:
     name = "train" if split == "train" else "dev" if split == "dev" else "holdout"
-    return [
-        label_case(f"{split}{n}", f"text {n}", LABELS[n % 3], name) for n in range(n_cases)
-    ]
+    return [label_case(f"{split}{n}", f"text {n}", LABELS[n % 3], name) for n in range(n_cases)]
 
 
 def candidate(text: str, *buckets: str) -> Candidate:

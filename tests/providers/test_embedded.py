@@ -16,7 +16,10 @@ from promptyard.providers.lexical_reader import read_messages
 from promptyard.records.messages import Message, OutputContract, Request
 from promptyard.testing.model_contract import ModelContract
 
-LABELS = "Choose exactly one of these labels and answer with nothing else.\n- lost_card\n- exchange_rate\n- top_up"
+LABELS = (
+    "Choose exactly one of these labels and answer with nothing else.\n"
+    "- lost_card\n- exchange_rate\n- top_up"
+)
 
 
 def ask(system: str, user: str, *turns: tuple[str, str]) -> str:
@@ -37,7 +40,9 @@ def test_it_answers_with_the_nearest_label() -> None:
 
 
 def test_without_an_output_contract_it_answers_in_prose() -> None:
-    loose = LABELS.replace("Choose exactly one of these labels and answer with nothing else.", "Topics:")
+    loose = LABELS.replace(
+        "Choose exactly one of these labels and answer with nothing else.", "Topics:"
+    )
     text = ask(loose, "I have lost my card!")
     assert "lost_card" in text
     assert text != "lost_card"
@@ -58,7 +63,10 @@ def test_it_reads_demonstrations() -> None:
 
 def test_it_reads_a_list_of_labels_in_one_line() -> None:
     reading = read_messages(
-        [("system", "Possible categories: joy, anger, sadness or fear. Answer only."), ("user", "x")]
+        [
+            ("system", "Possible categories: joy, anger, sadness or fear. Answer only."),
+            ("user", "x"),
+        ]
     )
     assert reading.labels == ("joy", "anger", "sadness", "fear")
     assert reading.wants_only_label

@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import pytest
-from support.chat_server import ChatServer, Fault
 
 from promptyard.errors import (
     AuthFailed,
@@ -31,6 +30,7 @@ from promptyard.protocols import Model
 from promptyard.providers.openai_compatible import OpenAICompatible
 from promptyard.records.messages import Completion, Message, OutputContract, Request, Usage
 from promptyard.testing import ModelContract
+from support.chat_server import ChatServer, Fault
 
 KEY = "sk-not-a-real-key-0123456789"
 PRICES = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 2.0}

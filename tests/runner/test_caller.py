@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from promptyard.errors import (
     AuthFailed,
     BadResponse,
     BudgetExceeded,
+    Conflict,
     InvalidRequest,
     ModelError,
     RateLimited,
@@ -62,10 +64,8 @@ def with_caller(
         store = open_store(url)
         await store.open()
         try:
-            try:
+            with contextlib.suppress(Conflict):
                 await store.start_run(header(run_id))
-            except Exception:
-                pass
             ledger = Ledger(budget or Budget(), past=await store.attempts(run_id))
             caller = Caller(
                 run_id=run_id,

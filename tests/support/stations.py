@@ -43,9 +43,7 @@ def label_case(
     critical: bool = False,
 ) -> Case:
     """A case of a label task."""
-    return Case(
-        id=case_id, input={"text": text}, expected=expected, split=split, critical=critical
-    )
+    return Case(id=case_id, input={"text": text}, expected=expected, split=split, critical=critical)
 
 
 def label_trial(case: Case, got: str, program_id: str = "p", latency_s: float = 0.0) -> Trial:
@@ -66,9 +64,7 @@ def label_trial(case: Case, got: str, program_id: str = "p", latency_s: float = 
         score=float(right),
         passed=right,
         output=got,
-        visits=(
-            StepVisit(step="main", completion=Completion(text=got, latency_s=latency_s)),
-        ),
+        visits=(StepVisit(step="main", completion=Completion(text=got, latency_s=latency_s)),),
         scores=(score,),
     )
 
