@@ -19,7 +19,10 @@ MAX_LABELS = 10
 
 
 def command(task: TaskPath = Path(), as_json: AsJson = False) -> None:
-    """Check task, prompt and cases, and say which differences they can show. Costs no call."""
+    """Check a task and say what its cases can show.
+
+    Costs no call and needs no key.
+    """
     from promptyard.line.check import check
     from promptyard.line.task import load_task
 

@@ -22,7 +22,11 @@ def command(
     seed: Annotated[int | None, typer.Option(help="Seed of the run.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Route bank messages to 77 topics: from an eval set to a gated, registered prompt."""
+    """Run the whole line on real data with the embedded model.
+
+    Which of 77 topics is a bank customer's message about? From an eval set to a gated,
+    registered prompt, in a fresh store.
+    """
     from promptyard.line.demo import demo_folder
     from promptyard.line.sync import optimize
     from promptyard.line.task import load_task

@@ -9,13 +9,12 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from promptyard.records.base import Json
-from promptyard.records.runs import Progress
-
 if TYPE_CHECKING:
     from rich.console import Console
 
     from promptyard.protocols import ProgressSink
+    from promptyard.records.base import Json
+    from promptyard.records.runs import Progress
 
 
 LOG_WIDTH = 110

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptyard.cli.draw import console, print_json, progress_sink, table
 from promptyard.cli.optimize import task_folder
 from promptyard.cli.options import AsJson, BaseUrl, Model, StoreUrl, TaskPath
-from promptyard.records.scores import Report
-from promptyard.reports.figures import amount, percent
+
+if TYPE_CHECKING:
+    from promptyard.records.scores import Report
 
 
 def command(
@@ -23,7 +24,10 @@ def command(
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the task's prompt: score with interval and coverage, dimensions, failures."""
+    """Measure the task's prompt on one split.
+
+    Score with interval and coverage, every dimension, failure buckets.
+    """
     from promptyard.line.query import failure_buckets
     from promptyard.line.sync import evaluate
     from promptyard.line.task import Models, load_task
@@ -48,6 +52,8 @@ def command(
 
 def draw_report(report: Report) -> None:
     """Draw score, coverage, dimensions and failures of a report."""
+    from promptyard.reports.figures import amount, percent
+
     out = console()
     rows: list[tuple[str, str, str, str]] = []
     for item in report.summaries:

@@ -18,6 +18,7 @@ app = typer.Typer(
     help="The production line for prompts: measure, improve, prove, register, roll back.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain help: importing rich for it costs more than all the rest
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.command)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptyard.cli.draw import console, print_json, progress_sink
 from promptyard.cli.options import AsJson, BaseUrl, Model, OptimizerModel, StoreUrl, TaskPath
-from promptyard.records.runs import Run
+
+if TYPE_CHECKING:
+    from promptyard.records.cases import EvalSet
+    from promptyard.records.runs import Run
 
 INTERRUPTED = 130
 GATE_EXITS = {"pass": 0, "fail": 1, "inconclusive": 3}
@@ -42,7 +45,10 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find a better prompt, prove it on the sealed holdout, register it."""
+    """Find a better prompt and prove it on the holdout.
+
+    What passes the gate is registered as a version; pointers move only by `prompts promote`.
+    """
     from promptyard.line.sync import optimize
     from promptyard.line.task import Models, load_task
     from promptyard.line.wiring import project_config
@@ -85,11 +91,8 @@ def task_folder(task: Path) -> Path:
     return task if task.is_dir() else task.parent
 
 
-def case_counts(eval_set: object) -> tuple[int, int]:
+def case_counts(eval_set: EvalSet) -> tuple[int, int]:
     """Return (all cases, holdout cases) of an eval set."""
-    from promptyard.records.cases import EvalSet
-
-    assert isinstance(eval_set, EvalSet)
     return len(eval_set.cases), len(eval_set.split("holdout"))
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptyard.cli.draw import console, print_json, table
 from promptyard.cli.options import AsJson, StoreUrl
-from promptyard.records.versions import Move
-from promptyard.reports.figures import percent
+
+if TYPE_CHECKING:
+    from promptyard.records.versions import Move
 
 app = typer.Typer(no_args_is_help=True, help="Versions, pointers, promotion and rollback.")
 
@@ -30,6 +31,7 @@ def log_command(
     """List versions and moves of a prompt; without a name, the registered prompts."""
     from promptyard.line.query import list_prompts, prompt_log
     from promptyard.line.sync import run_sync
+    from promptyard.reports.figures import percent
 
     if name is None:
         names = run_sync(list_prompts(store))

@@ -7,7 +7,7 @@ keys that are no text) is refused, and so is a key that stands twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -18,8 +18,9 @@ from promptyard.records.base import Json, as_object
 Location: TypeAlias = "tuple[int | str, ...]"
 
 MAX_VALUES = 20_000  # aliases can make a small file say a great deal
+MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
-_PLAIN_TAGS = frozenset(_TAG + name for name in ("str", "int", "float", "bool", "null"))
+_PLAIN_TAGS = frozenset(_TAG + name for name in ("map", "seq", "str", "int", "bool", "null"))
 
 
 class Place(NamedTuple):
@@ -116,35 +117,51 @@ def _locate(path: Path, root: Any) -> dict[Location, int]:
     pending: list[tuple[Location, Any]] = [((), root)]
     while pending:
         location, node = pending.pop()
-        where = place_in(path, lines[location], location).text
-        if len(lines) > MAX_VALUES:
-            raise ConfigError(f"{where}: more than {MAX_VALUES} values; is an alias inside itself?")
-        tag = str(node.tag)
-        if tag == f"{_TAG}map":
-            for key, value in node.value:
-                line = key.start_mark.line + 1
-                inner = (*location, _key(key, place_in(path, line, location)))
-                if inner in lines:
-                    again = place_in(path, line, inner).text
-                    raise ConfigError(f"{again}: the key stands twice; keep one")
-                lines[inner] = line
-                pending.append((inner, value))
-        elif tag == f"{_TAG}seq":
-            for number, value in enumerate(node.value):
-                lines[*location, number] = value.start_mark.line + 1
-                pending.append(((*location, number), value))
-        elif tag not in _PLAIN_TAGS:
-            raise ConfigError(f"{where}: {tag.removeprefix(_TAG)} is no plain value; quote it")
-        elif tag == f"{_TAG}float" and not _is_finite(node.value):
-            raise ConfigError(f"{where}: non-finite number {node.value}; leave the key out")
+        line = lines[location]
+        if len(location) > MAX_DEPTH or len(lines) > MAX_VALUES:
+            raise ConfigError(
+                f"{place_in(path, line, location[:5]).text}: more than {MAX_DEPTH} levels or "
+                f"{MAX_VALUES} values; is an alias inside itself?"
+            )
+        if reason := _scalar_fault(node):
+            raise ConfigError(f"{place_in(path, line, location).text}: {reason}")
+        for part, line, value in _children(path, location, node):
+            inner = (*location, part)
+            if inner in lines:
+                twice = place_in(path, line, inner).text
+                raise ConfigError(f"{twice}: the key stands twice; keep one")
+            lines[inner] = line
+            pending.append((inner, value))
     return lines
 
 
-def _key(node: Any, place: Place) -> str:
-    if str(node.tag) not in (f"{_TAG}str", f"{_TAG}merge"):
-        shown = "that is a list or mapping" if isinstance(node.value, list) else node.value
-        raise ConfigError(f"{place.text}: the key {shown} is no text; put it in quotes")
-    return str(node.value)
+def _children(path: Path, location: Location, node: Any) -> Iterator[tuple[int | str, int, Any]]:
+    """Yield key or number, line and node of everything right inside a node."""
+    if isinstance(node.value, str):
+        return
+    if str(node.tag) == f"{_TAG}seq":
+        for number, value in enumerate(node.value):
+            yield number, value.start_mark.line + 1, value
+        return
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if str(key.tag) not in (f"{_TAG}str", f"{_TAG}merge"):
+            shown = repr(key.value)[1:-1] if isinstance(key.value, str) else "that is no scalar"
+            raise ConfigError(
+                f"{place_in(path, line, location).text}: the key {shown} is no text; put it in "
+                "quotes"
+            )
+        yield str(key.value), line, value
+
+
+def _scalar_fault(node: Any) -> str | None:
+    tag = str(node.tag)
+    if tag == f"{_TAG}float":
+        finite = _is_finite(node.value)
+        return None if finite else f"non-finite number {node.value}; leave the key out"
+    if tag in _PLAIN_TAGS:
+        return None
+    return f"{tag.removeprefix(_TAG)} is no plain value; put it in quotes"
 
 
 def _is_finite(written: str) -> bool:
