@@ -6,16 +6,27 @@ import random
 
 import pytest
 
+from promptyard.protocols import Gate
 from promptyard.records.cases import Case
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Failure, GradedCase, Report, Score, StepVisit, Trial
 from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
 from promptyard.release import GATES
 from promptyard.runner.summarize import summarize
+from promptyard.testing.gate_contract import GateContract
 from support.stations import label_case, label_trial, report_of
 
 SETTINGS = GateSettings()
 GATE = GATES["holdout"]()
+
+
+class TestHoldoutGate(GateContract):
+    def gate(self) -> Gate:
+        return GATE
+
+
+def test_every_gate_of_the_table_is_under_contract() -> None:
+    assert set(GATES) == {"holdout"}
 
 
 def holdout(n_cases: int) -> list[Case]:

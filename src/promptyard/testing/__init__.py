@@ -11,19 +11,44 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from promptyard.testing.gate_contract import GateContract
+    from promptyard.testing.generator_contract import GeneratorContract
+    from promptyard.testing.importer_contract import ImporterContract
     from promptyard.testing.metric_contract import MetricContract
     from promptyard.testing.model_contract import ModelContract
+    from promptyard.testing.policy_contract import PolicyContract
     from promptyard.testing.scripted_model import ScriptedModel
-    from promptyard.testing.store_contract import StoreContract
+    from promptyard.testing.stage_contract import StageContract
+    from promptyard.testing.store_contract import StoreContract, TransientStoreContract
+    from promptyard.testing.workflow_contract import WorkflowContract
 
 _MODULES = {
+    "GateContract": "gate_contract",
+    "GeneratorContract": "generator_contract",
+    "ImporterContract": "importer_contract",
     "MetricContract": "metric_contract",
     "ModelContract": "model_contract",
+    "PolicyContract": "policy_contract",
     "ScriptedModel": "scripted_model",
+    "StageContract": "stage_contract",
     "StoreContract": "store_contract",
+    "TransientStoreContract": "store_contract",
+    "WorkflowContract": "workflow_contract",
 }
 
-__all__ = ["MetricContract", "ModelContract", "ScriptedModel", "StoreContract"]
+__all__ = [
+    "GateContract",
+    "GeneratorContract",
+    "ImporterContract",
+    "MetricContract",
+    "ModelContract",
+    "PolicyContract",
+    "ScriptedModel",
+    "StageContract",
+    "StoreContract",
+    "TransientStoreContract",
+    "WorkflowContract",
+]
 
 
 def __getattr__(name: str) -> Any:

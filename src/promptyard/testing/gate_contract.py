@@ -1,0 +1,94 @@
+"""What every gate must keep to; subclass `GateContract` and give it yours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptyard.protocols import Gate
+from promptyard.records.cases import Case
+from promptyard.records.messages import Completion
+from promptyard.records.scores import Failure, Report, Score, StepVisit, Trial
+from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
+
+N_CASES = 200
+
+
+class GateContract:
+    """Checks of a gate: pure, never kind to equal or half-measured programs, fair to clear ones."""
+
+    settings = GateSettings()
+
+    def gate(self) -> Gate:
+        """Return the gate under test."""
+        raise NotImplementedError("override gate()")  # the suite is abstract without one
+
+    def judge(self, before: Sequence[bool | None], after: Sequence[bool | None]) -> Verdict:
+        """Judge two programs by what they got right; None is a call that failed."""
+        cases = [Case(id=f"c{n}", input={"x": str(n)}, split="holdout") for n in range(len(before))]
+        pair = PairedReport(baseline=_report("a", before), candidate=_report("b", after))
+        return self.gate().judge(pair, cases, self.settings)
+
+    def test_a_clear_gain_passes_and_a_clear_loss_does_not(self) -> None:
+        """Half of the cases against all of them."""
+        half, whole = [n % 2 == 0 for n in range(N_CASES)], [True] * N_CASES
+        assert self.judge(half, whole).status == "pass"
+        assert self.judge(whole, half).status == "fail"
+
+    def test_equal_programs_never_pass(self) -> None:
+        """No difference is no improvement."""
+        half: list[bool | None] = [n % 2 == 0 for n in range(N_CASES)]
+        assert self.judge(half, half).status == "inconclusive"
+
+    def test_what_was_not_measured_does_not_pass(self) -> None:
+        """Errors are neither zero nor one, and too many of them decide nothing."""
+        half: list[bool | None] = [n % 2 == 0 for n in range(N_CASES)]
+        gone: list[bool | None] = [None if n < N_CASES // 10 else True for n in range(N_CASES)]
+        assert self.judge(half, gone).status != "pass"
+
+    def test_the_same_pair_gives_the_same_verdict_in_one_sentence(self) -> None:
+        """A verdict is recomputed from stored reports."""
+        half: list[bool | None] = [n % 2 == 0 for n in range(N_CASES)]
+        most: list[bool | None] = [n % 5 != 0 for n in range(N_CASES)]
+        verdict = self.judge(half, most)
+        assert verdict == self.judge(half, most)
+        assert verdict.sentence
+        assert "\n" not in verdict.sentence
+
+
+def _report(program_id: str, right: Sequence[bool | None]) -> Report:
+    trials = tuple(_trial(program_id, f"c{n}", passed) for n, passed in enumerate(right))
+    scores = [trial.score for trial in trials if trial.score is not None]
+    return Report(
+        program_id=program_id,
+        eval_set_version="v",
+        split="holdout",
+        trials=trials,
+        n_scored=len(scores),
+        n_errors=len(trials) - len(scores),
+        n_unscored=0,
+        coverage=len(scores) / len(trials),
+        score=sum(scores) / len(scores) if scores else None,
+    )
+
+
+def _trial(program_id: str, case_id: str, right: bool | None) -> Trial:
+    if right is None:
+        failure = Failure(at="model", kind="timeout", message="no answer")
+        return Trial(
+            program_id=program_id,
+            case_id=case_id,
+            split="holdout",
+            status="error",
+            failure=failure,
+        )
+    score = Score(metric="m", value=float(right), tags=() if right else ("wrong_value",))
+    return Trial(
+        program_id=program_id,
+        case_id=case_id,
+        split="holdout",
+        status="scored",
+        score=float(right),
+        passed=right,
+        visits=(StepVisit(step="main", completion=Completion(text="x")),),
+        scores=(score,),
+    )
