@@ -103,17 +103,17 @@ def test_inside_an_event_loop_the_sync_verbs_point_to_aio() -> None:
     assert asyncio.run(notebook()).coverage == 1.0
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "words"),
-    [
-        ({"prompt": None}, ConfigError, "either `prompt` or `program`"),
-        ({"metrics": []}, ConfigError, "nothing to measure with"),
-        ({"cases": []}, EvalSetError, "no cases"),
-        ({"prompt": "user:\n{{male}}"}, EvalSetError, r"\{\{male\}\}.*mail"),
-        ({"prompt": "user:\nhello"}, PromptError, "no variable"),
-        ({"cases": [{"inptu": {}}]}, EvalSetError, "inptu"),
-    ],
-)
+WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"prompt": None}, ConfigError, "either `prompt` or `program`"),
+    ({"metrics": []}, ConfigError, "nothing to measure with"),
+    ({"cases": []}, EvalSetError, "no cases"),
+    ({"prompt": "user:\n{{male}}"}, EvalSetError, r"\{\{male\}\}.*mail"),
+    ({"prompt": "user:\nhello"}, PromptError, "no variable"),
+    ({"cases": [{"inptu": {}}]}, EvalSetError, "inptu"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "words"), WRONG)
 def test_a_wrong_task_says_what_is_wrong(
     options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
