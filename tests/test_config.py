@@ -263,16 +263,16 @@ BAD_LINES: list[tuple[str, str]] = [
     ("release: {steps: []}", "release.steps: must not be empty"),
     ("pass_at: 0", "pass_at: must be more than 0, got 0"),
     ("name: 7", "name: expected text, got 7; put it in quotes"),
-    ("when: 2024-01-01", "when: timestamp is no plain value; quote it"),
+    ("when: 2024-01-01", "when: timestamp is no plain value; put it in quotes"),
     ("1: x", "the key 1 is no text; put it in quotes"),
-    ("models: {task: !secret x}", "models.task: !secret is no plain value; quote it"),
+    ("models: {task: !secret x}", "models.task: !secret is no plain value; put it in quotes"),
     ('"a\\nb": 1', r"a\nb: unknown key"),
     ("prompt: again.md", "prompt: the key stands twice; keep one"),
     ("splits: {seed: 1, seed: 2}", "splits.seed: the key stands twice; keep one"),
     ("models: {task: [x/y}", "not YAML: "),
     ("a: b: c", "not YAML: mapping values are not allowed here"),
     ("\tx: 1", "not YAML: "),
-    ("{a: b}: 1", "the key that is a list or mapping is no text; put it in quotes"),
+    ("{a: b}: 1", "the key that is no scalar is no text; put it in quotes"),
 ]
 
 
@@ -361,7 +361,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(write: Callable[[str], Pa
 
 
 @pytest.mark.parametrize(
-    "text", ["a: &x [*x]", "[" * 5_000, "a: \x00", "b: " + "9" * 5_000, "a: &x {y: 1}\n<<: [*z]"]
+    "text", ["a: &x [*x]", "[" * 1_500, "a: \x00", "b: " + "9" * 5_000, "a: &x {y: 1}\n<<: [*z]"]
 )
 def test_a_malicious_file_is_refused(text: str, write: Callable[[str], Path]) -> None:
     assert "task.yaml:" in refusal(write(text))
@@ -371,7 +371,7 @@ def test_aliases_cannot_blow_a_file_up(write: Callable[[str], Path]) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for n in range(1, 10):
         lines.append(f"a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * 10) + "]")
-    assert "more than 20000 values" in refusal(write("\n".join(lines)))
+    assert "or 20000 values; is an alias inside itself?" in refusal(write("\n".join(lines)))
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
@@ -386,7 +386,7 @@ def test_any_text_is_read_or_refused_in_one_line(
 def test_a_missing_task_says_where_it_was_looked_for(tmp_path: Path) -> None:
     message = refusal(tmp_path)
     assert message == (
-        f"{tmp_path}: there is no task.yaml (looked in {tmp_path}); `promptyard init` writes one"
+        f"{tmp_path}: there is no task.yaml (looked in {tmp_path}); write it beside prompt and cases"
     )
     (tmp_path / "task.yml").touch()
     assert "did you mean 'task.yml'?" in refusal(tmp_path)
@@ -493,10 +493,9 @@ def test_the_defaults_are_those_of_the_records() -> None:
 PROJECT = """\
 store: runs.db
 models: {task: openai/a, judge: openai/b}
-limits: {concurrency: 4, timeout_s: 30, retries: 2, max_retry_wait_s: 10}
+limits: {concurrency: 4, timeout_s: 30, retries: 2}
 prices:
   openai/a: {input_usd_per_mtok: 1, output_usd_per_mtok: 2.5, cached_input_usd_per_mtok: 0.1}
-redaction: ['\\d{16}']
 """
 
 
@@ -504,9 +503,7 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     config = project(tmp_path)
     assert config == ProjectConfig()
     assert config.store == ".promptyard/store.db"
-    assert config.limits == LimitsConfig(
-        concurrency=16, timeout_s=60, retries=5, max_retry_wait_s=120
-    )
+    assert config.limits == LimitsConfig(concurrency=16, timeout_s=120, retries=5)
 
 
 def test_the_file_is_found_in_the_folders_above(tmp_path: Path) -> None:
@@ -516,15 +513,12 @@ def test_the_file_is_found_in_the_folders_above(tmp_path: Path) -> None:
     config = project(folder)
     assert config == project(tmp_path) == project(folder / "not" / "there")
     assert config.models == ModelsConfig(task="openai/a", judge="openai/b")
-    assert config.limits == LimitsConfig(
-        concurrency=4, timeout_s=30, retries=2, max_retry_wait_s=10
-    )
+    assert config.limits == LimitsConfig(concurrency=4, timeout_s=30, retries=2)
     assert config.prices == {
         "openai/a": PriceConfig(
             input_usd_per_mtok=1, output_usd_per_mtok=2.5, cached_input_usd_per_mtok=0.1
         )
     }
-    assert config.redaction == (r"\d{16}",)
 
 
 def test_the_nearest_file_counts_alone(tmp_path: Path) -> None:
@@ -630,7 +624,6 @@ def test_a_variable_that_holds_the_key_may_have_our_prefix(tmp_path: Path) -> No
             "prices: {a/b: {input_usd: 1, output_usd_per_mtok: 1}}",
             "prices.a/b.input_usd: unknown key; did you mean 'input_usd_per_mtok'?",
         ),
-        ("redaction: ['ok', '(']", "redaction[1]: '(' is not a regular expression"),
         ("store: postgresql://me:pw@host/db", "holds a password; set PROMPTYARD_STORE in the env"),
     ],
 )

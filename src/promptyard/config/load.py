@@ -89,7 +89,7 @@ def _no_task(path: Path, file: Path) -> str:
         return f"{path}: there is no such folder or file (looked in {file.parent.resolve()})"
     others = [item.name for item in sorted(file.parent.glob("*.y*ml"))]
     close = difflib.get_close_matches(file.name, others, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else "`promptyard init` writes one"
+    hint = f"did you mean '{close[0]}'?" if close else "write it beside prompt and cases"
     return f"{path}: there is no {file.name} (looked in {file.parent.resolve()}); {hint}"
 
 

@@ -73,14 +73,6 @@ def _variable_name(value: str) -> str:
     return value
 
 
-def _regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"{value!r} is not a regular expression: {error}") from None
-    return value
-
-
 _ModelName: TypeAlias = Annotated[str, AfterValidator(_model_name)]
 
 
@@ -287,11 +279,12 @@ class LimitsConfig(Record):
     """Limits of the calls to models."""
 
     concurrency: int = Field(default=16, ge=1, description="Calls under way at once, per model.")
-    timeout_s: float = Field(default=60.0, gt=0, description="Deadline of one attempt, in seconds.")
-    retries: int = Field(default=5, ge=0, description="Further attempts after a failed one.")
-    max_retry_wait_s: float = Field(
-        default=120.0, ge=0, description="Longest wait before a further attempt, in seconds."
+    timeout_s: float = Field(
+        default=120.0,
+        gt=0,
+        description="The one deadline of a call in seconds, its retries and waits included.",
     )
+    retries: int = Field(default=5, ge=0, description="Further attempts after a failed one.")
 
 
 class PriceConfig(Record):
@@ -321,7 +314,4 @@ class ProjectConfig(Record):
     )
     prices: Mapping[str, PriceConfig] = Field(
         default_factory=dict, description="Prices by `provider/model`, where ours are not yours."
-    )
-    redaction: tuple[Annotated[str, AfterValidator(_regex)], ...] = Field(
-        default=(), description="Regular expressions of what traces must not show."
     )
