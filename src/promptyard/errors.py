@@ -15,7 +15,8 @@ The tree::
     │   ├── Unreachable             nobody listens at the address
     │   ├── AuthFailed              401, 403: not retried
     │   ├── InvalidRequest          400, 404, 422: not retried
-    │   └── BadResponse             the answer is not the protocol: truncated JSON, no choices
+    │   ├── BadResponse             the answer is not the protocol: truncated JSON, no choices
+    │   └── ModelUnusable           no call to this model can work; ends the run
     ├── BudgetExceeded              the ledger has nothing left for this role
     └── StorageError                the store cannot be opened, read or written
         ├── NotFound                no such run, prompt, version or pointer
@@ -124,6 +125,12 @@ class BadResponse(ModelError):
 
     kind = "bad_response"
     retryable = True
+
+
+class ModelUnusable(ModelError):
+    """No call to this model can work: nobody answers, the key is refused, the model is unknown."""
+
+    kind = "model_unusable"
 
 
 class BudgetExceeded(PromptyardError):

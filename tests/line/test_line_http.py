@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import promptyard as py
+from promptyard.errors import ModelUnusable
 from promptyard.records.cases import SplitName
 from promptyard.records.runs import Run
-from promptyard.runner.caller import ModelUnusable
 from support.chat_server import ChatServer, Fault
 from support.world import PROMPT, RULE, World
 

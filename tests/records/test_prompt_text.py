@@ -167,6 +167,29 @@ def test_headings_and_roles_inside_fences_are_text() -> None:
     assert "# not a heading\nuser:" in prompt.render({"x": ""})[0].text
 
 
+def test_a_byte_order_mark_is_no_part_of_the_prompt() -> None:
+    prompt = Prompt.from_text("\ufeffsystem:\nS\nuser:\n{{x}}\n")
+    assert [(m.role, m.text) for m in prompt.render({"x": "1"})] == [("system", "S"), ("user", "1")]
+    assert Prompt.from_text("\ufeffSay {{x}}").render({"x": "1"})[0].text == "Say 1"
+
+
+def test_demonstrations_repeat_the_message_that_shows_the_case() -> None:
+    demo = Demo(input={"x": "in"}, output="out")
+    prompt = splice(
+        Prompt.from_text("system:\nS\nuser:\nQ: {{x}}\nuser:\nAnswer now.\n"),
+        [SetDemos(demos=(demo,))],
+    )
+    assert [m.text for m in prompt.render({"x": "now"})] == [
+        "S",
+        "Q: in",
+        "out",
+        "Q: now",
+        "Answer now.",
+    ]
+    with pytest.raises(EditError, match="shows a variable"):
+        splice(Prompt.from_text("system:\n{{x}}\nuser:\nGo.\n"), [SetDemos(demos=(demo,))])
+
+
 def test_a_text_without_role_lines_is_one_user_message() -> None:
     messages = Prompt.from_text("Classify: {{x}}").render({"x": "a"})
     assert [(m.role, m.text) for m in messages] == [("user", "Classify: a")]
@@ -209,6 +232,10 @@ def test_images_and_chats_are_rendered_as_such() -> None:
         ("---\noutput: {format: label, lables: [a]}\n---\n{{x}}", ["output.lables"]),
         ("---\noutput: {format: json, schema: s.json}\n---\n{{x}}", ["s.json"]),
         ("demos:\nnot json\nuser:\n{{x}}", ["line 2", "JSON"]),
+        ("---\nparams: [1]\n---\n{{x}}", ["params", "keys and values"]),
+        ("---\nparams: {temperature: hot}\n---\n{{x}}", ["params.temperature", "hot"]),
+        ("---\ntools: [{nam: x}]\n---\n{{x}}", ["tools.0"]),
+        ('demos:\n{"input": {}, "output": "o"}\nuser:\n{{x}}', ["demonstration 1", "'x'"]),
         ('demos:\n{"input": {}}\nuser:\n{{x}}', ["line 2", "output"]),
     ],
 )

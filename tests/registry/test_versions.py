@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from promptyard.errors import Conflict, NotFound
+from promptyard.errors import ConfigError, Conflict, NotFound
 from promptyard.protocols import Store
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.versions import Move, PromptVersion
@@ -84,11 +84,28 @@ def test_after_a_rollback_and_a_new_promotion_rollback_returns_to_what_was_befor
     assert with_versions(work) == [1]
 
 
+def test_promoting_what_is_live_already_moves_nothing_so_that_rollback_still_goes_back() -> None:
+    async def work(store: Store) -> int:
+        for number in (1, 2, 2):
+            await to(store, number)
+        assert len(await store.moves("p")) == 2
+        return (await rollback(store, "p", actor="me", reason="r")).to_number
+
+    assert with_versions(work) == 1
+
+
 def test_references_are_numbers_or_pointers() -> None:
     async def work(store: Store) -> None:
         await to(store, "v2")
         assert (await resolve_version(store, "p", "production")).number == 2
         assert (await resolve_version(store, "p", "3")).number == 3
+        assert (await resolve_version(store, "p", "latest")).number == 3
+        for odd in ("²", "9" * 30):
+            with pytest.raises(NotFound):
+                await resolve_version(store, "p", odd)
+        for taken in ("latest", "5", "v5"):
+            with pytest.raises(ConfigError, match="reads like a version"):
+                await promote(store, "p", 1, pointer=taken, actor="me", reason="r")
         with pytest.raises(NotFound, match=r"no pointer 'canary'.*production"):
             await resolve_version(store, "p", "canary")
         with pytest.raises(NotFound):

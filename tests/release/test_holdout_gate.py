@@ -159,6 +159,26 @@ def test_a_margin_that_the_cases_cannot_certify_is_said_and_holds() -> None:
     assert "cannot certify a margin of 3 points with 40 cases" in verdict.sentence
 
 
+def test_weights_count_in_the_verdict_as_they_count_in_the_reports() -> None:
+    """Gains on light cases do not outweigh losses on heavy ones."""
+    cases = [
+        case.model_copy(update={"weight": 100.0 if n % 5 == 0 else 1.0})
+        for n, case in enumerate(holdout(100))
+    ]
+    before = [n % 5 == 0 for n in range(100)]
+    after = [n % 10 == 0 or n % 5 != 0 for n in range(100)]  # fixes light, breaks half the heavy
+    verdict = judge(before, after, cases)
+    primary = verdict.comparisons[0]
+    assert verdict.status != "pass"
+    assert primary.difference is not None
+    assert primary.difference < -0.3
+    reports = [
+        report_of(cases, ["a" if x else "b" for x in answers], "p", "holdout").score or 0.0
+        for answers in (before, after)
+    ]
+    assert primary.difference == pytest.approx(reports[1] - reports[0])
+
+
 def test_quantities_are_reported_and_decide_nothing() -> None:
     verdict = judge([True] * 100 + [False] * 100, [True] * 150 + [False] * 50)
     rules = {item.dimension: item.rule for item in verdict.comparisons}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from promptyard.errors import (
     Conflict,
     InvalidRequest,
     ModelError,
+    ModelUnusable,
     RateLimited,
     ServerError,
     Unreachable,
@@ -26,7 +28,7 @@ from promptyard.records.base import Json
 from promptyard.records.budget import Budget
 from promptyard.records.messages import Completion, Message, Request
 from promptyard.records.runs import RunHeader
-from promptyard.runner.caller import Caller, ModelUnusable, completion_key
+from promptyard.runner.caller import Caller, completion_key
 from promptyard.runner.ledger import Ledger
 from promptyard.runner.retry import CallLimits
 from promptyard.storage import open_store
@@ -178,6 +180,44 @@ def test_a_wait_beyond_the_deadline_gives_up_at_once() -> None:
 
     with_caller(model, work, limits=CallLimits(timeout_s=2))
     assert model.n_requests == 1
+
+
+def test_a_wait_that_no_call_can_sit_out_pauses_nobody() -> None:
+    def reply(body: Mapping[str, Json]) -> str | Exception:
+        text = echo(body)
+        return RateLimited("tomorrow", retry_after_s=86_400) if text.endswith("0") else text
+
+    async def work(caller: Caller, store: Store) -> list[object]:
+        await caller.complete("task", ask("first"))
+        calls = (caller.complete("task", ask(str(n))) for n in range(4))
+        return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    started_s = time.monotonic()
+    results = with_caller(ScriptedModel(reply), work)
+    assert isinstance(results[0], RateLimited)
+    assert all(isinstance(result, Completion) for result in results[1:])
+    assert time.monotonic() - started_s < 5
+
+
+def test_a_token_budget_waits_for_what_others_reserved_and_gives_it_out_again() -> None:
+    model = ScriptedModel(echo, latency_s=0.01)
+
+    async def work(caller: Caller, store: Store) -> int:
+        calls = (caller.complete("task", ask(str(n))) for n in range(30))
+        return len(await asyncio.gather(*calls))
+
+    assert with_caller(model, work, budget=Budget(tokens=3000)) == 30
+
+
+def test_a_model_object_that_crashes_is_one_typed_failure() -> None:
+    model = ScriptedModel(lambda body: ValueError("my own bug"))
+
+    async def work(caller: Caller, store: Store) -> Caller:
+        with pytest.raises(ModelError, match="ValueError: my own bug"):
+            await caller.complete("task", ask("a"))
+        return caller
+
+    assert with_caller(model, work).ledger.spent.failures == {"model_error": 1}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from promptyard.candidates.meta_prompt import (
     section_parts,
 )
 from promptyard.candidates.reply import locate, parse_reply
-from promptyard.errors import ModelError
+from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
 from promptyard.records.edits import Candidate, Proposal, Replace
 from promptyard.records.evidence import Bucket, Evidence, TrainTrial
@@ -83,12 +83,17 @@ async def reflect_on_parts(
     seed = rng.getrandbits(32)
     tried = [item.hypothesis for item in evidence.rejected if item.hypothesis][-4:]
     groups = group_quotes(quotes)[:MAX_CALLS]
-    return await asyncio.gather(
+    asked = await asyncio.gather(
         *(
             _ask(generator, step.name, step.prompt, parts, group, bench, tried, seed)
             for group in groups
-        )
+        ),
+        return_exceptions=True,  # replies in flight are paid for: wait for them in any case
     )
+    for reply in asked:
+        if isinstance(reply, BaseException):
+            raise reply
+    return [reply for reply in asked if isinstance(reply, Proposal)]
 
 
 def group_quotes(quotes: Sequence[BucketQuote]) -> list[list[BucketQuote]]:
@@ -133,7 +138,9 @@ async def _ask(
         if reply.problem is not None:
             raw = (await bench.complete("optimizer", _repair(messages, raw, nonce))).text
             reply = parse_reply(raw, nonce)
-    except ModelError as error:
+    except ModelUnusable:
+        raise
+    except (ModelError, BudgetExceeded) as error:
         return Proposal(
             generator=generator, edits=(), hypothesis="", evidence=names, raw=f"no reply: {error}"
         )

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from promptyard.candidates.leakage import LeakageIndex
-from promptyard.records.edits import Edit, InsertSection, Replace, SetDemos, SetSection
+from promptyard.records.edits import (
+    DropSection,
+    Edit,
+    InsertSection,
+    PermuteDemos,
+    Replace,
+    SetDemos,
+    SetSection,
+)
 from promptyard.records.prompt_text import TOKEN
 from promptyard.records.prompts import Program, Prompt
 
@@ -152,14 +160,38 @@ def _variable_counts(prompt: Prompt) -> Counter[str]:
     )
 
 
-def locked_unchanged(change: Change) -> str | None:
-    """V5: locked sections are equal to the byte, and none is lost."""
-    for before, after in change.pairs:
-        kept = {section.id: section.text for section in after.sections if section.locked}
+def structure_kept(change: Change) -> str | None:
+    """V5: locked sections are equal to the byte, and text brings in no messages or sections.
+
+    A role line, a heading or an open fence inside an edit would move other sections into another
+    message; only the edits that are made for it may add or drop sections and demonstrations.
+    """
+    for step in change.parent.steps:
+        before, after = step.prompt, change.child.step(step.name).prompt
+        edits = [edit for edit in change.edits if getattr(edit, "step", None) == step.name]
+        locked = {section.id: section.text for section in after.sections if section.locked}
         for section in before.sections:
-            if section.locked and kept.get(section.id) != section.text:
+            if section.locked and locked.get(section.id) != section.text:
                 return f"the locked section '{section.id}' would change"
+        if _roles(before) != _roles(after):
+            return "the edit would add, drop or swallow a message (a role line or an open fence)"
+        if not any(isinstance(edit, SetDemos | PermuteDemos) for edit in edits) and (
+            before.demos != after.demos
+        ):
+            return "the edit would smuggle in demonstrations"
+        if not any(isinstance(edit, InsertSection | DropSection) for edit in edits) and (
+            _outline(before) != _outline(after)
+        ):
+            return "the edit would add, drop or move a section (a heading or an open fence)"
     return None
+
+
+def _roles(prompt: Prompt) -> list[str]:
+    return [block.role for block in prompt.layout.blocks if block.role != "demos"]
+
+
+def _outline(prompt: Prompt) -> list[tuple[str, str, bool]]:
+    return [(section.id, section.role, section.locked) for section in prompt.sections]
 
 
 def no_meta_residue(change: Change) -> str | None:
@@ -222,7 +254,7 @@ VALIDATORS: Mapping[str, Callable[[Change], str | None]] = {
     "V2": is_new,
     "V3": right_size,
     "V4": same_variables,
-    "V5": locked_unchanged,
+    "V5": structure_kept,
     "V6": no_meta_residue,
     "V7": no_leakage,
     "V8": nothing_forbidden,

@@ -33,7 +33,9 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: Mapping[str, Json] | Sequence[Json]) -> None:
     """Print one JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, ensure_ascii=not is_utf8, indent=2, allow_nan=False)
+    sys.stdout.write(text + "\n")
 
 
 @contextmanager

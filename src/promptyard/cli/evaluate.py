@@ -31,12 +31,12 @@ def command(
     from promptyard.line.query import failure_buckets
     from promptyard.line.sync import evaluate
     from promptyard.line.task import Models, load_task
-    from promptyard.line.wiring import project_config
+    from promptyard.line.wiring import store_address
     from promptyard.records.budget import Budget
     from promptyard.reports.plain import report_summary
 
     loaded = load_task(task, models=Models(task=model, base_url=base_url))
-    url = store or project_config(task_folder(task)).store
+    url = store_address(store, task_folder(task))
     budget = Budget(task_calls=task_calls) if task_calls is not None else None
     with progress_sink(quiet=as_json) as sink:
         report = evaluate(loaded, split=split, budget=budget, store=url, on_progress=sink)

@@ -6,6 +6,7 @@ Exit codes: 0 done (whatever was found), 1 gate failed, 2 error, 3 gate inconclu
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -53,6 +54,9 @@ def root(
 
 def main() -> None:
     """Run the command line and leave with its exit code. Errors are one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know every sign
     try:
         app()
     except PromptyardError as error:

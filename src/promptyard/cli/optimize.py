@@ -51,12 +51,12 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     """
     from promptyard.line.sync import optimize
     from promptyard.line.task import Models, load_task
-    from promptyard.line.wiring import project_config
+    from promptyard.line.wiring import store_address
 
     loaded = load_task(
         task, models=Models(task=model, optimizer=optimizer_model, base_url=base_url)
     )
-    url = store or project_config(task_folder(task)).store
+    url = store_address(store, task_folder(task))
     given = {
         "task_calls": task_calls,
         "optimizer_calls": optimizer_calls,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -140,9 +141,7 @@ def promote_command(
     from promptyard.line.sync import run_sync
 
     move = run_sync(
-        promote_version(
-            store, name, reference, pointer=pointer, actor=getpass.getuser(), reason=reason
-        )
+        promote_version(store, name, reference, pointer=pointer, actor=_actor(), reason=reason)
     )
     _show_move(move, as_json=as_json)
 
@@ -159,8 +158,16 @@ def rollback_command(
     from promptyard.line.ship import roll_back
     from promptyard.line.sync import run_sync
 
-    move = run_sync(roll_back(store, name, pointer=pointer, actor=getpass.getuser(), reason=reason))
+    move = run_sync(roll_back(store, name, pointer=pointer, actor=_actor(), reason=reason))
     _show_move(move, as_json=as_json)
+
+
+def _actor() -> str:
+    """Return who moves the pointer; a container may have no name for its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
 
 
 def _number(number: int | None) -> str:
@@ -171,7 +178,9 @@ def _show_move(move: Move, *, as_json: bool) -> None:
     if as_json:
         print_json(move.model_dump(mode="json"))
         return
-    before = "nothing" if move.from_number is None else f"v{move.from_number}"
-    console().print(
-        f"{move.prompt}: {move.pointer} moved from {before} to v{move.to_number}", markup=False
-    )
+    if move.from_number == move.to_number:
+        said = f"is at v{move.to_number} already; nothing moved"
+    else:
+        before = "nothing" if move.from_number is None else f"v{move.from_number}"
+        said = f"moved from {before} to v{move.to_number}"
+    console().print(f"{move.prompt}: {move.pointer} {said}", markup=False)

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="List and show runs.")
 @app.command("list")
 def list_command(
     task: Annotated[str | None, typer.Option(help="Only runs of this task.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:

@@ -22,7 +22,7 @@ from pydantic import (
 from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
 from promptyard.records.cases import CheckSpec, Dimension, Severity
-from promptyard.records.verdicts import GateSettings
+from promptyard.records.verdicts import GateSettings, PrimaryDimension
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -169,7 +169,9 @@ class BudgetConfig(Budget):
 class GatesConfig(GateSettings):
     """What a candidate must show on the holdout."""
 
-    primary: str = Field(default="score", description="The dimension that must get better.")
+    primary: PrimaryDimension = Field(
+        default="score", description="The dimension that must get better."
+    )
     alpha: float = Field(default=0.05, gt=0, lt=1, description="Two-sided level of the tests.")
     noninferiority: float = Field(
         default=0.03,

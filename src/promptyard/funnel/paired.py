@@ -23,27 +23,32 @@ class PairedRun:
     differences: list[float] = field(default_factory=list[float])
     graded: list[GradedCase] = field(default_factory=list[GradedCase])
     baseline_scores: list[float] = field(default_factory=list[float])
+    weights: list[float] = field(default_factory=list[float])
     broken_critical: str | None = None
     stopped_early: bool = False
 
     @property
     def difference(self) -> float | None:
-        """Mean of candidate minus baseline over the cases that both answered."""
-        return sum(self.differences) / len(self.differences) if self.differences else None
-
-    @property
-    def score(self) -> float | None:
-        """Mean score of the candidate over the same cases."""
-        if not self.differences:
-            return None
-        return (sum(self.baseline_scores) + sum(self.differences)) / len(self.differences)
+        """Weighted mean of candidate minus baseline over the cases that both answered."""
+        return self._mean(self.differences)
 
     @property
     def baseline_score(self) -> float | None:
-        """Mean score of the baseline over the same cases."""
-        if not self.baseline_scores:
+        """Weighted mean score of the baseline over the same cases."""
+        return self._mean(self.baseline_scores)
+
+    @property
+    def score(self) -> float | None:
+        """Weighted mean score of the candidate over the same cases."""
+        if self.difference is None or self.baseline_score is None:
             return None
-        return sum(self.baseline_scores) / len(self.baseline_scores)
+        return self.baseline_score + self.difference
+
+    def _mean(self, values: Sequence[float]) -> float | None:
+        if not values:
+            return None
+        total = sum(value * weight for value, weight in zip(values, self.weights, strict=True))
+        return total / sum(self.weights)
 
     def row(self, *, kept: bool, reason: str) -> StageRow:
         """Write the numbers down for the stage's summary."""
@@ -91,7 +96,10 @@ async def run_paired(
             for case in rest
             if (trial := baseline.get(case.id)) is not None and trial.score is not None
         ]
-        cannot = paired_outcome(run.differences, remaining, bar=bar) == "cannot_pass"
+        weighted = len({case.weight for case in cases}) > 1  # the bound holds for equal weights
+        cannot = not weighted and (
+            paired_outcome(run.differences, remaining, bar=bar) == "cannot_pass"
+        )
         if rest and (cannot or run.broken_critical is not None):
             run.stopped_early = True
             break
@@ -173,6 +181,7 @@ def _add(run: PairedRun, case: Case, before: Trial | None, after: Trial) -> None
         return
     run.differences.append(after.score - before.score)
     run.baseline_scores.append(before.score)
+    run.weights.append(case.weight)
     if run.broken_critical is None and breaks_critical(case, before, after):
         run.broken_critical = case.id
 

@@ -72,6 +72,8 @@ async def evaluate(
             sink(Progress(phase=name, done=done, total=len(cases), spent=spent, calls_left=left))
 
         await session.store.save_eval_set(task.eval_set)
+        if name == "holdout":
+            await session.count_look(cases, chosen.id)
         report = await session.executor(task).run(chosen, cases, name, on_trial=count)
         require_answers(report)
         await session.store.save_report(session.header.id, "eval", report)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
+from collections import Counter
 
 from promptyard.errors import BudgetExceeded
 from promptyard.funnel.settings import FunnelSettings
@@ -17,6 +18,11 @@ from promptyard.records.prompts import Program
 from promptyard.records.runs import Run
 from promptyard.records.verdicts import PairedReport, Verdict
 from promptyard.release.holdout_gate import HoldoutGate
+
+ENDED_EARLY = "the search ended early"
+
+RETRY_SHARE = 0.05
+"""What is kept for retries beside the calls of the decision."""
 
 WARN_AT_LOOKS = 5
 """Looks at one holdout set from which the report warns that it wears out."""
@@ -48,6 +54,7 @@ async def build(task: Task, session: Session, on_progress: ProgressSink) -> Run:
             stochastic=samples(task.program),
         ),
         on_progress=on_progress,
+        primary=task.gates.primary,
     )
 
     # 2-4 signals, candidates and the funnel, in the order that the policy chooses
@@ -56,10 +63,10 @@ async def build(task: Task, session: Session, on_progress: ProgressSink) -> Run:
     try:
         finalist = await build_policy(task).search(context)
     except BudgetExceeded as error:
-        notes.append(f"the search ended early: {error}")
+        notes.append(f"{ENDED_EARLY}: {error}")
         finalist = best_so_far(context)
     session.ledger.withhold(0)
-    search_task_calls = session.ledger.spent.task_calls
+    search_task_calls = await session.calls_of_search()
 
     # 4 the decision: baseline and finalist on the sealed holdout, once
     pair, verdict = await decide(task, session, context, finalist, notes)
@@ -82,14 +89,16 @@ def keep_decision_calls(task: Task, session: Session, notes: list[str]) -> None:
     """Set the calls of the decision aside, where the budget can pay them beside the baseline."""
     n_steps = len(task.program.steps)
     needed = 2 * len(task.eval_set.split("holdout")) * n_steps
+    needed += math.ceil(RETRY_SHARE * needed)
     baseline = len(task.eval_set.split("train")) * n_steps
-    left = session.ledger.task_calls_left
-    if left is None or left >= needed + baseline:
+    limit = session.ledger.budget.task_calls
+    # Measured against the whole budget, not what is left: a resumed run must decide alike.
+    if limit is None or limit >= needed + baseline:
         session.ledger.withhold(needed)
     else:
         notes.append(
-            f"the budget cannot pay the decision: {needed} task calls on the holdout and "
-            f"{baseline} for the baseline, {left} left; this run only explores"
+            f"the budget of {limit} task calls cannot pay the baseline ({baseline}) and the "
+            f"decision on the holdout ({needed}, retries included); this run only explores"
         )
 
 
@@ -102,21 +111,15 @@ async def decide(
 ) -> tuple[PairedReport | None, Verdict]:
     """Open the holdout for one finalist, count the look, store the pair and judge it."""
     if finalist is None:
-        return None, keep_baseline(
-            "No candidate beat the baseline on dev, so the holdout stays sealed and the "
-            "baseline is kept."
-        )
+        return None, keep_baseline(why_no_finalist(context, notes))
     holdout = task.eval_set.split("holdout")
+    looks = await session.count_look(holdout, context.baseline.id, finalist.id)
     try:
         await context.stage("decide", [finalist])
     except BudgetExceeded as error:
         notes.append(f"the holdout could not be paid: {error}")
         return None, keep_baseline(f"The budget ended before the decision: {error}.")
     outcome = context.trail.outcomes["decide"]
-    looks = await session.store.count_look(
-        _key("\n".join(sorted(case.id for case in holdout))),
-        _key(f"{context.baseline.id}\n{finalist.id}"),
-    )
     if looks >= WARN_AT_LOOKS:
         notes.append(
             f"this holdout has been looked at {looks} times; fresh cases would be a fairer test"
@@ -134,6 +137,18 @@ async def decide(
     return pair, verdict
 
 
+def why_no_finalist(context: LineContext, notes: list[str]) -> str:
+    """Say in one sentence why nobody meets the holdout; the baseline is kept."""
+    kept = "the holdout stays sealed and the baseline is kept"
+    if notes and notes[-1].startswith(ENDED_EARLY):
+        return f"{notes[-1]}; no finalist was found until then, {kept}.".capitalize()
+    if not context.trail.evaluated:
+        reasons = Counter(item.reason for item in context.trail.rejections)
+        most = f" ({reasons.most_common(1)[0][0]})" if reasons else ""
+        return f"No usable candidate was proposed{most}, so {kept}."
+    return f"No candidate beat the baseline on dev, so {kept}."
+
+
 def best_so_far(context: LineContext) -> Candidate | None:
     """Return the best candidate of the last finished dev stage, where the search was cut short."""
     for stage in ("full", "regress"):
@@ -144,7 +159,3 @@ def best_so_far(context: LineContext) -> Candidate | None:
             )
             return outcome.kept[0] if (row.difference or 0) > 0 else None
     return None
-
-
-def _key(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -11,7 +11,7 @@ from typing import Literal
 from promptyard.candidates.admit import admit, fingerprint, readmit
 from promptyard.candidates.combine import combine
 from promptyard.candidates.leakage import LeakageIndex
-from promptyard.errors import EvalSetError, MetricError, ModelError
+from promptyard.errors import ConfigError, EvalSetError, MetricError, ModelError
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.wiring import build_stage
 from promptyard.protocols import Generator, ProgressSink, Store
@@ -79,7 +79,9 @@ class LineContext:
         generators: Mapping[str, Generator],
         funnel: FunnelSettings,
         on_progress: ProgressSink,
+        primary: str = "score",
     ) -> None:
+        self._primary = primary
         self.seed = seed
         self.baseline = baseline
         self.generators = tuple(generators)
@@ -102,6 +104,7 @@ class LineContext:
         train = self._eval_set.split("train")
         report = await self._run(self.baseline.program, train, "train", "diagnose", len(train))
         require_answers(report)
+        require_measured(report, self._primary)
         self._measured(self.baseline, "diagnose", report)
         graded = [
             GradedCase(case=case, trial=trial)
@@ -276,6 +279,15 @@ class LineContext:
 
     def _say(self, phase: str, message: str) -> None:
         self._progress(phase, 0, 0, message)
+
+
+def require_measured(report: Report, primary: str) -> None:
+    """Raise ConfigError when no check measures the dimension that has to get better."""
+    if report.summary(primary) is None:
+        measured = ", ".join(item.name for item in report.summaries if item.interval) or "score"
+        raise ConfigError(
+            f"gates.primary is '{primary}', which no check measures; measured are: {measured}"
+        )
 
 
 def require_answers(report: Report) -> None:

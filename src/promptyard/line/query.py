@@ -9,7 +9,7 @@ from typing import Any
 
 from promptyard.errors import NotFound
 from promptyard.line.task import Task
-from promptyard.line.wiring import build_store, project_config
+from promptyard.line.wiring import build_store, store_address
 from promptyard.protocols import Store
 from promptyard.records.base import Record
 from promptyard.records.evidence import Bucket
@@ -34,8 +34,9 @@ async def opened(url: str | None, *, must_exist: bool = True) -> AsyncGenerator[
 
     Raises NotFound when a store file is to be read and there is none: reading creates nothing.
     """
-    address = url or project_config().store
-    if must_exist and "://" not in address and not _is_file(address):
+    address = store_address(url)
+    path = address.removeprefix("sqlite:///")
+    if must_exist and "://" not in path and not _is_file(path):
         raise NotFound(
             f"there is no store at {address}; run `promptyard optimize` first, or name one "
             "with --store"
@@ -94,7 +95,7 @@ async def show_version(url: str | None, name: str, reference: str) -> PromptVers
     """Return a version by number, pointer name, or `latest`."""
     async with opened(url) as store:
         await require_prompt(store, name)
-        return await _version(store, name, reference)
+        return await resolve_version(store, name, reference)
 
 
 async def diff_versions(
@@ -103,7 +104,8 @@ async def diff_versions(
     """Return two versions and their unified diff."""
     async with opened(url) as store:
         await require_prompt(store, name)
-        first, second = await _version(store, name, old), await _version(store, name, new)
+        first = await resolve_version(store, name, old)
+        second = await resolve_version(store, name, new)
         text = diff_programs(
             first.program,
             second.program,
@@ -126,9 +128,3 @@ async def require_prompt(store: Store, name: str) -> None:
     if name not in names:
         known = ", ".join(names) or "none yet"
         raise NotFound(f"no prompt '{name}' is registered; registered: {known}")
-
-
-async def _version(store: Store, name: str, reference: str) -> PromptVersion:
-    if reference == "latest":
-        return (await store.versions(name))[-1]
-    return await resolve_version(store, name, reference)

@@ -41,7 +41,7 @@ def task_json_schema() -> dict[str, Json]:
     for names in _choices(optimize["generators"], "array"):
         _offer(names["items"], GENERATORS)
     _offer(shapes["ProgramConfig"]["properties"]["workflow"], WORKFLOWS)
-    _offer(shapes["GatesConfig"]["properties"]["primary"], ("score", *get_args(Dimension)))
+    shapes["GatesConfig"]["properties"]["primary"]["enum"] = ["score", *get_args(Dimension)]
     for role in ("task", "optimizer", "judge"):
         others = [f"{name}/MODEL" for name in PROVIDERS if name != "embedded"]
         shapes["ModelsConfig"]["properties"][role]["examples"] = ["embedded/lexical", *others]

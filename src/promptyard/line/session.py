@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,7 +21,8 @@ from promptyard.line.wiring import (
 from promptyard.protocols import Model, Store
 from promptyard.records.base import content_hash
 from promptyard.records.budget import Budget
-from promptyard.records.messages import CallRole
+from promptyard.records.cases import Case
+from promptyard.records.messages import CallRole, Usage
 from promptyard.records.runs import Run, RunHeader
 from promptyard.runner.execute import Executor
 from promptyard.runner.ledger import Ledger
@@ -49,6 +50,23 @@ class Session:
         )
         return build_executor(task, caller)
 
+    async def calls_of_search(self) -> int:
+        """Return the task calls of the search; at a resume after it, those of the first time."""
+        for entry in await self.store.journal(self.header.id):
+            if entry["kind"] == "searched":
+                return int(entry["payload"]["task_calls"])
+        n_calls = self.ledger.spent.task_calls
+        await self.store.append_journal(self.header.id, "searched", {"task_calls": n_calls})
+        return n_calls
+
+    async def count_look(self, holdout: Sequence[Case], *program_ids: str) -> int:
+        """Count a look of programs at a set of holdout cases, before it is opened.
+
+        Returns how many different looks this set has had, whatever the version or seed.
+        """
+        cases = "\n".join(sorted(case.id for case in holdout))
+        return await self.store.count_look(content_hash(cases), content_hash(list(program_ids)))
+
     async def finish(self, run: Run) -> None:
         """Store the result; the run is then finished."""
         await self.store.set_run_status(self.header.id, "finished", run)
@@ -74,6 +92,7 @@ async def open_session(
     project = project_config(task.folder)
     models = build_models(task.models, project)
     header = new_header(task, models, budget=budget, seed=seed, kind=kind)
+    require_prices(header.budget, models)
     owned = store is None or isinstance(store, str)
     opened = build_store(store) if store is None or isinstance(store, str) else store
     await opened.open()
@@ -96,6 +115,18 @@ async def open_session(
             await model.close()
         if owned:
             await opened.close()
+
+
+def require_prices(budget: Budget, models: Mapping[CallRole, Model]) -> None:
+    """Refuse a budget in USD that could not be kept: a model has no known price."""
+    if budget.usd is None:
+        return
+    for role in ("task", "optimizer"):
+        if models[role].cost_usd(Usage(input_tokens=1, output_tokens=1)) is None:
+            raise ConfigError(
+                f"the budget of {budget.usd} USD cannot be kept: no price is known for "
+                f"{models[role].name}; add it under `prices:` in promptyard.yaml, or budget calls"
+            )
 
 
 def new_header(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pydantic import Field
+
 from promptyard.config import TaskConfig, load_task_config
 from promptyard.errors import ConfigError, EvalSetError, PromptError
 from promptyard.evalset.load import cases_from_rows, load_cases
@@ -40,9 +42,9 @@ class Splits(Record):
     """Shares of the splits and the seed of their hash; a split given in a case stands."""
 
     seed: int = 7
-    train: float = 0.4
-    dev: float = 0.3
-    holdout: float = 0.3
+    train: float = Field(default=0.4, ge=0, le=1)
+    dev: float = Field(default=0.3, ge=0, le=1)
+    holdout: float = Field(default=0.3, ge=0, le=1)
     cluster: str | None = None
 
 
@@ -98,8 +100,13 @@ class Task:
             seed_prompt = Prompt.from_text(prompt) if isinstance(prompt, str) else prompt
             assert seed_prompt is not None
             program = Program.single(seed_prompt)
-        for step in program.steps:
-            step.prompt.validate_parts()
+        check_steps(program)
+        if isinstance(metrics, str):
+            raise ConfigError(f"metrics must be a list; write metrics=['{metrics}']")
+        if not 0 < pass_at <= 1:
+            raise ConfigError(f"pass_at is {pass_at}; it must be above 0 and at most 1")
+        if max_demos is not None and max_demos < 0:
+            raise ConfigError(f"max_demos is {max_demos}; it cannot be negative")
         shares = splits or Splits()
         eval_set = cases if isinstance(cases, EvalSet) else _split(name, cases, shares)
         values: dict[str, object] = {
@@ -125,6 +132,20 @@ class Task:
                 f"task '{name}' has nothing to measure with; name a metric (`exact_match`) "
                 "or give every case checks"
             )
+
+
+def check_steps(program: Program) -> None:
+    """Refuse prompts that cannot be read and workflows that cannot run their steps."""
+    names = [step.name for step in program.steps]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"two steps of the program have one name: {', '.join(names)}")
+    if len(names) > 1 and program.workflow.name == "single":
+        raise ConfigError(
+            f"the program has {len(names)} steps, but the workflow 'single' runs one; "
+            "set program.workflow to chain"
+        )
+    for step in program.steps:
+        step.prompt.validate_parts()
 
 
 def load_task(path: str | Path, *, models: Models | None = None) -> Task:
@@ -233,8 +254,12 @@ def _split(name: str, cases: Iterable[Case | Mapping[str, Json]], shares: Splits
 
 def _check_variables(program: Program, eval_set: EvalSet) -> None:
     """Refuse a prompt that asks for what a case lacks, or that shows nothing of the case."""
-    steps = {step.name for step in program.steps} if len(program.steps) > 1 else set[str]()
-    wanted = [name for name in program.variables if name not in steps]
+    earlier: set[str] = set()
+    needed: dict[str, None] = {}
+    for step in program.steps:
+        needed.update((name, None) for name in step.prompt.variables if name not in earlier)
+        earlier.add(step.name)
+    wanted = list(needed)
     if not wanted:
         known = ", ".join(sorted(eval_set.cases[0].input))
         raise PromptError(

@@ -47,6 +47,12 @@ def build_store(url: str | None) -> Store:
     return open_store(url)
 
 
+def store_address(given: str | None, folder: Path | None = None) -> str:
+    """Return the store to use: the one given, else the project's; `~` is the home folder."""
+    address = given or project_config(folder).store
+    return address if "://" in address else str(Path(address).expanduser())
+
+
 def call_limits(project: ProjectConfig) -> CallLimits:
     """Return the limits of calls that the project sets."""
     limits = project.limits

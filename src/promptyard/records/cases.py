@@ -47,7 +47,7 @@ class Case(Record):
     kind: CaseKind = "representative"
     tags: tuple[str, ...] = ()
     cluster: str | None = None
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, le=1_000_000)
     split: SplitName | None = None
     critical: bool = False
     source: str | None = None

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from promptyard.errors import EditError
 from promptyard.records.base import Json, Record
-from promptyard.records.prompt_text import Layout, SectionSpan
+from promptyard.records.prompt_text import Layout, SectionSpan, demo_block
 from promptyard.records.prompts import Demo, Program, Prompt, Step, WorkflowSpec
 
 
@@ -274,11 +274,11 @@ def _demo_cuts(prompt: Prompt, layout: Layout, demos: Sequence[Demo]) -> list[_C
             "only the spans marked <edit>...</edit> may change; add an empty 'demos:' line to the "
             "prompt where demonstrations may stand"
         )
-    users = [block for block in layout.blocks if block.role == "user"]
-    if not users:
-        raise EditError("the prompt has no user message that a demonstration could fill in")
-    at = users[-1].start
-    role_line = "" if users[-1].body > users[-1].start else f"user:{newline}"
+    user = demo_block(prompt.text)
+    if user is None:
+        raise EditError("no user message shows a variable that a demonstration could fill in")
+    at = user.start
+    role_line = "" if user.body > user.start else f"user:{newline}"
     return [(at, at, f"demos:{newline}{lines}{role_line}")]
 
 

@@ -115,6 +115,8 @@ def split_lines(text: str, start: int = 0) -> list[Line]:
         newline = text.find("\n", start)
         end = len(text) if newline < 0 else newline + 1
         body = text[start : end if newline < 0 else newline]
+        if start == 0:
+            body = body.removeprefix("\ufeff")  # a byte-order mark is no part of the first line
         lines.append(Line(start, end, body.removesuffix("\r")))
         start = end
     return lines
@@ -164,7 +166,7 @@ def _body(text: str, block: Block) -> str:
 
 def _front_matter(text: str) -> tuple[int, str]:
     lines = split_lines(text)
-    if not lines or lines[0].text.removeprefix("\ufeff").rstrip() != "---":
+    if not lines or lines[0].text.rstrip() != "---":
         return 0, ""
     for line in lines[1:]:
         if line.text.rstrip() == "---":
@@ -225,6 +227,24 @@ def _edit_spans(text: str, sections: tuple[SectionSpan, ...]) -> tuple[EditSpan,
     return tuple(spans)
 
 
+def demo_block(text: str) -> Block | None:
+    """Return the message that demonstrations repeat: the last user message with a variable."""
+    layout = parse_layout(text)
+    for block in reversed(layout.blocks):
+        if block.role == "user" and any(
+            match.group("variable") for match in TOKEN.finditer(text, block.body, block.end)
+        ):
+            return block
+    return None
+
+
+def block_variables(text: str, block: Block) -> tuple[str, ...]:
+    """Return the names of the variables of one message, in order, each once."""
+    found = TOKEN.finditer(text, block.body, block.end)
+    names = (m.group("variable").strip("{} \t") for m in found if m.group("variable"))
+    return tuple(dict.fromkeys(names))
+
+
 def variables(text: str) -> tuple[str, ...]:
     """Return the names of all variables of a prompt text, in order, each once."""
     layout = parse_layout(text)
@@ -269,7 +289,8 @@ def render_block(text: str, block: Block, values: Mapping[str, Json]) -> tuple[M
 
     Raises PromptError naming every variable that `values` lacks.
     """
-    pieces = template_pieces(text[block.body : block.end])
+    source = text[block.body : block.end]
+    pieces = template_pieces(source.removeprefix("\ufeff") if block.body == 0 else source)
     missing = sorted({name for kind, name in pieces if kind == "variable" and name not in values})
     if missing:
         known = ", ".join(sorted(values)) or "none"

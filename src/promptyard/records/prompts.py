@@ -78,7 +78,21 @@ class Prompt(Record):
 
     def validate_parts(self) -> None:
         """Read every part once, so that a mistake is found before anything is sent."""
-        _ = (self.front_matter, self.demos, self.output, self.tools)
+        _ = (self.front_matter, self.output, self.tools)
+        params = self.params
+        temperature = params.get("temperature")
+        if temperature is not None and (
+            isinstance(temperature, bool) or not isinstance(temperature, int | float)
+        ):
+            raise PromptError(f"front matter: params.temperature: {temperature!r} is no number")
+        shown = prompt_text.demo_block(self.text)
+        wanted = prompt_text.block_variables(self.text, shown) if shown else ()
+        for number, demo in enumerate(self.demos, 1):
+            missing = [name for name in wanted if name not in demo.input]
+            if missing:
+                raise PromptError(
+                    f"demonstration {number} has no '{missing[0]}', which the prompt shows"
+                )
 
     @cached_property
     def layout(self) -> prompt_text.Layout:
@@ -163,12 +177,31 @@ class Prompt(Record):
     @property
     def params(self) -> Mapping[str, Json]:
         """Model parameters (temperature, max_tokens ...) as they are sent."""
-        return cast("Mapping[str, Json]", self.front_matter.get("params") or {})
+        params = self.front_matter.get("params")
+        if params is None:
+            return {}
+        given = as_object(params)
+        if given is None:
+            raise PromptError("front matter: params must be keys and values (temperature: 0)")
+        return given
 
     @property
     def tools(self) -> tuple[Tool, ...]:
         """The tools that the model may call."""
-        return tuple(Tool.model_validate(tool) for tool in self.front_matter.get("tools") or ())
+        given = self.front_matter.get("tools")
+        if given is None:
+            return ()
+        if not isinstance(given, list):
+            raise PromptError("front matter: tools must be a list of name, description, parameters")
+        tools: list[Tool] = []
+        for number, tool in enumerate(cast("list[Json]", given)):
+            try:
+                tools.append(Tool.model_validate(tool))
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(("tools", str(number), *(str(part) for part in first["loc"])))
+                raise PromptError(f"front matter: {where}: {first['msg']}") from None
+        return tuple(tools)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -178,17 +211,17 @@ class Prompt(Record):
     def render(self, case: Case | Mapping[str, Json]) -> tuple[Message, ...]:
         """Render the chat messages exactly as they would be sent for a case (or its inputs).
 
-        Demonstrations stand as user and assistant turns before the last user message.
+        Demonstrations stand as user and assistant turns before the last user message that has a
+        variable.
         Raises PromptError when the case lacks a variable.
         """
         values = case.input if isinstance(case, Case) else case
         layout = self.layout
         blocks = [block for block in layout.blocks if block.role != "demos"]
-        users = [index for index, block in enumerate(blocks) if block.role == "user"]
-        last = users[-1] if users else len(blocks)
+        shown = prompt_text.demo_block(self.text)
         messages: list[Message] = []
-        for index, block in enumerate(blocks):
-            if index == last:
+        for block in blocks:
+            if block == shown:
                 messages.extend(self._demo_turns)
             messages.extend(prompt_text.render_block(self.text, block, values))
         return tuple(messages)
@@ -196,7 +229,7 @@ class Prompt(Record):
     @cached_property
     def _demo_turns(self) -> tuple[Message, ...]:
         """The demonstrations as turns; rendered once, since a prompt may show hundreds."""
-        user = next((b for b in reversed(self.layout.blocks) if b.role == "user"), None)
+        user = prompt_text.demo_block(self.text)
         turns: list[Message] = []
         if user is None:
             return ()

@@ -141,6 +141,19 @@ class GradedCase(Record):
     trial: Trial
 
 
+def relative_weights(cases: Sequence[Case]) -> list[float] | None:
+    """Return the cases' weights scaled to a mean of 1, or None where all are equal.
+
+    The mean of values times these weights is the weighted mean, so that tests on such products
+    speak of the same quantity as the reported score.
+    """
+    weights = [case.weight for case in cases]
+    if not weights or min(weights) == max(weights):
+        return None
+    mean = sum(weights) / len(weights)
+    return [weight / mean for weight in weights]
+
+
 def case_score(scores: Sequence[Score]) -> float | None:
     """Fold the findings on one output into the case's score in [0, 1].
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from pydantic import Field
+
 from promptyard.records.base import Record
 from promptyard.records.scores import Interval, Report, Trial
 
 VerdictStatus: TypeAlias = Literal["pass", "fail", "inconclusive"]
+PrimaryDimension: TypeAlias = Literal["score", "accuracy", "validity", "safety", "judge"]
 GateRule: TypeAlias = Literal["superiority", "non_inferiority", "critical", "coverage", "report"]
 
 
@@ -64,8 +67,8 @@ class PairedReport(Record):
 class GateSettings(Record):
     """What a gate asks for. `alpha` is two-sided; `noninferiority` is in points of score (0.03)."""
 
-    primary: str = "score"
-    alpha: float = 0.05
-    noninferiority: float = 0.03
-    critical_regressions: int = 0
-    min_coverage: float = 0.99
+    primary: PrimaryDimension = "score"
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    noninferiority: float = Field(default=0.03, gt=0, le=1)
+    critical_regressions: int = Field(default=0, ge=0)
+    min_coverage: float = Field(default=0.99, ge=0, le=1)

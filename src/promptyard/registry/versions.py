@@ -6,14 +6,17 @@ The only mutation in the system is a pointer's move: compare-and-set, with a log
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
-from promptyard.errors import Conflict, NotFound
+from promptyard.errors import ConfigError, Conflict, NotFound
 from promptyard.protocols import Store
 from promptyard.records.prompts import Program
 from promptyard.records.versions import Move, Pointer, PromptVersion
 
 PRODUCTION = "production"
+LATEST = "latest"
+NUMBER = re.compile(r"v?[0-9]{1,9}")
 
 
 async def pointer_named(store: Store, prompt: str, pointer: str) -> Pointer | None:
@@ -22,9 +25,11 @@ async def pointer_named(store: Store, prompt: str, pointer: str) -> Pointer | No
 
 
 async def resolve_version(store: Store, prompt: str, reference: str | int) -> PromptVersion:
-    """Find a version by number or pointer name. Raises NotFound saying what exists."""
+    """Find a version by number, pointer name or `latest`. Raises NotFound saying what exists."""
     text = str(reference)
-    if text.lstrip("v").isdigit():
+    if text == LATEST:
+        return (await store.versions(prompt))[-1]
+    if NUMBER.fullmatch(text):
         return await store.version(prompt, int(text.lstrip("v")))
     pointer = await pointer_named(store, prompt, text)
     if pointer is None:
@@ -43,7 +48,13 @@ async def promote(
     reason: str,
     evidence: str = "",
 ) -> Move:
-    """Point `pointer` at a version. Raises NotFound, or Conflict when somebody else moved first."""
+    """Point `pointer` at a version; where it points there already, nothing moves.
+
+    Raises NotFound, Conflict when somebody else moved first, or ConfigError for a pointer name that
+    would read like a version.
+    """
+    if pointer == LATEST or pointer.lstrip("v").isdigit():
+        raise ConfigError(f"'{pointer}' reads like a version; name the pointer otherwise")
     version = await resolve_version(store, prompt, reference)
     now = await pointer_named(store, prompt, pointer)
     move = Move(
@@ -55,6 +66,8 @@ async def promote(
         reason=reason,
         evidence=evidence,
     )
+    if now is not None and now.number == version.number:
+        return move
     return await store.move_pointer(move)
 
 
@@ -72,7 +85,7 @@ async def rollback(
     for move in log:
         if move.kind == "rollback":
             past.pop()
-        else:
+        elif not past or past[-1] != move.to_number:
             past.append(move.to_number)
     if len(past) < 2:
         raise Conflict(

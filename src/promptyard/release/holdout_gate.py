@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptyard.records.cases import Case
-from promptyard.records.scores import Interval, Report, Trial, breaks_critical
+from promptyard.records.scores import (
+    Interval,
+    Report,
+    Trial,
+    breaks_critical,
+    relative_weights,
+)
 from promptyard.records.verdicts import (
     Comparison,
     GateSettings,
@@ -58,18 +64,32 @@ class HoldoutGate:
 def _values(
     pair: PairedReport, cases: Sequence[Case], dimension: str
 ) -> tuple[list[float], list[float], list[str]]:
-    """Collect the paired values of a dimension on the cases that both programs have it on."""
+    """Collect the paired values of a dimension on the cases that both programs have it on.
+
+    Where cases have weights, values are multiplied by them (scaled to a mean of 1): every mean and
+    test is then of the weighted quantity that the reports show.
+    """
     before, after = pair.baseline.by_case(), pair.candidate.by_case()
     first: list[float] = []
     second: list[float] = []
     clusters: list[str] = []
+    both: list[Case] = []
     for case in cases:
         one, two = _value(before.get(case.id), dimension), _value(after.get(case.id), dimension)
         if one is not None and two is not None:
             first.append(one)
             second.append(two)
             clusters.append(case.cluster or case.id)
+            both.append(case)
+    weights = relative_weights(both)
+    if weights is not None:
+        first = [value * weight for value, weight in zip(first, weights, strict=True)]
+        second = [value * weight for value, weight in zip(second, weights, strict=True)]
     return first, second, clusters
+
+
+def _within_one(first: Sequence[float], second: Sequence[float]) -> bool:
+    return max(*first, *second) <= 1.0
 
 
 def _value(trial: Trial | None, dimension: str) -> float | None:
@@ -100,7 +120,9 @@ def _primary(pair: PairedReport, cases: Sequence[Case], settings: GateSettings) 
             n_cases=0,
             sentence="no case was scored for both",
         )
-    test = compare_paired(first, second, clusters=clusters, alpha=settings.alpha)
+    test = compare_paired(
+        first, second, clusters=clusters, alpha=settings.alpha, bounded=_within_one(first, second)
+    )
     better = test.p_value <= settings.alpha and test.interval.low > 0
     worse = test.p_value <= settings.alpha and test.interval.high < 0
     status: VerdictStatus = "pass" if better else "fail" if worse else "inconclusive"
@@ -134,8 +156,11 @@ def _protected(
         return Comparison(
             dimension=dimension, rule="non_inferiority", status="inconclusive", n_cases=0
         )
-    test = compare_paired(first, second, clusters=clusters, alpha=settings.alpha)
-    low = noninferiority_lower_bound(first, second, clusters=clusters, alpha=settings.alpha)
+    bounded = _within_one(first, second)
+    test = compare_paired(first, second, clusters=clusters, alpha=settings.alpha, bounded=bounded)
+    low = noninferiority_lower_bound(
+        first, second, clusters=clusters, alpha=settings.alpha, bounded=bounded
+    )
     margin = settings.noninferiority
     status: VerdictStatus = "inconclusive"
     if low > -margin:

@@ -19,24 +19,22 @@ from promptyard.errors import (
     InvalidRequest,
     ModelError,
     ModelTimeout,
+    ModelUnusable,
     RateLimited,
     Unreachable,
 )
 from promptyard.protocols import Model, Store
 from promptyard.records.base import Json
 from promptyard.records.messages import CallRole, Completion, Request, Usage
-from promptyard.runner.ledger import Ledger
+from promptyard.runner.ledger import BudgetReserved, Ledger, Reservation
 from promptyard.runner.limiter import AdaptiveLimiter
 from promptyard.runner.retry import CallLimits, retry_wait_s
 
+RESERVATION_POLL_S = 0.02
+"""How often a call looks again whether another one has given back what it had reserved."""
+
 DEFAULT_MAX_TOKENS = 1024
 """Upper estimate of an answer's length where the prompt sets no `max_tokens`."""
-
-
-class ModelUnusable(ModelError):
-    """No call to this model can work: nobody answers, the key is refused, the model is unknown."""
-
-    kind = "model_unusable"
 
 
 def completion_key(body: Mapping[str, Json], base_url: str, replicate: int) -> str:
@@ -182,12 +180,25 @@ class Caller:
             if isinstance(failed, Unreachable) and id(model) not in self._reached:
                 raise failed  # nobody has ever answered there: waiting will not help
             if isinstance(failed, RateLimited):
-                limiter.rate_limited(failed.retry_after_s)
+                # A wait that no call can sit out pauses nobody: each call then fails by itself.
+                told_s = failed.retry_after_s
+                bearable = told_s is not None and told_s < self.limits.timeout_s
+                limiter.rate_limited(told_s if bearable else None)
             left_s = deadline_s - time.monotonic()
+            if self.ledger.seconds_left is not None:
+                left_s = min(left_s, self.ledger.seconds_left)
             wait_s = retry_wait_s(failed, n_failed, left_s, self.limits, self._rng)
             if wait_s is None:
                 raise failed
             await asyncio.sleep(wait_s)
+
+    async def _reserved(self, role: CallRole, tokens: int, usd: float) -> Reservation:
+        """Reserve room for an attempt; waits while only calls in flight stand in the way."""
+        while True:
+            try:
+                return self.ledger.reserve(role, tokens=tokens, usd=usd)
+            except BudgetReserved:
+                await asyncio.sleep(RESERVATION_POLL_S)
 
     async def _attempt(
         self,
@@ -203,10 +214,10 @@ class Caller:
         budget = self.ledger.budget
         limited = budget.tokens is not None or budget.usd is not None
         upper = _upper_usage(body) if limited else Usage()
-        reservation = self.ledger.reserve(
+        reservation = await self._reserved(
             role,
-            tokens=upper.total_tokens if budget.tokens is not None else 0,
-            usd=(model.cost_usd(upper) or 0.0) if budget.usd is not None else 0.0,
+            upper.total_tokens if budget.tokens is not None else 0,
+            (model.cost_usd(upper) or 0.0) if budget.usd is not None else 0.0,
         )
         left_s = self.ledger.seconds_left
         attempt_id = await self._store.start_attempt(self._run_id, role, key)
@@ -214,14 +225,15 @@ class Caller:
             completion = await model.send(
                 body, timeout_s=timeout_s if left_s is None else min(timeout_s, left_s)
             )
-        except ModelError as error:
+        except Exception as raised:
+            error = raised if isinstance(raised, ModelError) else _crashed(model, raised)
             self.ledger.settle(reservation, failure=error.kind)
             await self._store.finish_attempt(attempt_id, outcome=error.kind)
             if isinstance(error, ModelTimeout) and left_s is not None and left_s < timeout_s:
                 raise BudgetExceeded(
                     f"the {budget.seconds} seconds are over; raise seconds"
                 ) from error
-            raise
+            raise error from raised
         self.ledger.settle(
             reservation, tokens=completion.usage.total_tokens, usd=completion.cost_usd
         )
@@ -234,6 +246,11 @@ class Caller:
             replicate=replicate,
         )
         return completion
+
+
+def _crashed(model: Model, error: Exception) -> ModelError:
+    """Name a failure that a model object raised without being asked to."""
+    return ModelError(f"{model.name} raised {type(error).__name__}: {error}")
 
 
 def _upper_usage(body: Mapping[str, Json]) -> Usage:

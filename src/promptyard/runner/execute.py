@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from promptyard.errors import BudgetExceeded, MetricError, ModelError, PromptError
+from promptyard.errors import (
+    BudgetExceeded,
+    MetricError,
+    ModelError,
+    ModelUnusable,
+    PromptError,
+    StorageError,
+)
 from promptyard.protocols import Metric, StepCall, Workflow
 from promptyard.records.base import Json
 from promptyard.records.cases import Case, SplitName
@@ -21,7 +28,7 @@ from promptyard.records.scores import (
     Trial,
     case_score,
 )
-from promptyard.runner.caller import Caller, ModelUnusable
+from promptyard.runner.caller import Caller
 from promptyard.runner.summarize import summarize
 
 MetricsFor: TypeAlias = Callable[[Program, Case], Sequence[Metric]]
@@ -75,7 +82,7 @@ class Executor:
                     return
                 try:
                     trials[index] = await self._trial(program, case, split, replicate)
-                except (BudgetExceeded, ModelUnusable) as error:
+                except (BudgetExceeded, ModelUnusable, StorageError) as error:
                     stopped.append(error)
                     return
                 if on_trial is not None:

@@ -27,6 +27,10 @@ class Reservation:
         self.usd = usd
 
 
+class BudgetReserved(BudgetExceeded):
+    """Nothing is left but what calls in flight have reserved; some of it may come back."""
+
+
 class Ledger:
     """Counts what a run spends. Every attempt counts, retries included.
 
@@ -72,23 +76,28 @@ class Ledger:
                 raise BudgetExceeded(
                     f"the budget of {limit} {role} calls is used up{kept}; raise {PLURALS[role]}"
                 )
-        if self.budget.tokens is not None and (
-            self._tokens + self._reserved_tokens + tokens > self.budget.tokens
-        ):
-            raise BudgetExceeded(
-                f"the budget of {self.budget.tokens} tokens is used up; raise tokens"
-            )
-        if self.budget.usd is not None and (
-            self._usd + self._reserved_usd + usd > self.budget.usd
-            or (self._usd >= self.budget.usd > 0)
-        ):
-            raise BudgetExceeded(f"the budget of {self.budget.usd} USD is used up; raise usd")
+        self._check_amount("tokens", self.budget.tokens, self._tokens, tokens)
+        self._check_amount("usd", self.budget.usd, self._usd, usd)
         if self.seconds_left is not None and self.seconds_left <= 0:
             raise BudgetExceeded(f"the {self.budget.seconds} seconds are over; raise seconds")
         self._calls[role] += 1
         self._reserved_tokens += tokens
         self._reserved_usd += usd
         return Reservation(role, tokens, usd)
+
+    def _check_amount(self, name: str, limit: float | None, spent: float, wanted: float) -> None:
+        """Refuse an estimate that does not fit; only for now, where settlements may make room."""
+        if limit is None:
+            return
+        reserved = self._reserved_tokens if name == "tokens" else self._reserved_usd
+        if spent + reserved + wanted <= limit and not spent >= limit > 0:
+            return
+        if reserved and spent + wanted <= limit and spent < limit:
+            raise BudgetReserved(f"{name}: {reserved:g} of {limit:g} are reserved")
+        raise BudgetExceeded(
+            f"the budget of {limit:g} {name} does not pay another call ({spent:g} spent, up to "
+            f"{wanted:g} needed); raise {name}"
+        )
 
     def settle(
         self,

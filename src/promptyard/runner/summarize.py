@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from promptyard.records.base import Json
 from promptyard.records.cases import SplitName
-from promptyard.records.scores import GradedCase, Report, Summary, Trial
+from promptyard.records.scores import GradedCase, Report, Summary, Trial, relative_weights
 from promptyard.stats.intervals import mean_interval, percentile
 
 
@@ -63,15 +63,13 @@ def dimension_values(trial: Trial) -> dict[str, float]:
 def _summary(name: str, rows: Sequence[tuple[GradedCase, float]]) -> Summary:
     if not rows:
         return Summary(name=name, mean=0.0, n_cases=0)
-    weights = [item.case.weight for item, _ in rows]
-    mean = sum(value * weight for (_, value), weight in zip(rows, weights, strict=True)) / sum(
-        weights
-    )
+    weights = relative_weights([item.case for item, _ in rows])
     clusters = [item.case.cluster or item.case.id for item, _ in rows]
     values = [value for _, value in rows]
-    return Summary(
-        name=name, mean=mean, interval=mean_interval(values, clusters=clusters), n_cases=len(rows)
-    )
+    if weights is not None:
+        values = [value * weight for value, weight in zip(values, weights, strict=True)]
+    interval = mean_interval(values, clusters=clusters, bounded=weights is None)
+    return Summary(name=name, mean=sum(values) / len(values), interval=interval, n_cases=len(rows))
 
 
 def _quantity(name: str, values: Sequence[float]) -> Summary:

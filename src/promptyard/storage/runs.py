@@ -139,5 +139,5 @@ def insert_eval_set(connection: Connection, eval_set: EvalSet, at: str) -> None:
 def _run_row(connection: Connection, run_id: str) -> Mapping[str, Any]:
     row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
     if row is None:
-        raise NotFound(f"There is no run '{run_id}'; `promptyard runs` lists the runs.")
+        raise NotFound(f"There is no run '{run_id}'; `promptyard runs list` names them.")
     return dict(row)
