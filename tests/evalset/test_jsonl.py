@@ -5,7 +5,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptyard.errors import EvalSetError
@@ -38,6 +38,7 @@ def refusal(tmp_path: Path, content: bytes) -> str:
     return message
 
 
+@settings(max_examples=50)
 @given(rows=st.lists(st.dictionaries(TEXT, VALUES, max_size=4), max_size=5))
 def test_what_json_writes_is_read_back(
     rows: list[dict[str, Json]], tmp_path_factory: pytest.TempPathFactory

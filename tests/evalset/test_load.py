@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptyard.errors import EvalSetError
@@ -60,6 +60,7 @@ def refusal(*paths: Path, cluster_key: str | None = None) -> str:
     return message
 
 
+@settings(max_examples=40)
 @given(cases=CASE_LISTS)
 def test_written_cases_are_read_back(
     cases: list[Case], tmp_path_factory: pytest.TempPathFactory
@@ -71,6 +72,7 @@ def test_written_cases_are_read_back(
     assert load_cases([lines]) == load_cases([array]) == tuple(cases)
 
 
+@settings(max_examples=40)
 @given(cases=CASE_LISTS)
 def test_rows_and_records_give_the_same_cases(cases: list[Case]) -> None:
     rows = [case.model_dump() for case in cases]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from promptyard.errors import EvalSetError
@@ -59,6 +59,7 @@ def test_every_case_gets_a_split_and_the_set_its_version() -> None:
     assert eval_set.name == "support"
 
 
+@settings(max_examples=40)
 @given(more=CASES, seed=st.integers(0, 5))
 def test_adding_cases_never_moves_old_ones(more: list[Case], seed: int) -> None:
     old = [case(f"old {number}", cluster=f"k{number // 2}") for number in range(40)]
@@ -67,6 +68,7 @@ def test_adding_cases_never_moves_old_ones(more: list[Case], seed: int) -> None:
     assert after.items() >= before.items()
 
 
+@settings(max_examples=40)
 @given(cases=CASES, given_split=st.sampled_from(SPLITS))
 def test_a_cluster_is_never_parted(cases: list[Case], given_split: SplitName) -> None:
     assume(all(item.cluster != "pinned" for item in cases))
