@@ -386,7 +386,8 @@ def test_any_text_is_read_or_refused_in_one_line(
 def test_a_missing_task_says_where_it_was_looked_for(tmp_path: Path) -> None:
     message = refusal(tmp_path)
     assert message == (
-        f"{tmp_path}: there is no task.yaml (looked in {tmp_path}); write it beside prompt and cases"
+        f"{tmp_path}: there is no task.yaml (looked in {tmp_path}); "
+        "write it beside prompt and cases"
     )
     (tmp_path / "task.yml").touch()
     assert "did you mean 'task.yml'?" in refusal(tmp_path)

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from promptyard import aio as aio
     from promptyard.errors import PromptyardError
     from promptyard.line.check import check
     from promptyard.line.sync import evaluate, optimize
@@ -81,6 +82,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name from where it lives, once."""
+    if name == "aio":
+        return importlib.import_module("promptyard.aio")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'promptyard' has no attribute '{name}'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -50,6 +51,8 @@ def test_type_checkers_see_the_same_names_from_the_same_homes() -> None:
         if isinstance(item, ast.ImportFrom)
         for alias in item.names
     }
+    assert seen.pop("aio") == "promptyard"  # the module of async verbs beside the names
+    assert promptyard.aio.optimize is importlib.import_module("promptyard.aio").optimize
     assert seen == {name: f"promptyard.{home}" for name, home in HOMES.items()}
 
 

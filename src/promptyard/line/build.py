@@ -11,13 +11,12 @@ from promptyard.line.context import LineContext
 from promptyard.line.outcome import keep_baseline, register, result_of
 from promptyard.line.session import Session
 from promptyard.line.task import Task
-from promptyard.line.wiring import build_generators, build_policy
+from promptyard.line.wiring import build_gate, build_generators, build_policy
 from promptyard.protocols import ProgressSink
 from promptyard.records.edits import Candidate
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Run
 from promptyard.records.verdicts import PairedReport, Verdict
-from promptyard.release.holdout_gate import HoldoutGate
 
 ENDED_EARLY = "the search ended early"
 
@@ -130,7 +129,7 @@ async def decide(
         reruns=outcome.reruns,
         looks=looks,
     )
-    verdict = HoldoutGate().judge(pair, holdout, task.gates)
+    verdict = build_gate().judge(pair, holdout, task.gates)
     await session.store.append_journal(
         session.header.id, "decided", verdict.model_dump(mode="json")
     )

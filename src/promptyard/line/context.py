@@ -142,7 +142,8 @@ class LineContext:
                 await self._accept(result)
                 admitted.append(result)
         n_refused = len(proposals) - len(admitted)
-        self._say("propose", f"{generator}: {len(admitted)} candidates, {n_refused} refused")
+        if proposals:
+            self._say("propose", f"{generator}: {len(admitted)} candidates, {n_refused} refused")
         return admitted
 
     def combine(self, parts: Sequence[Candidate]) -> Candidate | None:

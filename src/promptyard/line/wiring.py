@@ -15,17 +15,27 @@ from promptyard.errors import ConfigError
 from promptyard.funnel import STAGES
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.task import Models, Task
-from promptyard.metrics import METRICS
+from promptyard.metrics import METRICS, MetricFactory
 from promptyard.metrics.build import build_metrics
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.python_callable import metric_from_callable
 from promptyard.metrics.suite import suite_metrics
 from promptyard.plugins import resolve
-from promptyard.protocols import Generator, Metric, Model, SearchPolicy, Stage, Store, Workflow
+from promptyard.protocols import (
+    Gate,
+    Generator,
+    Metric,
+    Model,
+    SearchPolicy,
+    Stage,
+    Store,
+    Workflow,
+)
 from promptyard.providers import ENDPOINTS, PROVIDERS, ProviderSettings
 from promptyard.records.cases import Case, CheckSpec
 from promptyard.records.messages import CallRole
 from promptyard.records.prompts import Program
+from promptyard.release import GATES
 from promptyard.runner.caller import Caller
 from promptyard.runner.execute import Executor
 from promptyard.runner.ledger import Ledger
@@ -158,9 +168,10 @@ def metrics_of(task: Task) -> Callable[[Program, Case], Sequence[Metric]]:
         if isinstance(item, str | CheckSpec):
             continue
         given.append(item if isinstance(item, Metric) else metric_from_callable(item))
-    shared = (*build_metrics(specs, context, METRICS), *given)
+    table = metric_table([*specs, *(check for c in task.eval_set.cases for check in c.checks)])
+    shared = (*build_metrics(specs, context, table), *given)
     own: dict[str, tuple[Metric, ...]] = {
-        case.id: (*build_metrics(case.checks, context, METRICS), *shared)
+        case.id: (*build_metrics(case.checks, context, table), *shared)
         for case in task.eval_set.cases
         if case.checks
     }
@@ -170,6 +181,22 @@ def metrics_of(task: Task) -> Callable[[Program, Case], Sequence[Metric]]:
         return own.get(case.id, shared)
 
     return metrics_for
+
+
+def metric_table(specs: Sequence[CheckSpec]) -> dict[str, MetricFactory]:
+    """Return the built-in metrics and those of installed plugins that the checks name.
+
+    Raises ConfigError, with the nearest name, for a metric that nobody offers.
+    """
+    table = dict(METRICS)
+    for name in {spec.type.removeprefix("not:") for spec in specs}:
+        table.setdefault(name, resolve("metrics", name, METRICS))
+    return table
+
+
+def build_gate(name: str = "holdout") -> Gate:
+    """Make the gate that judges the decision."""
+    return resolve("gates", name, GATES)()
 
 
 def build_caller(
