@@ -129,6 +129,21 @@ def test_resuming_a_task_that_has_changed_says_what_changed(tmp_path: Path) -> N
     assert err.count("\n") == 1
 
 
+def test_a_run_that_is_still_alive_is_not_taken_up_a_second_time(tmp_path: Path) -> None:
+    world = World(14, n_cases=SIZES)
+    with ChatServer(world.answer, latency_s=0.05) as server:
+        task = world.write_task(tmp_path / "task", server.base_url)
+        store = tmp_path / "s.db"
+        alive = start(task, store)
+        while server.n_requests < 20:
+            time.sleep(0.01)
+        second = start(task, store, "--resume")
+        _, err = second.communicate(timeout=60)
+        assert second.returncode == 2
+        assert f"still running (process {alive.pid})" in err
+        assert finished(alive)["verdict"]
+
+
 def test_ctrl_c_ends_cleanly_and_can_be_resumed(tmp_path: Path) -> None:
     world = World(13, n_cases=SIZES)
     with ChatServer(world.answer, latency_s=0.02) as server:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from promptyard.config import ProjectConfig
-from promptyard.errors import ConfigError, NotFound
+from promptyard.errors import ConfigError, Conflict, NotFound
 from promptyard.line.task import Task
 from promptyard.line.wiring import (
     build_caller,
@@ -102,6 +104,7 @@ async def open_session(
             header = await _resumed(opened, task, header, resume, budget)
         else:
             await opened.start_run(header)
+        await opened.append_journal(header.id, "session", {"process": os.getpid(), "host": _host()})
         past = await opened.attempts(header.id)
         session = Session(header, opened, Ledger(header.budget, past=past), models, project)
         await opened.set_run_status(header.id, "running")
@@ -169,6 +172,7 @@ async def _resumed(
     """Find the run to take up and check that nothing it depends on has changed."""
     run_id = resume if isinstance(resume, str) else await _last_unfinished(store, fresh)
     header = await store.run_header(run_id)
+    await _refuse_live(store, run_id)
     changed = [
         name
         for name in (
@@ -198,6 +202,30 @@ async def _last_unfinished(store: Store, fresh: RunHeader) -> str:
             if header.settings.get("kind") == fresh.settings.get("kind"):
                 return header.id
     raise NotFound(f"task '{fresh.task}' has no unfinished run to resume; leave --resume out")
+
+
+async def _refuse_live(store: Store, run_id: str) -> None:
+    """Refuse to take up a run that a living process of this machine still works on."""
+    sessions = [entry for entry in await store.journal(run_id) if entry["kind"] == "session"]
+    if not sessions:
+        return
+    last = sessions[-1]["payload"]
+    status = {row["id"]: row["status"] for row in await store.runs()}.get(run_id)
+    if status != "running" or last["host"] != _host() or last["process"] == os.getpid():
+        return
+    try:
+        os.kill(int(last["process"]), 0)  # signal 0 only asks whether the process exists
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        pass  # it exists and belongs to somebody else
+    raise Conflict(
+        f"run {run_id} is still running (process {last['process']}); wait for it or stop it first"
+    )
+
+
+def _host() -> str:
+    return socket.gethostname()
 
 
 def _metric_name(item: object) -> str:
