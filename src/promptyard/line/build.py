@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-
 from promptyard.errors import BudgetExceeded
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.context import LineContext
-from promptyard.line.outcome import keep_baseline, register, result_of
+from promptyard.line.outcome import (
+    ENDED_EARLY,
+    best_so_far,
+    keep_baseline,
+    register,
+    result_of,
+    why_no_finalist,
+)
+from promptyard.line.plan import keep_decision_calls, samples
 from promptyard.line.session import Session
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_gate, build_generators, build_policy
 from promptyard.protocols import ProgressSink
 from promptyard.records.edits import Candidate
-from promptyard.records.prompts import Program
 from promptyard.records.runs import Run
 from promptyard.records.verdicts import PairedReport, Verdict
-
-ENDED_EARLY = "the search ended early"
-
-RETRY_SHARE = 0.05
-"""What is kept for retries beside the calls of the decision."""
 
 WARN_AT_LOOKS = 5
 """Looks at one holdout set from which the report warns that it wears out."""
@@ -79,28 +78,6 @@ async def build(task: Task, session: Session, on_progress: ProgressSink) -> Run:
     return run
 
 
-def samples(program: Program) -> bool:
-    """Say whether a prompt asks for sampling: the same call may then give another answer."""
-    return any(float(step.prompt.params.get("temperature") or 0) > 0 for step in program.steps)
-
-
-def keep_decision_calls(task: Task, session: Session, notes: list[str]) -> None:
-    """Set the calls of the decision aside, where the budget can pay them beside the baseline."""
-    n_steps = len(task.program.steps)
-    needed = 2 * len(task.eval_set.split("holdout")) * n_steps
-    needed += math.ceil(RETRY_SHARE * needed)
-    baseline = len(task.eval_set.split("train")) * n_steps
-    limit = session.ledger.budget.task_calls
-    # Measured against the whole budget, not what is left: a resumed run must decide alike.
-    if limit is None or limit >= needed + baseline:
-        session.ledger.withhold(needed)
-    else:
-        notes.append(
-            f"the budget of {limit} task calls cannot pay the baseline ({baseline}) and the "
-            f"decision on the holdout ({needed}, retries included); this run only explores"
-        )
-
-
 async def decide(
     task: Task,
     session: Session,
@@ -134,27 +111,3 @@ async def decide(
         session.header.id, "decided", verdict.model_dump(mode="json")
     )
     return pair, verdict
-
-
-def why_no_finalist(context: LineContext, notes: list[str]) -> str:
-    """Say in one sentence why nobody meets the holdout; the baseline is kept."""
-    kept = "the holdout stays sealed and the baseline is kept"
-    if notes and notes[-1].startswith(ENDED_EARLY):
-        return f"{notes[-1]}; no finalist was found until then, {kept}.".capitalize()
-    if not context.trail.evaluated:
-        reasons = Counter(item.reason for item in context.trail.rejections)
-        most = f" ({reasons.most_common(1)[0][0]})" if reasons else ""
-        return f"No usable candidate was proposed{most}, so {kept}."
-    return f"No candidate beat the baseline on dev, so {kept}."
-
-
-def best_so_far(context: LineContext) -> Candidate | None:
-    """Return the best candidate of the last finished dev stage, where the search was cut short."""
-    for stage in ("full", "regress"):
-        outcome = context.trail.outcomes.get(stage)
-        if outcome is not None and outcome.kept:
-            row = next(
-                row for row in outcome.summary.rows if row.candidate_id == outcome.kept[0].id
-            )
-            return outcome.kept[0] if (row.difference or 0) > 0 else None
-    return None

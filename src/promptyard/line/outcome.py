@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -23,9 +24,36 @@ MAX_NAIVE_CANDIDATES = 24
 """A naive search would not evaluate more candidates than this on everything."""
 
 
+ENDED_EARLY = "the search ended early"
+
+
 def keep_baseline(sentence: str) -> Verdict:
     """The verdict of a run in which no claim was made: nothing was measured on the holdout."""
     return Verdict(status="inconclusive", sentence=sentence)
+
+
+def why_no_finalist(context: LineContext, notes: list[str]) -> str:
+    """Say in one sentence why nobody meets the holdout; the baseline is kept."""
+    kept = "the holdout stays sealed and the baseline is kept"
+    if notes and notes[-1].startswith(ENDED_EARLY):
+        return f"T{notes[-1][1:]}; no finalist was found until then, {kept}."
+    if not context.trail.evaluated:
+        reasons = Counter(item.reason for item in context.trail.rejections)
+        most = f" ({reasons.most_common(1)[0][0]})" if reasons else ""
+        return f"No usable candidate was proposed{most}, so {kept}."
+    return f"No candidate beat the baseline on dev, so {kept}."
+
+
+def best_so_far(context: LineContext) -> Candidate | None:
+    """Return the best candidate of the last finished dev stage, where the search was cut short."""
+    for stage in ("full", "regress"):
+        outcome = context.trail.outcomes.get(stage)
+        if outcome is not None and outcome.kept:
+            row = next(
+                row for row in outcome.summary.rows if row.candidate_id == outcome.kept[0].id
+            )
+            return outcome.kept[0] if (row.difference or 0) > 0 else None
+    return None
 
 
 def result_of(
