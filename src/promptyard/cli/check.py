@@ -60,14 +60,14 @@ def draw_check(result: TaskCheck) -> None:
             item.split,
             f"{100 * row.changed_share:.0f} %",
             "–" if row.difference is None else f"{100 * row.difference:.1f}",
-            f"{100 * row.margin:.1f}",
+            "–" if row.margin > 1 else f"{100 * row.margin:.1f}",
         )
         for item in found.power
         for row in item.differences
     ]
     out.print(
         table(
-            "What the cases can show, in points (power 80 %)",
+            "What the cases can show, in points (power 80 %; – where too few cases change)",
             ("split", "if so many cases change", "smallest gain seen", "smallest margin certified"),
             power,
             right=(1, 2, 3),

@@ -145,7 +145,7 @@ def next_steps(run: Run, store_url: str) -> list[str]:
     where = f" --store {store_url}"
     if run.best.id == run.baseline.id:
         return [
-            f"promptyard runs show {run.id}{where}    what was tried and why it was dropped",
+            "the report says what was tried and why it was dropped",
             "more or harder cases, another model, or a larger budget may change the outcome",
         ]
     return [

@@ -61,8 +61,8 @@ def log_command(
             version.status,
             percent(version.scores.get("holdout")),
             version.author,
-            version.created_at[:19],
-            version.digest[:12],
+            version.created_at[:10],
+            version.digest[:7],
             at.get(version.number, ""),
         )
         for version in log.versions
@@ -73,7 +73,7 @@ def log_command(
     if log.moves:
         moves = [
             (
-                move.moved_at[:19],
+                move.moved_at[:16].replace("T", " "),
                 move.kind,
                 move.pointer,
                 f"{_number(move.from_number)} → v{move.to_number}",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptyard.cli.draw import table
+from promptyard.records.evidence import ConfusionPair
 from promptyard.records.runs import Run
 from promptyard.records.verdicts import Comparison
 from promptyard.reports.aggregate import bucket_table
@@ -95,10 +97,13 @@ def _draw_buckets(out: Console, run: Run) -> None:
                 right=(2, 3),
             )
         )
-    pairs = [
-        (pair.expected, pair.got, str(pair.n_cases), str(_n_after(run, pair.expected, pair.got)))
-        for pair in run.confusions_before[:5]
-    ]
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for pair in (*run.confusions_before, *run.confusions_after):
+        key = (pair.expected, pair.got)
+        counts[key] = (_n_cases(run.confusions_before, key), _n_cases(run.confusions_after, key))
+    # By the larger of both counts: what got worse must not be hidden by what got better.
+    ranked = sorted(counts, key=lambda key: (-max(counts[key]), key))[:8]
+    pairs = [(*key, str(counts[key][0]), str(counts[key][1])) for key in ranked]
     if pairs:
         out.print(
             table(
@@ -110,10 +115,8 @@ def _draw_buckets(out: Console, run: Run) -> None:
         )
 
 
-def _n_after(run: Run, expected: str, got: str) -> int:
-    return next(
-        (p.n_cases for p in run.confusions_after if (p.expected, p.got) == (expected, got)), 0
-    )
+def _n_cases(pairs: Sequence[ConfusionPair], key: tuple[str, str]) -> int:
+    return next((pair.n_cases for pair in pairs if (pair.expected, pair.got) == key), 0)
 
 
 def _draw_diff(out: Console, run: Run) -> None:

@@ -85,6 +85,8 @@ def load_project_config(folder: Path, environ: Mapping[str, str]) -> ProjectConf
 
 
 def _no_task(path: Path, file: Path) -> str:
+    if not path.exists() and path.suffix not in (".yaml", ".yml"):
+        return f"{path}: there is no such folder (looked in {path.resolve().parent})"
     if not file.parent.is_dir():
         return f"{path}: there is no such folder or file (looked in {file.parent.resolve()})"
     others = [item.name for item in sorted(file.parent.glob("*.y*ml"))]

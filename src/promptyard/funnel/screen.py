@@ -8,6 +8,7 @@ Source: anchors on evaluation, section 5; on search, section 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -91,12 +92,16 @@ class Screen:
     ) -> list[Case]:
         """Return failing cases that show each bucket of the candidate `cases_per_bucket` times.
 
+        More often where that makes fewer than `min_screen_cases`.
+
         Taken from the end of a bucket: its first cases were shown to the generator.
         """
         named = [bucket for bucket in evidence.buckets if bucket.name in candidate.evidence]
         demos = demo_case_ids(candidate.program)
         chosen: dict[str, None] = {}
-        for turn in range(self._settings.cases_per_bucket):
+        # Two cases of one bucket decide nothing: few buckets are shown more often.
+        wanted = math.ceil(self._settings.min_screen_cases / max(1, len(named)))
+        for turn in range(max(self._settings.cases_per_bucket, wanted)):
             for bucket in named:
                 left = [i for i in reversed(bucket.primary_ids) if i not in demos and i in by_id]
                 if turn < len(left) and len(chosen) < self._settings.max_screen_cases:

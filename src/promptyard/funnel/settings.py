@@ -17,6 +17,7 @@ class FunnelSettings(Record):
 
     seed: int = 0
     cases_per_bucket: int = Field(default=2, ge=1)
+    min_screen_cases: int = Field(default=6, ge=1)
     max_screen_cases: int = Field(default=24, ge=1)
     regress_cases: int = Field(default=80, ge=1)
     block_cases: int = Field(default=20, ge=1)

@@ -79,6 +79,12 @@ class Prompt(Record):
     def validate_parts(self) -> None:
         """Read every part once, so that a mistake is found before anything is sent."""
         _ = (self.front_matter, self.output, self.tools)
+        if found := prompt_text.MISWRITTEN_ROLE.search(self.text, self.layout.front):
+            line = self.text.count("\n", 0, found.start()) + 1
+            raise PromptError(
+                f"line {line}: '{found.group(0)}' opens no message; write it in lower case, "
+                "or put a backslash before it"
+            )
         params = self.params
         temperature = params.get("temperature")
         if temperature is not None and (

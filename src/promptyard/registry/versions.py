@@ -77,16 +77,21 @@ async def rollback(
     """Point `pointer` back at the version it had before its present one.
 
     A rollback is a move like any other: it is logged, and the version it returns to is the same
-    row, byte for byte. Going back twice goes two versions back. Raises Conflict when there is no
-    earlier version.
+    row, byte for byte. Going back twice goes two versions back; before the first promotion stands
+    the version that its version was made from. Raises Conflict when there is no earlier one.
     """
     log = await store.moves(prompt, pointer)
     past: list[int] = []
     for move in log:
         if move.kind == "rollback":
-            past.pop()
+            past = past[:-1] or [move.to_number]
         elif not past or past[-1] != move.to_number:
             past.append(move.to_number)
+    if len(past) == 1:
+        # The first promotion replaced what the version was made from.
+        parent = (await store.version(prompt, past[0])).parent
+        if parent is not None:
+            past.insert(0, parent)
     if len(past) < 2:
         raise Conflict(
             f"pointer '{pointer}' of prompt '{prompt}' has no earlier version to go back to"
