@@ -22,12 +22,19 @@ CONCURRENCY = 4
 SIZES: dict[SplitName, int] = {"train": 40, "dev": 40, "holdout": 80}
 
 
+ENTRY = (
+    # A shell may start tests in the background, where SIGINT is ignored and inherited as such.
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from promptyard.cli.main import main; main()"
+)
+
+
 def start(task: Path, store: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
             sys.executable,
-            "-m",
-            "promptyard",
+            "-c",
+            ENTRY,
             "optimize",
             str(task),
             "--store",
