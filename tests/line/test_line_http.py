@@ -124,19 +124,21 @@ def test_a_server_that_fails_at_random_sees_no_more_requests_than_the_budget(
 
 
 FAULTS = {
-    "rate_limited": Fault.status(429, retry_after=30),
-    "server_error": Fault.status(500),
-    "timeout": Fault.hang(5),
-    "bad_response": Fault("truncated_json"),
-    "truncated_output": Fault("length"),
-    "content_filter": Fault("content_filter"),
+    "429": ("rate_limited", Fault.status(429, retry_after=30)),
+    "500": ("server_error", Fault.status(500)),
+    "hang": ("timeout", Fault.hang(5)),
+    "truncated JSON": ("bad_response", Fault("truncated_json")),
+    "empty choices": ("bad_response", Fault("empty_choices")),
+    "length": ("truncated_output", Fault("length")),
+    "content filter": ("content_filter", Fault("content_filter")),
 }
 
 
-@pytest.mark.parametrize("kind", sorted(FAULTS))
+@pytest.mark.parametrize("name", sorted(FAULTS))
 def test_every_failure_is_typed_and_counted_and_none_is_a_score(
-    kind: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kind, fault = FAULTS[name]
     monkeypatch.setenv("PROMPTYARD_TIMEOUT_S", "1")
     world = World(6, n_cases={"train": 3, "dev": 12, "holdout": 3})
     doomed = {case["input"]["text"] for case in world.cases if case["id"] in ("dev3", "dev7")}
@@ -144,7 +146,7 @@ def test_every_failure_is_typed_and_counted_and_none_is_a_score(
     def faults(index: int, body: dict[str, object]) -> Fault | None:
         messages = body["messages"]
         assert isinstance(messages, list)
-        return FAULTS[kind] if messages[-1]["content"] in doomed else None
+        return fault if messages[-1]["content"] in doomed else None
 
     with ChatServer(world.answer, faults) as server:
         report = py.evaluate(task_of(world, server), split="dev")
@@ -160,7 +162,7 @@ def test_every_failure_is_typed_and_counted_and_none_is_a_score(
     assert report.score == pytest.approx(sum(scored) / 10)
 
 
-def test_empty_choices_are_no_answer_and_a_run_of_failures_is_an_error() -> None:
+def test_a_run_of_nothing_but_failures_is_an_error() -> None:
     world = World(6, n_cases={"train": 3, "dev": 4, "holdout": 3})
     with (
         ChatServer(world.answer, lambda index, body: Fault.status(400)) as server,
