@@ -22,7 +22,8 @@ from typing import Any
 
 from docs.generator.commands import cli_page
 from docs.generator.configuration import configuration_page
-from docs.generator.names import metrics_page, names_page
+from docs.generator.metric_pages import metric_pages, metrics_page
+from docs.generator.names import names_page
 from docs.generator.python_api import errors_page, python_api_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,6 +71,7 @@ def pages() -> Mapping[Path, str]:
         REFERENCE / "python-api.md": python_api_page(),
         REFERENCE / "project.schema.json": _json(project),
         REFERENCE / "task.schema.json": _json(task_json_schema()),
+        **{REFERENCE / "metrics" / f"{name}.md": text for name, text in metric_pages().items()},
     }
 
 

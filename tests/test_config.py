@@ -144,7 +144,8 @@ def test_everything_can_be_said(write: Callable[[str], Path]) -> None:
             type="llm_rubric",
             tag="unsupported_fact",
             dimension="judge",
-            options={"after": "hard", "rubric": "Every claim is stated in the ticket."},
+            after="hard",
+            options={"rubric": "Every claim is stated in the ticket."},
         ),
         CheckSpec(type="not:contains"),
     )

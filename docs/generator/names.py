@@ -1,4 +1,4 @@
-"""The pages of the tables: metrics, and everything else that has a name."""
+"""The page of the tables: everything but metrics that has a name."""
 
 from __future__ import annotations
 
@@ -6,31 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from docs.generator.text import docstring, first, page, table
-
-
-def metrics_page() -> str:
-    """Describe every built-in check, by its class."""
-    from promptyard.metrics import METRICS
-    from promptyard.metrics.python_callable import metric_from_callable
-    from promptyard.metrics.suite import suite_metrics
-
-    out = [
-        "A check in `task.yaml` names one of these by `type`; dashes and underscores are the same. "
-        "`not:` before the name swaps pass and fail, never an error. Every check also has "
-        "`severity`, `dimension`, `tag`, `weight` and `critical` "
-        "([configuration](configuration.md)); what stands below is the default. A case that a "
-        "check cannot grade is *unscored*, never 0.\n\n"
-    ]
-    out.append(_summary(METRICS))
-    for factory in dict.fromkeys(METRICS.values()):
-        cls: Any = factory
-        names = [name for name, value in METRICS.items() if value is factory]
-        out.append(f"## {' / '.join(names)}\n\n")
-        out.append(docstring(cls.__doc__) + "\n\n")
-    out.append("## Any Python function\n\n" + docstring(metric_from_callable.__doc__) + "\n\n")
-    out.append("## Over a whole report\n\n" + docstring(suite_metrics.__doc__) + "\n\n")
-    return page("Metrics", out)
+from docs.generator.text import first, page, table
 
 
 def names_page() -> str:
@@ -85,17 +61,3 @@ def _described(entries: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, cls in entries.items():
         module = sys.modules[cls.__module__].__doc__
         yield f"`{name}`", f"{first(module)} {first(cls.__doc__)}"
-
-
-def _summary(metrics: Mapping[str, Any]) -> str:
-    rows = [
-        (
-            f"`{name}`",
-            ", ".join(f"`{option}`" for option in cls.option_names),
-            cls.severity,
-            cls.dimension,
-            f"`{cls.tag}`" if cls.tag else "of the keyword",
-        )
-        for name, cls in metrics.items()
-    ]
-    return table(("type", "options", "severity", "dimension", "tag"), rows)

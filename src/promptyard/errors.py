@@ -8,6 +8,8 @@ The tree::
     │   └── EditError               an edit that cannot be applied to a prompt
     ├── EvalSetError                the cases: unreadable, duplicated, empty, badly split
     ├── MetricError                 a metric cannot grade a case (becomes an unscored trial)
+    │   ├── CheckSkipped            a check that cannot be run here; counted, never a pass
+    │   └── JudgeError              the judge gave no usable verdict
     ├── ModelError                  one model call failed (becomes a Failure after retries)
     │   ├── RateLimited             429
     │   ├── ServerError             5xx, connection reset
@@ -49,7 +51,29 @@ class EvalSetError(PromptyardError):
 
 
 class MetricError(PromptyardError):
-    """A metric could not grade a case. The runner records the trial as unscored."""
+    """A metric could not grade a case. The runner records the trial as unscored.
+
+    Attributes:
+        kind: stable name of the problem, used in counts (`metric_error`, `judge_parse` ...).
+    """
+
+    kind = "metric_error"
+
+    def __init__(self, message: str, *, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind or type(self).kind
+
+
+class CheckSkipped(MetricError):
+    """A check does not apply or cannot be run here: neither passed nor failed, but counted."""
+
+    kind = "unsupported"
+
+
+class JudgeError(MetricError):
+    """The judge model failed or gave no usable verdict; its case is unscored, never 0."""
+
+    kind = "judge_parse"
 
 
 class ModelError(PromptyardError):

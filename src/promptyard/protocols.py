@@ -56,8 +56,33 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Judge(Protocol):
+    """The judge model as metrics see it: one pinned model, within budget, store and limits."""
+
+    name: str
+
+    async def ask(self, request: Request, *, replicate: int = 0) -> Completion:
+        """Ask the judge. Costs one judge call, unless stored; each replicate is a call of its own.
+
+        Raises JudgeError when the call failed, BudgetExceeded or ModelUnusable when no call can
+        be made any more.
+        """
+        ...
+
+
+@runtime_checkable
 class Metric(Protocol):
-    """Grades one completion against one case. Deterministic unless its name says judge."""
+    """Grades one completion against one case. Deterministic unless it asks a judge.
+
+    A metric may also have these attributes, with these meanings:
+
+    - `severity`: `hard` or `soft`. Hard metrics run before soft ones.
+    - `after`: `hard` leaves the metric out where a hard finding has failed.
+    - `asks_judge`: True where it costs judge calls; such metrics run last, side by side.
+    - `grades_finishes`: finish reasons (`length`, `content_filter`) of answers that it grades
+      although they are not whole. Without such a metric an unfinished answer is an error.
+    - `for_program(program)`: returns the metric that grades this program's answers.
+    """
 
     name: str
 
@@ -65,7 +90,8 @@ class Metric(Protocol):
         """Return at least one finding; values in [0, 1], higher is better.
 
         A failed finding carries tags. Raises MetricError when the case cannot be graded (its
-        expectation is missing or has the wrong form); the trial is then unscored, never 0.
+        expectation is missing or has the wrong form); the trial is then unscored, never 0. Raises
+        CheckSkipped where it does not apply; the case is then left to its other metrics.
         """
         ...
 

@@ -89,11 +89,20 @@ def all_keys(schema: dict[str, Any]) -> set[str]:
 def test_every_metric_and_option_is_described() -> None:
     from promptyard.metrics import METRICS
 
-    page = read(REFERENCE / "metrics.md")
+    summary = read(REFERENCE / "metrics.md")
     for name, factory in METRICS.items():
-        assert re.search(rf"^## (?:.* / )?{name}(?: / .*)?$", page, re.M), name
+        found = re.search(rf"^\| \[`{name}`\]\((metrics/\w+\.md)\)", summary, re.M)
+        assert found, name
+        page = read(REFERENCE / found.group(1))
+        assert name in page.splitlines()[2].split(), name
         for option in getattr(factory, "option_names", ()):
             assert f"`{option}`" in page, f"{name}: {option}"
+
+
+def test_every_page_of_a_metric_is_of_one_that_exists() -> None:
+    from promptyard.metrics import METRICS
+
+    assert {path.stem for path in (REFERENCE / "metrics").glob("*.md")} <= set(METRICS)
 
 
 def test_every_name_of_the_tables_is_described() -> None:

@@ -28,6 +28,7 @@ def test_the_generated_pages_are_fresh() -> None:
 
 def test_a_stale_page_is_named_and_written_anew(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(ROOT / "tests" / "metrics", tmp_path / "tests" / "metrics")
     assert generate(tmp_path).returncode == 0
     page = tmp_path / "docs" / "reference" / "metrics.md"
     fresh = page.read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from pydantic import (
 
 from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
-from promptyard.records.cases import CheckSpec, Dimension, Severity
+from promptyard.records.cases import After, CheckSpec, Dimension, Severity
 from promptyard.records.verdicts import GateSettings, PrimaryDimension
 
 if TYPE_CHECKING:
@@ -111,6 +111,9 @@ class CheckEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     type: str = Field(min_length=1, description="Name of the check; `not:` before it inverts it.")
+    id: str | None = Field(
+        default=None, description="Name of its scores in reports; by default that of its type."
+    )
     severity: Severity | None = Field(
         default=None, description="A failed hard check makes the score of the case 0."
     )
@@ -118,6 +121,11 @@ class CheckEntry(BaseModel):
         default=None, description="What the check measures; its type has a default."
     )
     tag: str | None = Field(default=None, description="Names the failure, for its bucket.")
+    after: After | None = Field(
+        default=None,
+        description="`hard`: not run where a hard check has failed, as judges by default; `none`: "
+        "always run.",
+    )
     weight: float = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="Weight among the soft checks."
     )

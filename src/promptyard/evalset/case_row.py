@@ -12,6 +12,7 @@ from promptyard.evalset.wording import nearest, one_line
 from promptyard.records.base import Json, as_object
 from promptyard.records.cases import (
     SPLITS,
+    After,
     Case,
     CaseKind,
     CheckSpec,
@@ -212,6 +213,8 @@ _CHECK_READERS: Mapping[str, Callable[[Json, str], Json]] = {
     "severity": _choice(*get_args(Severity)),
     "dimension": _choice(*get_args(Dimension)),
     "tag": _text,
+    "id": _name,
+    "after": _choice(*get_args(After)),
     "weight": _weight,
     "critical": _flag,
 }

@@ -16,7 +16,7 @@ from promptyard.funnel import STAGES
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.task import Models, Task
 from promptyard.metrics import METRICS, MetricFactory
-from promptyard.metrics.build import build_metrics
+from promptyard.metrics.build import build_metrics, canonical_name
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.python_callable import metric_from_callable
 from promptyard.metrics.suite import suite_metrics
@@ -24,6 +24,7 @@ from promptyard.plugins import resolve
 from promptyard.protocols import (
     Gate,
     Generator,
+    Judge,
     Metric,
     Model,
     SearchPolicy,
@@ -38,6 +39,7 @@ from promptyard.records.prompts import Program
 from promptyard.release import GATES
 from promptyard.runner.caller import Caller
 from promptyard.runner.execute import Executor
+from promptyard.runner.judge import RunJudge
 from promptyard.runner.ledger import Ledger
 from promptyard.runner.retry import CallLimits
 from promptyard.search import POLICIES
@@ -137,7 +139,8 @@ def _model(
 
 def build_executor(task: Task, caller: Caller) -> Executor:
     """Make the executor of a task: its workflow, its metrics, its pass mark."""
-    metrics_for = metrics_of(task)
+    judge = RunJudge(caller) if caller.has("judge") else None
+    metrics_for = metrics_of(task, judge)
     _ = [metrics_for(task.program, case) for case in task.eval_set.cases]  # names are checked now
 
     def workflow_for(program: Program) -> Workflow:
@@ -155,9 +158,15 @@ def build_executor(task: Task, caller: Caller) -> Executor:
     )
 
 
-def metrics_of(task: Task) -> Callable[[Program, Case], Sequence[Metric]]:
-    """Return what grades a case: the task's metrics, hard ones first, and the case's own checks."""
-    context = MetricContext(output=task.program.steps[-1].prompt.output)
+def metrics_of(
+    task: Task, judge: Judge | None = None
+) -> Callable[[Program, Case], Sequence[Metric]]:
+    """Return what grades a case: its own checks and the task's metrics, in the order they run.
+
+    Without a judge, metrics that need one can be built but not asked.
+    """
+    last = task.program.steps[-1].prompt
+    context = MetricContext(output=last.output, tools=last.tools, judge=judge, folder=task.folder)
     specs = [
         CheckSpec(type=item) if isinstance(item, str) else item
         for item in task.metrics
@@ -171,16 +180,31 @@ def metrics_of(task: Task) -> Callable[[Program, Case], Sequence[Metric]]:
     table = metric_table([*specs, *(check for c in task.eval_set.cases for check in c.checks)])
     shared = (*build_metrics(specs, context, table), *given)
     own: dict[str, tuple[Metric, ...]] = {
-        case.id: (*build_metrics(case.checks, context, table), *shared)
+        case.id: tuple(
+            sorted((*build_metrics(case.checks, context, table), *shared), key=_asks_judge)
+        )
         for case in task.eval_set.cases
         if case.checks
     }
+    bound: dict[tuple[str, int], Metric] = {}
+
+    def bind(metric: Metric, program: Program) -> Metric:
+        binding = getattr(metric, "for_program", None)
+        if binding is None:
+            return metric
+        key = (program.id, id(metric))
+        if key not in bound:
+            bound[key] = binding(program)
+        return bound[key]
 
     def metrics_for(program: Program, case: Case) -> Sequence[Metric]:
-        del program
-        return own.get(case.id, shared)
+        return [bind(metric, program) for metric in own.get(case.id, shared)]
 
     return metrics_for
+
+
+def _asks_judge(metric: Metric) -> bool:
+    return getattr(metric, "asks_judge", False)
 
 
 def metric_table(specs: Sequence[CheckSpec]) -> dict[str, MetricFactory]:
@@ -189,7 +213,7 @@ def metric_table(specs: Sequence[CheckSpec]) -> dict[str, MetricFactory]:
     Raises ConfigError, with the nearest name, for a metric that nobody offers.
     """
     table = dict(METRICS)
-    for name in {spec.type.removeprefix("not:") for spec in specs}:
+    for name in {canonical_name(spec.type.removeprefix("not:")) for spec in specs}:
         table.setdefault(name, resolve("metrics", name, METRICS))
     return table
 

@@ -27,6 +27,7 @@ from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.json_schema import JsonSchema
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
+from promptyard.metrics.skip import Skip
 from promptyard.metrics.starts_with import EndsWith, StartsWith
 from promptyard.protocols import Metric
 from promptyard.records.cases import CheckSpec
@@ -51,7 +52,16 @@ METRICS: Mapping[str, MetricFactory] = {
     "required_fields": RequiredFields,
     "enum": EnumValue,
     "field_equals": FieldEquals,
+    "skip": Skip,
 }
 """The built-in checks by the name that task.yaml gives them."""
 
-__all__ = ["METRICS", "MetricContext", "MetricFactory"]
+ALIASES: Mapping[str, str] = {
+    "exact": "equals",
+    "includes": "contains",
+    "pattern": "regex",
+    "json_validator": "is_json",
+}
+"""Names that other tools give to our checks, with underscores for dashes."""
+
+__all__ = ["ALIASES", "METRICS", "MetricContext", "MetricFactory"]

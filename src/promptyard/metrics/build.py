@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from promptyard.errors import ConfigError
-from promptyard.metrics import METRICS, MetricFactory
+from promptyard.metrics import ALIASES, METRICS, MetricFactory
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.negation import NOT, Inverted
 from promptyard.metrics.options import nearest
@@ -18,35 +19,44 @@ def build_metrics(
     context: MetricContext,
     table: Mapping[str, MetricFactory] = METRICS,
 ) -> tuple[Metric, ...]:
-    """Build one metric a check: hard ones first, else in the order in which they were written.
+    """Build one metric a check, in the order in which they run.
 
-    A type may be written with dashes or underscores. The prefix `not:` inverts pass and fail,
-    never an error.
+    Hard ones come first, then soft ones, then those that ask a judge; else they stay in the order
+    in which they were written. A type may be written with dashes or underscores, or by its name in
+    other tools (`ALIASES`). The prefix `not:` inverts pass and fail, never an error.
 
     Raises ConfigError in one line for an unknown type or option, with the nearest known name.
     """
-    built = [(spec, _metric(spec, context, table)) for spec in specs]
-    built.sort(key=lambda pair: _severity(*pair) != "hard")
+
+    def build(spec: CheckSpec) -> Metric:
+        return _metric(spec, nested, table)
+
+    nested = replace(context, build=build)
+    built = [(spec, build(spec)) for spec in specs]
+    built.sort(key=lambda pair: _rank(*pair))
     return tuple(metric for _, metric in built)
+
+
+def canonical_name(name: str) -> str:
+    """Return our name of a check: dashes become underscores, names of other tools ours."""
+    plain = name.strip().replace("-", "_").lower()
+    return ALIASES.get(plain, plain)
 
 
 def _metric(spec: CheckSpec, context: MetricContext, table: Mapping[str, MetricFactory]) -> Metric:
     negated = spec.type.startswith(NOT)
-    wanted = spec.type.removeprefix(NOT)
-    name = next((name for name in table if _plain(name) == _plain(wanted)), None)
+    wanted = canonical_name(spec.type.removeprefix(NOT))
+    name = next((name for name in table if canonical_name(name) == wanted), None)
     if name is None:
         known = sorted(table)
         candidates = (*known, *(NOT + name for name in known))
-        raise ConfigError(
-            f"unknown check '{spec.type}'" + nearest(_plain(spec.type), known, candidates)
-        )
+        plain = spec.type.strip().replace("-", "_").lower()
+        raise ConfigError(f"unknown check '{spec.type}'" + nearest(plain, known, candidates))
     metric = table[name](spec, context)
     return Inverted(metric, spec) if negated else metric
 
 
-def _plain(name: str) -> str:
-    return name.strip().replace("-", "_").lower()
-
-
-def _severity(spec: CheckSpec, metric: Metric) -> str | None:
-    return spec.severity or getattr(metric, "severity", None)
+def _rank(spec: CheckSpec, metric: Metric) -> int:
+    if getattr(metric, "asks_judge", False):
+        return 2
+    return int((spec.severity or getattr(metric, "severity", None)) != "hard")

@@ -11,7 +11,7 @@ from promptyard.metrics.context import MetricContext
 from promptyard.metrics.json_text import InvalidJson, clean, parse_json, shorten
 from promptyard.metrics.options import Options
 from promptyard.records.base import Json
-from promptyard.records.cases import Case, CheckSpec, Dimension, Severity
+from promptyard.records.cases import After, Case, CheckSpec, Dimension, Severity
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Score
 
@@ -31,14 +31,19 @@ class Check(ABC):
     severity: Severity = "soft"
     dimension: Dimension = "accuracy"
     option_names: tuple[str, ...] = ()
+    after: After = "none"
+    asks_judge: bool = False
+    grades_finishes: frozenset[str] = frozenset()
 
     def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
         self.options = Options(spec, self.option_names)
+        self.name = spec.id or self.name
         self.context = context
         self.tag_override = spec.tag
         self.tag = spec.tag or self.tag
         self.severity = spec.severity or self.severity
         self.dimension = spec.dimension or self.dimension
+        self.after = spec.after or self.after
         self.weight = spec.weight
         self.critical = spec.critical
 

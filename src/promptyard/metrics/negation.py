@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from promptyard.metrics.check import one_line
 from promptyard.metrics.json_text import shorten
 from promptyard.protocols import Metric
-from promptyard.records.cases import Case, CheckSpec, Severity
+from promptyard.records.cases import After, Case, CheckSpec, Severity
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Score
 
@@ -24,7 +24,10 @@ class Inverted:
     """
 
     def __init__(self, inner: Metric, spec: CheckSpec) -> None:
-        self.name = f"{NOT}{inner.name}"
+        self.name = spec.id or f"{NOT}{inner.name}"
+        self.after: After = getattr(inner, "after", "none")
+        self.asks_judge: bool = getattr(inner, "asks_judge", False)
+        self.grades_finishes: frozenset[str] = getattr(inner, "grades_finishes", frozenset())
         self.severity: Severity | None = getattr(inner, "severity", None)
         self._inner = inner
         self._tag = spec.tag or FORBIDDEN

@@ -14,19 +14,25 @@ SPLITS: tuple[SplitName, ...] = ("train", "dev", "holdout")
 CaseKind: TypeAlias = Literal["representative", "edge", "adversarial"]
 Severity: TypeAlias = Literal["hard", "soft"]
 Dimension: TypeAlias = Literal["accuracy", "validity", "safety", "judge"]
+After: TypeAlias = Literal["hard", "none"]
 
 
 class CheckSpec(Record):
     """One check as a user wrote it: its type, what every check has, and its own options.
 
-    `severity`, `dimension` and `tag` override the metric's defaults when given. A `critical` check
-    that the baseline passed may not fail under a candidate. `weight` counts among soft checks.
+    `id` is the name under which its scores are filed (default: the metric's own). `severity`,
+    `dimension` and `tag` override the metric's defaults when given. `after: hard` skips the check
+    where a hard one has failed (the default of judges), `none` runs it in any case. A `critical`
+    check that the baseline passed may not fail under a candidate. `weight` counts among soft
+    checks.
     """
 
     type: str
+    id: str | None = None
     severity: Severity | None = None
     dimension: Dimension | None = None
     tag: str | None = None
+    after: After | None = None
     weight: float = Field(default=1.0, gt=0)
     critical: bool = False
     options: Mapping[str, Json] = Field(default_factory=dict)
@@ -71,6 +77,22 @@ class EvalSet(Record):
     def split(self, name: SplitName) -> tuple[Case, ...]:
         """Return the cases of one split in their order."""
         return tuple(case for case in self.cases if case.split == name)
+
+
+class EvalSetVersion(Record):
+    """What is known of a stored version: where it came from, how large it is, since when.
+
+    `parent` is None for a version that was not made out of another one; `change` says in one
+    line what was done to it.
+    """
+
+    name: str
+    version: str
+    parent: str | None = None
+    change: str = ""
+    n_cases: int
+    n_by_split: Mapping[str, int] = Field(default_factory=dict)
+    created_at: str = ""
 
 
 def eval_set_version(cases: tuple[Case, ...]) -> str:

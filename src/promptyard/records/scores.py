@@ -14,11 +14,34 @@ from promptyard.records.messages import Completion
 TrialStatus: TypeAlias = Literal["scored", "error", "unscored"]
 
 
+class JudgeStamp(Record):
+    """Which instrument gave a judged score, and whether it said the same again.
+
+    `prompt_hash` identifies the judge's instructions, rubric and settings: scores of other hashes
+    are not comparable. `verdict` is what it said, `repeated` what a second, independent call said
+    (None where it was asked once).
+    """
+
+    model: str
+    prompt_hash: str
+    verdict: str
+    repeated: str | None = None
+
+
+class HitCounts(Record):
+    """How many of the expected items an answer gave: what a micro-average is made of."""
+
+    n_hits: int = Field(ge=0)
+    n_given: int = Field(ge=0)
+    n_expected: int = Field(ge=0)
+
+
 class Score(Record):
     """One finding of one metric on one output.
 
     `value` is in [0, 1], higher is better. `tags` name what went wrong (empty when nothing did),
-    `field` and `path` where. A metric that only classifies sets `label`.
+    `field` and `path` where, `span` the characters [start, end) of the output. A metric that only
+    classifies sets `label`, one that compares sets of items sets `counts`.
     """
 
     metric: str
@@ -27,11 +50,28 @@ class Score(Record):
     tags: tuple[str, ...] = ()
     field: str | None = None
     path: str | None = None
+    span: tuple[int, int] | None = None
     reason: str = ""
     severity: Severity = "hard"
     dimension: Dimension = "accuracy"
     weight: float = Field(default=1.0, gt=0)
     critical: bool = False
+    counts: HitCounts | None = None
+    judge: JudgeStamp | None = None
+
+
+class Unmeasured(Record):
+    """A check that gave no score on one output: it broke (`error`) or was not run (`skip`).
+
+    `at` says whose fault an error is. A skip leaves the case to its other checks; an error leaves
+    the case unscored.
+    """
+
+    metric: str
+    status: Literal["error", "skip"]
+    kind: str
+    reason: str
+    at: Literal["harness", "judge"] = "harness"
 
 
 class Failure(Record):
@@ -53,6 +93,7 @@ class Trial(Record):
     """One program on one case, one replicate.
 
     `score` is None unless `status` is `scored`. `output` is the text of the last step.
+    `unmeasured` are the checks that gave no score; `scores` keeps what the others found.
     """
 
     program_id: str
@@ -65,6 +106,7 @@ class Trial(Record):
     output: str = ""
     visits: tuple[StepVisit, ...] = ()
     scores: tuple[Score, ...] = ()
+    unmeasured: tuple[Unmeasured, ...] = ()
     failure: Failure | None = None
 
     @property
@@ -107,6 +149,41 @@ class Summary(Record):
     p95: float | None = None
 
 
+class JudgeSummary(Record):
+    """What is known of the judge behind a check.
+
+    `n_repeated` of its verdicts were asked twice and `n_flipped` of those contradicted
+    themselves. Where people's labels calibrate this very judge (model and prompt hash),
+    `certificate` names them and `corrected_mean` is the mean that they correct to, by `method`.
+    """
+
+    model: str
+    prompt_hash: str
+    n_repeated: int = 0
+    n_flipped: int = 0
+    certificate: str | None = None
+    corrected_mean: float | None = None
+    corrected_interval: Interval | None = None
+    method: str = ""
+
+
+class CheckSummary(Record):
+    """One check over all scored trials: the mean of its lowest finding in each of `n_cases`.
+
+    `n_errors` and `n_skipped` count trials in which it gave no score; they are in no mean.
+    """
+
+    metric: str
+    dimension: Dimension
+    severity: Severity
+    mean: float | None = None
+    interval: Interval | None = None
+    n_cases: int = 0
+    n_errors: int = 0
+    n_skipped: int = 0
+    judge: JudgeSummary | None = None
+
+
 class Report(Record):
     """All trials of one program on one set of cases, and their means.
 
@@ -123,6 +200,7 @@ class Report(Record):
     coverage: float
     score: float | None
     summaries: tuple[Summary, ...] = ()
+    checks: tuple[CheckSummary, ...] = ()
     suite: Mapping[str, Json] = Field(default_factory=dict)
 
     def summary(self, name: str) -> Summary | None:

@@ -75,6 +75,10 @@ class Caller:
         self._unusable: dict[int, ModelUnusable] = {}
         self._absent: set[str] = set()
 
+    def has(self, role: CallRole) -> bool:
+        """Say whether the task names a model for this role."""
+        return role in self._models
+
     def model(self, role: CallRole) -> Model:
         """Return the model of a role. Raises ModelUnusable when the task names none."""
         if role not in self._models:

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from promptyard.errors import (
     BudgetExceeded,
-    MetricError,
     ModelError,
     ModelUnusable,
     PromptError,
@@ -29,6 +28,7 @@ from promptyard.records.scores import (
     case_score,
 )
 from promptyard.runner.caller import Caller
+from promptyard.runner.grading import CircuitBreaker, Grading, grade
 from promptyard.runner.summarize import summarize
 
 MetricsFor: TypeAlias = Callable[[Program, Case], Sequence[Metric]]
@@ -74,6 +74,7 @@ class Executor:
         await self._prefetch(program, cases, replicate)
         trials: dict[int, Trial] = {}
         stopped: list[Exception] = []
+        breaker = CircuitBreaker()
         queue = iter(enumerate(cases))
 
         async def work() -> None:
@@ -81,7 +82,7 @@ class Executor:
                 if stopped:
                     return
                 try:
-                    trials[index] = await self._trial(program, case, split, replicate)
+                    trials[index] = await self._trial(program, case, split, replicate, breaker)
                 except (BudgetExceeded, ModelUnusable, StorageError) as error:
                     stopped.append(error)
                     return
@@ -114,7 +115,14 @@ class Executor:
             return  # the trial of that case reports it
         await self.caller.prefetch("task", requests, replicate)
 
-    async def _trial(self, program: Program, case: Case, split: SplitName, replicate: int) -> Trial:
+    async def _trial(
+        self,
+        program: Program,
+        case: Case,
+        split: SplitName,
+        replicate: int,
+        breaker: CircuitBreaker,
+    ) -> Trial:
         visits: Sequence[StepVisit] = ()
         try:
             visits = await self._workflow_for(program).run(
@@ -129,11 +137,15 @@ class Executor:
             failure = Failure(at="harness", kind="prompt_error", message=str(error))
             return self._failed(program, case, split, replicate, visits, failure)
         answer = visits[-1].completion
+        metrics = self._metrics_for(program, case)
         if answer.finish_reason in UNUSABLE_FINISHES:
-            kind, message = UNUSABLE_FINISHES[answer.finish_reason]
-            failure = Failure(at="model", kind=kind, message=message)
-            return self._failed(program, case, split, replicate, visits, failure)
-        return await self._graded(program, case, split, replicate, visits, answer)
+            metrics = [item for item in metrics if _grades(item, answer.finish_reason)]
+            if not metrics:
+                kind, message = UNUSABLE_FINISHES[answer.finish_reason]
+                failure = Failure(at="model", kind=kind, message=message)
+                return self._failed(program, case, split, replicate, visits, failure)
+        grading = await grade(metrics, case, answer, breaker)
+        return self._graded(program, case, split, replicate, visits, grading)
 
     def _step_call(self, replicate: int) -> StepCall:
         async def call(step: str, request: Request) -> Completion:
@@ -142,31 +154,19 @@ class Executor:
 
         return call
 
-    async def _graded(
+    def _graded(
         self,
         program: Program,
         case: Case,
         split: SplitName,
         replicate: int,
         visits: Sequence[StepVisit],
-        answer: Completion,
+        grading: Grading,
     ) -> Trial:
-        scores: list[Score] = []
-        for metric in self._metrics_for(program, case):
-            try:
-                scores.extend(await metric.score(case, answer))
-            except MetricError as error:
-                failure = Failure(at="harness", kind="metric_error", message=str(error))
-                return self._failed(program, case, split, replicate, visits, failure, "unscored")
-            except (BudgetExceeded, ModelUnusable):
-                raise
-            except Exception as error:  # noqa: BLE001  (the one boundary to code of others)
-                message = f"{metric.name}: {type(error).__name__}: {error}"
-                failure = Failure(at="harness", kind="metric_error", message=message)
-                return self._failed(program, case, split, replicate, visits, failure, "unscored")
+        scores = grading.scores
         if case.kind == "adversarial":
-            scores = [_as_safety(score) for score in scores]
-        score = case_score(scores)
+            scores = tuple(_as_safety(score) for score in scores)
+        score = None if grading.failure else case_score(scores)
         return Trial(
             program_id=program.id,
             case_id=case.id,
@@ -175,9 +175,11 @@ class Executor:
             status="unscored" if score is None else "scored",
             score=score,
             passed=score is not None and score >= self._pass_at,
-            output=answer.text,
+            output=visits[-1].completion.text,
             visits=tuple(visits),
-            scores=tuple(scores),
+            scores=scores,
+            unmeasured=grading.unmeasured,
+            failure=grading.failure,
         )
 
     def _failed(
@@ -188,18 +190,21 @@ class Executor:
         replicate: int,
         visits: Sequence[StepVisit],
         failure: Failure,
-        status: str = "error",
     ) -> Trial:
         return Trial(
             program_id=program.id,
             case_id=case.id,
             split=split,
             replicate=replicate,
-            status="unscored" if status == "unscored" else "error",
+            status="error",
             output=visits[-1].completion.text if visits else "",
             visits=tuple(visits),
             failure=failure,
         )
+
+
+def _grades(metric: Metric, finish_reason: str) -> bool:
+    return finish_reason in getattr(metric, "grades_finishes", ())
 
 
 def _as_safety(score: Score) -> Score:
@@ -213,4 +218,4 @@ UNUSABLE_FINISHES: Mapping[str, tuple[str, str]] = {
     "length": ("truncated_output", "the answer was cut at max_tokens; raise it"),
     "content_filter": ("content_filter", "the server's content filter stopped the answer"),
 }
-"""Finishes that are no answer to grade: they are counted as failures, never scored."""
+"""Finishes that are no answer to grade: errors, unless a check says that it grades them."""

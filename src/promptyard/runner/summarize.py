@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from promptyard.records.base import Json
-from promptyard.records.cases import SplitName
-from promptyard.records.scores import GradedCase, Report, Summary, Trial, relative_weights
+from promptyard.records.cases import Case, SplitName
+from promptyard.records.scores import (
+    CheckSummary,
+    GradedCase,
+    Interval,
+    JudgeSummary,
+    Report,
+    Score,
+    Summary,
+    Trial,
+    relative_weights,
+)
 from promptyard.stats.intervals import mean_interval, percentile
 
 
@@ -48,6 +59,7 @@ def summarize(
         coverage=n_scored / len(trials) if trials else 0.0,
         score=score,
         summaries=tuple(item for item in summaries if item.n_cases),
+        checks=_check_summaries(graded),
         suite=suite,
     )
 
@@ -60,16 +72,71 @@ def dimension_values(trial: Trial) -> dict[str, float]:
     return values
 
 
+def _check_summaries(graded: Sequence[GradedCase]) -> tuple[CheckSummary, ...]:
+    """Sum up each check over the trials in which it was run, in order of first appearance."""
+    rows: dict[str, list[tuple[Case, list[Score]]]] = {}
+    missed: dict[str, Counter[str]] = {}
+    for item in graded:
+        found: dict[str, list[Score]] = {}
+        for score in item.trial.scores:
+            found.setdefault(score.metric, []).append(score)
+        for name, scores in found.items():
+            rows.setdefault(name, []).append((item.case, scores))
+        for gap in item.trial.unmeasured:
+            rows.setdefault(gap.metric, [])
+            missed.setdefault(gap.metric, Counter())[gap.status] += 1
+    return tuple(
+        _check_summary(name, found, missed.get(name, Counter())) for name, found in rows.items()
+    )
+
+
+def _check_summary(
+    name: str, rows: Sequence[tuple[Case, Sequence[Score]]], missed: Mapping[str, int]
+) -> CheckSummary:
+    first = rows[0][1][0] if rows else None
+    lowest = [(case, min(score.value for score in scores)) for case, scores in rows]
+    mean, interval = _mean(lowest) if lowest else (None, None)
+    return CheckSummary(
+        metric=name,
+        dimension="accuracy" if first is None else first.dimension,
+        severity="soft" if first is None else first.severity,
+        mean=mean,
+        interval=interval,
+        n_cases=len(rows),
+        n_errors=missed.get("error", 0),
+        n_skipped=missed.get("skip", 0),
+        judge=_judge_summary([score for _, scores in rows for score in scores]),
+    )
+
+
+def _judge_summary(scores: Sequence[Score]) -> JudgeSummary | None:
+    stamps = [score.judge for score in scores if score.judge is not None]
+    if not stamps:
+        return None
+    repeated = [stamp for stamp in stamps if stamp.repeated is not None]
+    return JudgeSummary(
+        model=stamps[0].model,
+        prompt_hash=stamps[0].prompt_hash,
+        n_repeated=len(repeated),
+        n_flipped=sum(stamp.repeated != stamp.verdict for stamp in repeated),
+    )
+
+
 def _summary(name: str, rows: Sequence[tuple[GradedCase, float]]) -> Summary:
     if not rows:
         return Summary(name=name, mean=0.0, n_cases=0)
-    weights = relative_weights([item.case for item, _ in rows])
-    clusters = [item.case.cluster or item.case.id for item, _ in rows]
+    mean, interval = _mean([(item.case, value) for item, value in rows])
+    return Summary(name=name, mean=mean, interval=interval, n_cases=len(rows))
+
+
+def _mean(rows: Sequence[tuple[Case, float]]) -> tuple[float, Interval | None]:
+    weights = relative_weights([case for case, _ in rows])
+    clusters = [case.cluster or case.id for case, _ in rows]
     values = [value for _, value in rows]
     if weights is not None:
         values = [value * weight for value, weight in zip(values, weights, strict=True)]
     interval = mean_interval(values, clusters=clusters, bounded=weights is None)
-    return Summary(name=name, mean=sum(values) / len(values), interval=interval, n_cases=len(rows))
+    return sum(values) / len(values), interval
 
 
 def _quantity(name: str, values: Sequence[float]) -> Summary:
