@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptyard.errors import StorageError
@@ -67,6 +67,7 @@ def test_a_url_that_cannot_be_a_store_is_refused(url: str, hint: str) -> None:
 
 
 @given(password=st.text(min_size=1), quoted=st.booleans())
+@example(password="*", quoted=True)
 def test_the_password_is_never_shown(password: str, quoted: bool) -> None:
     try:
         written = quote(password, safe="") if quoted else password

@@ -34,9 +34,11 @@ class Address:
 
     def redact(self, text: str) -> str:
         """Return `text` with every spelling of the password replaced by `***`."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+        if not self.secrets:
+            return text
+        # In one pass: a password of stars would else be found again in what replaced it.
+        longest_first = sorted(self.secrets, key=len, reverse=True)
+        return re.sub("|".join(re.escape(secret) for secret in longest_first), "***", text)
 
 
 def parse_address(url: str | None) -> Address:
