@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from promptyard.records.base import Json
-from promptyard.records.cases import Case, EvalSet
+from promptyard.records.cases import Case, EvalSet, EvalSetVersion
 from promptyard.records.edits import Candidate, Proposal
 from promptyard.records.evidence import Evidence
+from promptyard.records.judging import JudgeCertificate
+from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion, Message, Request, Usage
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress, Run, RunHeader, RunStatus, StageOutcome
@@ -282,7 +284,7 @@ class Store(Protocol):
         """All attempts of a run: role, outcome (None while unknown), tokens, cost_usd."""
         ...
 
-    # runs and their journal
+    # runs, their journal, and what they measured
     async def start_run(self, header: RunHeader) -> None:
         """Record a new run. Raises Conflict when the id is taken."""
         ...
@@ -317,6 +319,28 @@ class Store(Protocol):
         """Store a report under (run, purpose, program, split); writing it again replaces it."""
         ...
 
+    async def reports(self, run_id: str, purpose: str | None = None) -> Sequence[Report]:
+        """Return the reports of a run, in the order in which they were stored. Raises NotFound."""
+        ...
+
+    async def save_measurement(self, measurement: Measurement) -> None:
+        """Store what one report came to, for the history of metrics and failure patterns."""
+        ...
+
+    async def measurements(
+        self, task: str, *, program_id: str | None = None, eval_set_version: str | None = None
+    ) -> Sequence[Measurement]:
+        """All measurements of a task, oldest first, of one program or eval set version if named."""
+        ...
+
+    async def save_certificate(self, certificate: JudgeCertificate) -> None:
+        """Store what a calibration of a judge found. The same id again changes nothing."""
+        ...
+
+    async def certificates(self, prompt_hash: str | None = None) -> Sequence[JudgeCertificate]:
+        """Certificates of one judge (by the hash of its prompt) or of all, oldest first."""
+        ...
+
     async def count_look(self, holdout_key: str, pair_key: str) -> int:
         """Count a look at a set of holdout cases; the same pair again is no new look.
 
@@ -324,9 +348,18 @@ class Store(Protocol):
         """
         ...
 
-    # eval sets
-    async def save_eval_set(self, eval_set: EvalSet) -> None:
-        """Store a version of an eval set, once."""
+    async def save_eval_set(
+        self, eval_set: EvalSet, *, parent: str | None = None, change: str = ""
+    ) -> None:
+        """Store a version of an eval set, once, with the version it grew out of and why."""
+        ...
+
+    async def eval_set(self, version: str) -> EvalSet:
+        """Return a version by its name or a unique beginning of 4 digits. Raises NotFound."""
+        ...
+
+    async def eval_set_versions(self, name: str) -> Sequence[EvalSetVersion]:
+        """The versions of an eval set, oldest first."""
         ...
 
     # registry

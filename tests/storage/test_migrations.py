@@ -18,8 +18,14 @@ from promptyard.errors import StorageError
 from promptyard.storage import migrations, open_store
 from promptyard.storage.address import parse_address
 from promptyard.storage.database import Database
+from promptyard.storage.stored_text import to_text
 from promptyard.storage.tables import metadata
-from promptyard.testing.store_suite import sample_move, sample_version
+from promptyard.testing.store_suite import (
+    sample_eval_set,
+    sample_move,
+    sample_report,
+    sample_version,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -136,6 +142,51 @@ def test_the_database_itself_refuses_to_rewrite_history(url: str, statement: str
         database.writing() as connection,
     ):
         connection.execute(text(statement))
+    database.close()
+
+
+def test_a_store_of_the_first_revision_loses_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, eval_set = sample_report(3), sample_eval_set("aaaa1111", 3)
+    older = {"run_id": "r", "purpose": "eval", "split": "dev", "report": to_text(report)}
+    with monkeypatch.context() as first_revision:
+        first_revision.setattr(migrations, "HEAD", "0001")
+        database = _opened(url)
+        with database.writing() as connection:
+            for program_id, at in (("z", "2026-01-01"), ("a", "2026-01-02")):
+                values = {**older, "program_id": program_id, "at": at}
+                columns = "run_id, purpose, program_id, split, report, saved_at"
+                places = ":run_id, :purpose, :program_id, :split, :report, :at"
+                connection.execute(
+                    text(f"INSERT INTO reports ({columns}) VALUES ({places})"), values
+                )
+            for name, at in (("new", "2026-01-02"), ("old", "2026-01-01")):
+                stored = eval_set.model_copy(update={"name": name})
+                connection.execute(
+                    text("INSERT INTO eval_sets VALUES (:name, :version, :text, :at)"),
+                    {"name": name, "version": "aaaa1111", "text": to_text(stored), "at": at},
+                )
+        database.close()
+
+    async def read() -> None:
+        store = open_store(url)
+        await store.open()
+        await store.save_report("r", "again", report)
+        assert await store.reports("r") == [report] * 3
+        assert await store.eval_set("aaaa") == eval_set.model_copy(update={"name": "old"})
+        (version,) = await store.eval_set_versions("new")
+        assert (version.n_cases, version.n_by_split) == (3, {"dev": 2, "holdout": 1})
+        assert (version.parent, version.created_at) == (None, "2026-01-02")
+        await store.close()
+
+    asyncio.run(read())
+    database = _opened(url)
+    with database.reading() as connection:
+        stored = connection.execute(
+            text("SELECT program_id FROM reports ORDER BY seq, saved_at")
+        ).scalars()
+        assert list(stored) == ["z", "a", report.program_id]
     database.close()
 
 

@@ -1,4 +1,4 @@
-"""Runs and what belongs to one: its journal, its reports, its eval set, its look at the holdout."""
+"""Runs and what belongs to one: its journal and its look at the holdout."""
 
 from __future__ import annotations
 
@@ -9,19 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from promptyard.errors import Conflict, NotFound
-from promptyard.records.cases import EvalSet
 from promptyard.records.runs import Run, RunHeader, RunStatus
-from promptyard.records.scores import Report
 from promptyard.storage.stored_text import from_text, shown_text, to_text
-from promptyard.storage.tables import (
-    eval_sets,
-    insert_once,
-    insert_or_replace,
-    journal,
-    looks,
-    reports,
-    runs,
-)
+from promptyard.storage.tables import insert_once, journal, looks, runs
 
 
 def insert_run(connection: Connection, header: RunHeader) -> None:
@@ -101,22 +91,6 @@ def list_journal(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     return [{**row, "payload": json.loads(row["payload"])} for row in rows]
 
 
-def replace_report(
-    connection: Connection, run_id: str, purpose: str, report: Report, at: str
-) -> None:
-    """Store a report in the place of an older one of the same run, purpose, program and split."""
-    key = ("run_id", "purpose", "program_id", "split")
-    values = {
-        "run_id": run_id,
-        "purpose": purpose,
-        "program_id": report.program_id,
-        "split": report.split,
-        "report": to_text(report),
-        "saved_at": at,
-    }
-    connection.execute(insert_or_replace(connection, reports, key, values))
-
-
 def insert_look(connection: Connection, holdout_key: str, pair_key: str, at: str) -> int:
     """Record a look once and count the pairs; the caller holds the lock of the holdout."""
     row = {"holdout_key": holdout_key, "pair_key": pair_key, "looked_at": at}
@@ -125,19 +99,18 @@ def insert_look(connection: Connection, holdout_key: str, pair_key: str, at: str
     return connection.execute(count).scalar_one()
 
 
-def insert_eval_set(connection: Connection, eval_set: EvalSet, at: str) -> None:
-    """Store a version of an eval set unless it is there."""
-    row = {
-        "name": eval_set.name,
-        "version": eval_set.version,
-        "eval_set": to_text(eval_set),
-        "saved_at": at,
-    }
-    connection.execute(insert_once(connection, eval_sets).values(row))
+def require_run(connection: Connection, run_id: str) -> None:
+    """Raise NotFound where there is no such run."""
+    if connection.execute(select(runs.c.seq).where(runs.c.id == run_id)).first() is None:
+        raise NotFound(_no_run(run_id))
 
 
 def _run_row(connection: Connection, run_id: str) -> Mapping[str, Any]:
     row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
     if row is None:
-        raise NotFound(f"There is no run '{run_id}'; `promptyard runs list` names them.")
+        raise NotFound(_no_run(run_id))
     return dict(row)
+
+
+def _no_run(run_id: str) -> str:
+    return f"There is no run '{run_id}'; `promptyard runs list` names them."

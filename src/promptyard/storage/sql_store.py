@@ -1,6 +1,6 @@
 """The store on a SQL database: every method of the `Store` seam as one call of the database thread.
 
-What SQL a method runs stands in `completions`, `runs` and `versions`; how calls become
+What SQL a method runs stands in the module that is called like what it stores; how calls become
 transactions in `group_commit`; what differs between the databases in `database`.
 """
 
@@ -13,12 +13,14 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy import Connection
 
 from promptyard.records.base import Json
-from promptyard.records.cases import EvalSet
+from promptyard.records.cases import EvalSet, EvalSetVersion
+from promptyard.records.judging import JudgeCertificate
+from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion
 from promptyard.records.runs import Run, RunHeader, RunStatus
 from promptyard.records.scores import Report
 from promptyard.records.versions import Move, Pointer, PromptVersion
-from promptyard.storage import runs, versions
+from promptyard.storage import certificates, eval_sets, reports, runs, versions
 from promptyard.storage.address import Address
 from promptyard.storage.completions import (
     AttemptEnd,
@@ -169,7 +171,61 @@ class SqlStore:
         check_names(run_id=run_id, purpose=purpose, program_id=report.program_id)
         at = self._clock()
         await self._write(
-            lambda connection: runs.replace_report(connection, run_id, purpose, report, at)
+            lambda connection: reports.replace_report(connection, run_id, purpose, report, at),
+            lock=f"run:{run_id}",
+        )
+
+    async def reports(self, run_id: str, purpose: str | None = None) -> Sequence[Report]:
+        """Return the reports of a run, in the order in which they were stored.
+
+        Raises NotFound where there is neither a report nor a run of this id.
+        """
+        check_names(run_id=run_id, purpose=purpose or "")
+        return await self._read(
+            lambda connection: reports.list_reports(connection, run_id, purpose)
+        )
+
+    async def save_measurement(self, measurement: Measurement) -> None:
+        """Store what a report came to; writing it again, under the report's key, replaces it.
+
+        Its time is now unless it has one.
+        """
+        check_names(
+            task=measurement.task,
+            program_id=measurement.program_id,
+            eval_set_version=measurement.eval_set_version,
+            run_id=measurement.run_id,
+            purpose=measurement.purpose,
+        )
+        at = self._clock()
+        await self._write(
+            lambda connection: reports.replace_measurement(connection, measurement, at)
+        )
+
+    async def measurements(
+        self, task: str, *, program_id: str | None = None, eval_set_version: str | None = None
+    ) -> Sequence[Measurement]:
+        """All measurements of a task, oldest first, of one program or eval set version if named."""
+        check_names(task=task, program_id=program_id or "", eval_set_version=eval_set_version or "")
+        return await self._read(
+            lambda connection: reports.list_measurements(
+                connection, task, program_id, eval_set_version
+            )
+        )
+
+    async def save_certificate(self, certificate: JudgeCertificate) -> None:
+        """Store what a calibration of a judge found. The same id again changes nothing."""
+        check_names(certificate=certificate.id, prompt_hash=certificate.prompt_hash)
+        at = self._clock()
+        await self._write(
+            lambda connection: certificates.insert_certificate(connection, certificate, at)
+        )
+
+    async def certificates(self, prompt_hash: str | None = None) -> Sequence[JudgeCertificate]:
+        """Certificates of one judge (by the hash of its prompt) or of all, oldest first."""
+        check_names(prompt_hash=prompt_hash or "")
+        return await self._read(
+            lambda connection: certificates.list_certificates(connection, prompt_hash)
         )
 
     async def count_look(self, holdout_key: str, pair_key: str) -> int:
@@ -184,11 +240,31 @@ class SqlStore:
             lock=f"look:{holdout_key}",
         )
 
-    async def save_eval_set(self, eval_set: EvalSet) -> None:
-        """Store a version of an eval set, once."""
-        check_names(eval_set=eval_set.name, eval_set_version=eval_set.version)
+    async def save_eval_set(
+        self, eval_set: EvalSet, *, parent: str | None = None, change: str = ""
+    ) -> None:
+        """Store a version of an eval set, once, with the version it grew out of and why."""
+        check_names(eval_set=eval_set.name, eval_set_version=eval_set.version, parent=parent or "")
         at = self._clock()
-        await self._write(lambda connection: runs.insert_eval_set(connection, eval_set, at))
+        await self._write(
+            lambda connection: eval_sets.insert_eval_set(connection, eval_set, parent, change, at),
+            lock=f"eval set:{eval_set.name}",
+        )
+
+    async def eval_set(self, version: str) -> EvalSet:
+        """Return one version with its cases; a unique beginning of at least 4 digits will do.
+
+        Raises NotFound.
+        """
+        check_names(eval_set_version=version)
+        return await self._read(lambda connection: eval_sets.read_eval_set(connection, version))
+
+    async def eval_set_versions(self, name: str) -> Sequence[EvalSetVersion]:
+        """The versions of an eval set, oldest first."""
+        check_names(eval_set=name)
+        return await self._read(
+            lambda connection: eval_sets.list_eval_set_versions(connection, name)
+        )
 
     async def add_version(self, version: PromptVersion) -> PromptVersion:
         """Register a program under the next number; its time is now unless it has one.

@@ -1,7 +1,8 @@
 """The tables of the store. `migrations/versions` makes them; a test holds the two together.
 
 Records are kept whole, as JSON text, beside the columns that queries need. Ids count in the order
-of writing. `versions` and `moves` refuse UPDATE and DELETE by triggers.
+of writing. What grows with the eval set (`report_trials`, `eval_sets`) stands apart from what lists
+read. `versions` and `moves` refuse UPDATE and DELETE by triggers.
 """
 
 from __future__ import annotations
@@ -98,6 +99,44 @@ reports = Table(
     Column("split", Text, primary_key=True),
     Column("report", Text, nullable=False),
     Column("saved_at", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
+)
+
+report_trials = Table(
+    "report_trials",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("program_id", Text, primary_key=True),
+    Column("split", Text, primary_key=True),
+    Column("chunk", BigInteger, primary_key=True, autoincrement=False),
+    Column("trials", Text, nullable=False),
+)
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("program_id", Text, nullable=False),
+    Column("eval_set_version", Text, nullable=False),
+    Column("split", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("measurement", Text, nullable=False),
+    UniqueConstraint("run_id", "purpose", "program_id", "split", name="uq_measurements_report"),
+    Index("ix_measurements_task", "task"),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("prompt_hash", Text, nullable=False),
+    Column("certificate", Text, nullable=False),
+    UniqueConstraint("id", name="uq_certificates_id"),
+    Index("ix_certificates_prompt_hash", "prompt_hash"),
 )
 
 looks = Table(
@@ -115,6 +154,20 @@ eval_sets = Table(
     Column("version", Text, primary_key=True),
     Column("eval_set", Text, nullable=False),
     Column("saved_at", Text, nullable=False),
+)
+
+eval_set_versions = Table(
+    "eval_set_versions",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("parent", Text),
+    Column("change", Text, nullable=False),
+    Column("n_cases", BigInteger, nullable=False),
+    Column("n_by_split", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("name", "version", name="uq_eval_set_versions_name_version"),
 )
 
 versions = Table(

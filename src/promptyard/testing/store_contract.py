@@ -13,6 +13,7 @@ from promptyard.protocols import Store
 from promptyard.records.messages import Completion
 from promptyard.records.versions import Move
 from promptyard.testing.store_call_contract import CallContract
+from promptyard.testing.store_measure_contract import EvalSetContract, MeasureContract
 from promptyard.testing.store_run_contract import RegistryContract, RunContract
 from promptyard.testing.store_suite import (
     raises,
@@ -24,7 +25,9 @@ from promptyard.testing.store_suite import (
 )
 
 
-class TransientStoreContract(CallContract, RunContract, RegistryContract):
+class TransientStoreContract(
+    CallContract, RunContract, MeasureContract, EvalSetContract, RegistryContract
+):
     """What also a store does that forgets everything when it is closed. See `StoreContract`."""
 
     def test_opening_and_closing_twice_does_no_harm(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 
 from promptyard.errors import Conflict, NotFound
 from promptyard.protocols import Store
-from promptyard.records.cases import Case, EvalSet
 from promptyard.records.runs import RunStatus
 from promptyard.testing.store_suite import (
     N_CONCURRENT,
@@ -15,14 +14,13 @@ from promptyard.testing.store_suite import (
     raises,
     sample_header,
     sample_move,
-    sample_report,
     sample_run,
     sample_version,
 )
 
 
 class RunContract(StoreSuite):
-    """Runs and their journal, reports, looks; see `promptyard.testing.StoreContract`."""
+    """Runs, their journal and looks; see `promptyard.testing.StoreContract`."""
 
     def test_a_run_is_recorded_once(self) -> None:
         """A header comes back equal; the same id again is a Conflict; others are NotFound."""
@@ -105,17 +103,6 @@ class RunContract(StoreSuite):
             assert numbers == set(range(1, N_CONCURRENT, 2))
             assert all(entry["at"] for entry in entries)
             assert await store.journal("run-9") == []
-
-        self.with_store(body)
-
-    def test_reports_and_eval_sets_can_be_saved_again(self) -> None:
-        """A resumed run saves what it has saved before."""
-
-        async def body(store: Store) -> None:
-            case = Case(id="c1", input={"text": UNUSUAL_TEXTS}, split="dev")
-            for _ in range(2):
-                await store.save_report("run-1", "dev", sample_report())
-                await store.save_eval_set(EvalSet(name="support", cases=(case,), version="v1"))
 
         self.with_store(body)
 

@@ -11,10 +11,23 @@ from typing import Any, ClassVar, TypeVar
 
 from promptyard.protocols import Store
 from promptyard.records.budget import Budget, Spent
+from promptyard.records.cases import Case, EvalSet
+from promptyard.records.judging import JudgeCertificate, LabelledVerdict, Rate
+from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.runs import Run, RunHeader
-from promptyard.records.scores import Interval, Report, Trial
+from promptyard.records.scores import (
+    HitCounts,
+    Interval,
+    JudgeStamp,
+    Report,
+    Score,
+    StepVisit,
+    Summary,
+    Trial,
+    Unmeasured,
+)
 from promptyard.records.verdicts import Comparison, Verdict
 from promptyard.records.versions import Move, PromptVersion
 
@@ -126,20 +139,103 @@ def sample_run(header: RunHeader) -> Run:
     )
 
 
-def sample_report() -> Report:
-    """Build a report of one trial."""
-    output = "\n".join(text for text in UNUSUAL_TEXTS)
-    trial = Trial(
-        program_id="p1", case_id="c1", split="dev", status="scored", score=0.5, output=output
+def sample_trial(number: int, **fields: Any) -> Trial:
+    """Build a trial that uses every part a trial can have; its output is unusual."""
+    answer = Completion(text=UNUSUAL_TEXTS[number % len(UNUSUAL_TEXTS)], latency_s=0.1)
+    stamp = JudgeStamp(model="openai/j1", prompt_hash="h1", verdict="pass", repeated="fail")
+    score = Score(
+        metric="rubric",
+        value=0.5,
+        tags=("off_topic",),
+        span=(0, 2),
+        counts=HitCounts(n_hits=1, n_given=2, n_expected=3),
+        judge=stamp,
     )
-    return Report(
-        program_id="p1",
-        eval_set_version="v1",
-        split="dev",
-        trials=(trial,),
-        n_scored=1,
-        n_errors=0,
-        n_unscored=0,
-        coverage=1.0,
-        score=0.5,
+    values = {
+        "program_id": "p1",
+        "case_id": f"c{number}",
+        "split": "dev",
+        "status": "scored",
+        "score": 0.5,
+        "output": answer.text,
+        "visits": (StepVisit(step="main", completion=answer),),
+        "scores": (score,),
+        "unmeasured": (Unmeasured(metric="late", status="skip", kind="gate", reason="hard"),),
+    }
+    return Trial.model_validate({**values, **fields})
+
+
+def sample_report(n_trials: int = 1, **fields: Any) -> Report:
+    """Build a report of so many trials."""
+    trials = tuple(sample_trial(number) for number in range(n_trials))
+    values = {
+        "program_id": "p1",
+        "eval_set_version": "v1",
+        "split": "dev",
+        "trials": trials,
+        "n_scored": n_trials,
+        "n_errors": 0,
+        "n_unscored": 0,
+        "coverage": 1.0,
+        "score": 0.5,
+        "summaries": (
+            Summary(
+                name="score",
+                mean=0.5,
+                interval=Interval(low=-math.inf, high=1.0, method="t"),
+                n_cases=n_trials,
+            ),
+        ),
+        "suite": {"texts": list(UNUSUAL_TEXTS)},
+    }
+    return Report.model_validate({**values, **fields})
+
+
+def sample_measurement(**fields: Any) -> Measurement:
+    """Build a measurement of one report."""
+    values = {
+        "task": "support",
+        "program_id": "p1",
+        "eval_set_version": "v1",
+        "split": "dev",
+        "run_id": "run-1",
+        "purpose": "eval",
+        "model": "openai/m1",
+        "n_cases": 4,
+        "coverage": 1.0,
+        "score": 0.5,
+        "buckets": {"wrong_value": 2},
+    }
+    return Measurement.model_validate({**values, **fields})
+
+
+def sample_certificate(**fields: Any) -> JudgeCertificate:
+    """Build a certificate of a judge."""
+    rate = Rate(value=0.75, interval=Interval(low=0.5, high=0.9, method="wilson"), n=40)
+    label = LabelledVerdict(case_id="c1", person=True, judge=False)
+    values = {
+        "id": "certificate-1",
+        "task": "support",
+        "metric": "rubric",
+        "model": "openai/j1",
+        "prompt_hash": "h1",
+        "kappa": rate,
+        "tpr": rate,
+        "tnr": Rate(value=None),
+        "agreement": rate,
+        "labels": (label,),
+    }
+    return JudgeCertificate.model_validate({**values, **fields})
+
+
+def sample_eval_set(version: str, n_cases: int = 2, name: str = "support") -> EvalSet:
+    """Build a version of an eval set, its cases in dev and holdout by turns."""
+    cases = tuple(
+        Case(
+            id=f"c{number}",
+            input={"text": UNUSUAL_TEXTS[number % len(UNUSUAL_TEXTS)]},
+            split="holdout" if number % 2 else "dev",
+        )
+        for number in range(n_cases)
     )
+    return EvalSet(name=name, cases=cases, version=version)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from promptyard.errors import StorageError
 from promptyard.storage.tables import metadata
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """All revisions, oldest first; each is a file of `versions/`."""
 
 HEAD = REVISIONS[-1]
@@ -61,7 +61,7 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     with _alembic:
-        command.upgrade(config, "head")
+        command.upgrade(config, HEAD)
 
 
 def _revision(connection: Connection) -> str | None:
