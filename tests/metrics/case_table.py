@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -23,7 +24,7 @@ from promptyard.errors import CheckSkipped, ConfigError, MetricError
 from promptyard.metrics import METRICS
 from promptyard.metrics.build import build_metrics
 from promptyard.metrics.context import MetricContext
-from promptyard.protocols import Metric
+from promptyard.protocols import Judge, Metric
 from promptyard.records.base import Json, Record
 from promptyard.records.cases import Case, CheckSpec
 from promptyard.records.messages import Completion, OutputContract, Request, Tool, ToolCallPart
@@ -60,6 +61,11 @@ class Row(Record):
     field: str | None = None
     path: str | None = None
     value: float | None = None
+
+    @property
+    def settings(self) -> Json:
+        """What the metric itself is made of: rows that share it can be graded by one metric."""
+        return [dict(self.options), dict(self.check), self.prompt, bool(self.judge)]
 
     @property
     def case(self) -> Case:
@@ -128,12 +134,60 @@ def table_names() -> dict[str, str]:
     return {name: first.setdefault(factory, name) for name, factory in METRICS.items()}
 
 
-def metric_of(table: CaseTable, row: Row, name: str | None = None) -> Metric:
+@dataclass(frozen=True)
+class Example:
+    """One metric with an answer that passes and one that fails: the contract suite needs both."""
+
+    table: CaseTable
+    passing: Row
+    failing: Row
+
+    def metric(self, name: str, **common: Any) -> Metric:
+        """Build the metric under a name of its own; `common` are keys that every check has."""
+        judge = JudgeOfRows((self.passing, self.failing)) if self.passing.judge else None
+        return metric_of(self.table, self.passing, name, judge=judge, **common)
+
+
+class JudgeOfRows:
+    """A judge of several rows: it answers by the row whose answer it is shown."""
+
+    name = RepliesOf.name
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = sorted(rows, key=lambda row: -len(row.answer.text))
+
+    async def ask(self, request: Request, *, replicate: int = 0) -> Completion:
+        """Reply as the row says, in whose answer the longest text occurs in the request."""
+        asked = "\n".join(message.text for message in request.messages)
+        for row in self._rows:
+            shown = (row.answer.text, json.dumps(row.answer.text)[1:-1])
+            if any(text in asked for text in shown):
+                return await RepliesOf(row.judge).ask(request, replicate=replicate)
+        raise MetricError("the table has no reply for what the judge was asked")
+
+
+def example_of(name: str) -> Example:
+    """Take the first row that passes, and the first that fails under the same settings."""
+    table = case_table(table_names()[name])
+    for passing in (row for row in table.rows if row.outcome == "pass"):
+        for failing in (row for row in table.rows if row.outcome == "fail"):
+            if passing.settings == failing.settings:
+                return Example(table, passing, failing)
+    raise AssertionError(f"the table of '{name}' has no two rows that pass and fail alike")
+
+
+def metric_of(
+    table: CaseTable,
+    row: Row,
+    name: str | None = None,
+    *,
+    judge: Judge | None = None,
+    **common: Any,
+) -> Metric:
     """Build the metric as a row describes it. Raises ConfigError where its options are wrong."""
-    spec = CheckSpec(type=name or table.metric, options=row.options, **row.check)
-    context = MetricContext(
-        output=table.output, tools=table.tools, judge=RepliesOf(row.judge) if row.judge else None
-    )
+    spec = CheckSpec(type=name or table.metric, options=row.options, **{**row.check, **common})
+    judge = judge or (RepliesOf(row.judge) if row.judge else None)
+    context = MetricContext(output=table.output, tools=table.tools, judge=judge)
     (metric,) = build_metrics([spec], context)
     binding = getattr(metric, "for_program", None)
     if binding is not None and row.prompt is not None:

@@ -16,7 +16,8 @@ from promptyard.records.cases import Case, CheckSpec
 from promptyard.records.messages import Completion, ToolCallPart
 from promptyard.records.scores import Score
 
-from .test_metric_contract import EXAMPLES, GRADED
+from .case_table import example_of
+from .test_metric_contract import GRADED
 
 CONTEXT = MetricContext()
 
@@ -98,22 +99,17 @@ def test_a_wrong_option_is_an_error_of_one_line(spec: CheckSpec, message: str) -
 
 @pytest.mark.parametrize("name", GRADED)
 def test_what_the_user_set_overrides_the_defaults_of_every_metric(name: str) -> None:
-    example = EXAMPLES[name]
-    spec = CheckSpec(
-        type=name,
-        options=example.options or {},
-        severity="soft",
-        dimension="safety",
-        tag="mine",
-        weight=2.5,
-        critical=True,
+    example = example_of(name)
+    metric = example.metric(
+        name, severity="soft", dimension="safety", tag="mine", weight=2.5, critical=True
     )
-    (metric,) = build_metrics([spec], CONTEXT)
-    for output in (example.passing, example.failing):
-        (score,) = asyncio.run(metric.score(example.case(), Completion(text=output)))
-        assert (score.severity, score.dimension) == ("soft", "safety")
-        assert (score.weight, score.critical) == (2.5, True)
-        assert score.tags == (("mine",) if score.value < 1.0 else ())
+    for row in (example.passing, example.failing):
+        scores = asyncio.run(metric.score(row.case, row.answer))
+        assert sum(score.weight for score in scores) == pytest.approx(2.5)
+        for score in scores:
+            assert (score.severity, score.dimension) == ("soft", "safety")
+            assert score.critical
+            assert ("mine" in score.tags) == (score.value < 1.0)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))

@@ -6,7 +6,7 @@ import pytest
 
 from promptyard.metrics import METRICS
 
-from .case_table import FEWEST_ROWS, TABLES, Row, case_table, outcome_of
+from .case_table import FEWEST_ROWS, TABLES, Row, case_table, outcome_of, table_names
 
 WITH_TABLES = sorted(path.stem for path in TABLES.glob("*.yaml"))
 ROWS = [
@@ -14,6 +14,11 @@ ROWS = [
     for name in WITH_TABLES
     for row in case_table(name).rows
 ]
+
+
+def test_every_metric_class_has_a_table() -> None:
+    missing = sorted(set(table_names().values()) - set(WITH_TABLES))
+    assert not missing, f"write tests/metrics/tables/{missing[0]}.yaml: {FEWEST_ROWS} rows or more"
 
 
 @pytest.mark.parametrize("name", WITH_TABLES)

@@ -1,64 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
-from promptyard.errors import ConfigError
-from promptyard.records.base import Json
 from promptyard.records.cases import CheckSpec
 
 from .grading import PASS, Outcome, assert_outcome, grade
 
 INVALID = ("invalid_json",)
 
-ROWS: list[tuple[Mapping[str, Json], str, Outcome]] = [
-    ({}, '{"a": [1, null, true, "x"]}', PASS),
-    ({}, ' \n"text"\t', PASS),
-    ({}, "-0.5e+3", PASS),
-    ({}, "1" * 400, PASS),
-    ({}, '"\\ud83d\\ude00"', PASS),
-    ({}, '"\\ud800"', PASS),
-    ({}, "[" * 200 + "]" * 200, PASS),
-    ({}, '"' + "[" * 300 + '\\""', PASS),
-    ({}, "[" * 201 + "]" * 201, INVALID),
-    ({}, "{a: 1}", INVALID),
-    ({}, "{'a': 1}", INVALID),
-    ({}, '{"a": 1,}', INVALID),
-    ({}, "NaN", INVALID),
-    ({}, '{"a": -Infinity}', INVALID),
-    ({}, "1e999", INVALID),
-    ({}, "9" * 5000, INVALID),
-    ({}, "01", INVALID),
-    ({}, "+1", INVALID),
-    ({}, '{"a": 1, "a": 2}', INVALID),
-    ({}, '{"x": {"a": 1, "b": 2, "a": 1}}', INVALID),
-    ({}, '{"a": 1} done', INVALID),
-    ({}, 'Here: {"a": 1}', INVALID),
-    ({}, '{"a": 1}{"a": 1}', INVALID),
-    ({}, '"line\nbreak"', INVALID),
-    ({}, "\ufeff{}", INVALID),
-    ({}, "\u00a0{}", INVALID),
-    ({}, "", ("empty_output", "invalid_json")),
-    ({}, "```json\n{}\n```", INVALID),
-    ({"allow_fence": True}, "```json\n{}\n```", PASS),
-    ({"allow_fence": True}, "\n```\n[1]```\n", PASS),
-    ({"allow_fence": True}, "{}", PASS),
-    ({"allow_fence": True}, "```JSON \r\n{}\r\n```", PASS),
-    ({"allow_fence": True}, "Sure:\n```json\n{}\n```", INVALID),
-    ({"allow_fence": True}, "```python\n{}\n```", INVALID),
-    ({"allow_fence": True}, "```json\n{}", INVALID),
-    ({"allow_fence": True}, "```", INVALID),
-    ({"allow_fence": True}, "```json\n```json\n{}\n```\n```", INVALID),
-    ({"allow_fence": 1}, "{}", ConfigError),
-    ({"allow_fences": True}, "{}", ConfigError),
-    ({"schema": {}}, "{}", ConfigError),
-]
 
-
-@pytest.mark.parametrize(("options", "output", "outcome"), ROWS)
-def test_is_json(options: Mapping[str, Json], output: str, outcome: Outcome) -> None:
-    assert_outcome("is_json", options, None, output, outcome)
+@pytest.mark.parametrize(
+    ("output", "outcome"),
+    [
+        ("1" * 400, PASS),
+        ("9" * 5000, INVALID),
+        ("[" * 200 + "]" * 200, PASS),
+        ("[" * 201 + "]" * 201, INVALID),
+        ('"' + "[" * 300 + '\\""', PASS),
+    ],
+)
+def test_long_numbers_and_deep_nesting(output: str, outcome: Outcome) -> None:
+    assert_outcome("is_json", {}, None, output, outcome)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ import pytest
 from promptyard.errors import ConfigError, MetricError
 from promptyard.records.base import Json
 from promptyard.records.cases import CheckSpec
-from promptyard.records.messages import OutputContract
 
-from .grading import PASS, Outcome, assert_outcome, grade
+from .grading import Outcome, assert_outcome, grade
 
 TICKET: Mapping[str, Json] = {
     "type": "object",
@@ -43,64 +42,24 @@ TICKET: Mapping[str, Json] = {
 MISSING, ENUM, TYPE = ("missing_required_field",), ("invalid_enum",), ("wrong_type",)
 EXTRA, CONSTRAINT = ("extra_field",), ("constraint_violation",)
 
-ROWS: list[tuple[str, Outcome]] = [
-    ('{"status": "open"}', PASS),
-    ('{"status": "open", "priority": 2.0, "note": null, "owner": {"name": "x"}}', PASS),
-    ("{}", MISSING),
-    ('{"status": "VIP"}', ENUM),
-    ('{"status": "open", "version": 1}', ENUM),
-    ('{"status": 1}', TYPE),
-    ('{"status": null}', TYPE),
-    ("[]", TYPE),
-    ('{"status": "open", "mood": 1}', EXTRA),
-    ('{"status": "open", "priority": 0}', CONSTRAINT),
-    ('{"status": "open", "priority": 6}', CONSTRAINT),
-    ('{"status": "open", "priority": 1.5}', TYPE),
-    ('{"status": "open", "code": "ab", "opened": "2024-02-29"}', CONSTRAINT),
-    ('{"status": "open", "code": "ABCDE", "opened": "2024-02-29"}', CONSTRAINT),
-    ('{"status": "open", "opened": "2023-02-29"}', CONSTRAINT),
-    ('{"status": "open", "code": "AB"}', MISSING),
-    ('{"status": "open", "note": 5}', TYPE),
-    ('{"status": "open", "owner": {}}', MISSING),
-    ('{"status": "open", "tags": ["a", "a"]}', CONSTRAINT),
-    ('{"status": "open", "secret": 1}', CONSTRAINT),
-    ('{"status": "open", "quotes": [{"text": "x"}]}', CONSTRAINT),
-    ('{"status": "open", "quotes": [{}]}', MISSING),
-    ('{"status": "open", "status": "open"}', ("invalid_json",)),
-    ("status: open", ("invalid_json",)),
-    ("", ("empty_output", "invalid_json")),
-    ('{"status": "\\ud800"}', ENUM),
-    ('{"status": "open", "priority": ' + "1" * 400 + "}", CONSTRAINT),
-    ("[" * 200 + "]" * 200, TYPE),
-]
 
-
-@pytest.mark.parametrize(("output", "outcome"), ROWS)
-def test_json_schema(output: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("output", "outcome"),
+    [
+        ('{"status": "\\ud800"}', ENUM),
+        ('{"status": "open", "priority": ' + "1" * 400 + "}", CONSTRAINT),
+        ("[" * 200 + "]" * 200, TYPE),
+    ],
+)
+def test_unusual_values_are_validated(output: str, outcome: Outcome) -> None:
     assert_outcome("json_schema", {"schema": TICKET}, None, output, outcome)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"schema": "ticket.schema.json"},
-        {"schema": {"type": "strin"}},
-        {"schema": {"pattern": "("}},
-        {"schema": {"$ref": "#/$defs/none"}},
-        {"schema": {"$ref": "http://127.0.0.1:9/schema.json"}},
-        {"schema": {"minimum": float("nan")}},
-        {"shema": {}},
-    ],
-)
-def test_a_schema_that_cannot_be_used_is_an_error_at_once(options: Mapping[str, Json]) -> None:
+@pytest.mark.parametrize("options", [{}, {"schema": {"minimum": float("nan")}}])
+def test_no_schema_or_one_that_json_cannot_say_is_an_error_at_once(
+    options: Mapping[str, Json],
+) -> None:
     assert_outcome("json_schema", options, None, "{}", ConfigError)
-
-
-def test_the_contract_of_the_prompt_gives_the_default_schema() -> None:
-    contract = OutputContract(format="json", schema=TICKET)
-    assert_outcome("json_schema", {}, None, '{"status": "VIP"}', ENUM, contract)
-    assert_outcome("json_schema", {"schema": {}}, None, '{"status": "VIP"}', PASS, contract)
 
 
 def test_there_is_one_finding_for_each_path() -> None:
@@ -232,10 +191,6 @@ def test_rarer_keywords(
     (score,) = grade("json_schema", output, options={"schema": schema})
     assert (score.path, score.tags) == (path, tags)
     assert reason in score.reason
-
-
-def test_a_schema_that_refers_to_itself_without_end_comes_to_an_end() -> None:
-    assert_outcome("json_schema", {"schema": {"$ref": "#"}}, None, "5", PASS)
 
 
 def test_a_value_that_fits_two_branches_of_one_of_breaks_a_constraint() -> None:

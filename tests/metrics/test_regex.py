@@ -13,49 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from promptyard.errors import ConfigError, MetricError
+from promptyard.errors import MetricError
 from promptyard.metrics import regex_process, regex_worker
 from promptyard.metrics.regex_process import RegexChildren, search_within
 from promptyard.records.base import Json
 
-from .grading import PASS, Outcome, assert_outcome, grade
+from .grading import PASS, assert_outcome, grade
 
-MISMATCH = ("pattern_mismatch",)
 CATASTROPHE: Mapping[str, Json] = {"pattern": "^(a|a)+$", "timeout_s": 0.2}
 
-ROWS: list[tuple[Mapping[str, Json], str, Outcome]] = [
-    ({"pattern": r"\d+"}, "order 42", PASS),
-    ({"value": r"\d+"}, "order 42", PASS),
-    ({"pattern": r"^\d+$"}, "order 42", MISMATCH),
-    ({"pattern": "ORDER"}, "order 42", MISMATCH),
-    ({"pattern": "ORDER", "flags": "i"}, "order 42", PASS),
-    ({"pattern": "^b.c$", "flags": "ms"}, "a\nb\nc", PASS),
-    ({"pattern": "^b", "flags": ["multiline"]}, "a\nb", PASS),
-    ({"pattern": r"^\w+$", "flags": ["A"]}, "é", MISMATCH),
-    ({"pattern": r"^\w+$"}, "é", PASS),
-    ({"pattern": "a b # comment", "flags": "x"}, "ab", PASS),
-    ({"pattern": "x"}, "", ("empty_output", "pattern_mismatch")),
-    ({"pattern": "^$"}, "", PASS),
-    ({"pattern": "\ud800"}, "an unpaired \ud800", PASS),
-    ({"pattern": "."}, "\x00\n" * 3 + "x" * 300_000, PASS),
-    (CATASTROPHE, "a" * 40, PASS),
-    (CATASTROPHE, "a" * 40 + "!", MetricError),
-    ({}, "x", ConfigError),
-    ({"pattern": ""}, "x", ConfigError),
-    ({"pattern": "("}, "x", ConfigError),
-    ({"pattern": "x", "value": "x"}, "x", ConfigError),
-    ({"pattern": "x", "flags": "iq"}, "x", ConfigError),
-    ({"pattern": "x", "flags": 2}, "x", ConfigError),
-    ({"pattern": "x", "timeout_s": 0}, "x", ConfigError),
-    ({"pattern": "x", "timeout_s": 61}, "x", ConfigError),
-    ({"pattern": "x", "timeout_s": True}, "x", ConfigError),
-    ({"pattern": "x", "timeout": 1}, "x", ConfigError),
-]
 
-
-@pytest.mark.parametrize(("options", "output", "outcome"), ROWS)
-def test_regex(options: Mapping[str, Json], output: str, outcome: Outcome) -> None:
-    assert_outcome("regex", options, None, output, outcome)
+@pytest.mark.parametrize(
+    ("pattern", "output"),
+    [("\ud800", "an unpaired \ud800"), (".", "\x00\n" * 3 + "x" * 300_000)],
+)
+def test_unusual_texts_are_searched(pattern: str, output: str) -> None:
+    assert_outcome("regex", {"pattern": pattern}, None, output, PASS)
 
 
 def test_a_catastrophic_pattern_stops_in_time_and_says_so() -> None:
