@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptyard.errors import BadResponse
-from promptyard.providers.chat_answer import ChatAnswer, read_answer
+from promptyard.providers.chat_answer import read_answer
+from promptyard.providers.model_answer import ModelAnswer
 from promptyard.records.messages import FinishReason, ToolCallPart, Usage
 
 
-def _read(message: Any, finish_reason: Any = "stop", **fields: Any) -> ChatAnswer:
+def _read(message: Any, finish_reason: Any = "stop", **fields: Any) -> ModelAnswer:
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     return read_answer(json.dumps({"choices": [choice]} | fields).encode())
 
@@ -28,7 +29,7 @@ def test_a_normal_answer_is_read_whole() -> None:
             "prompt_tokens_details": {"cached_tokens": 8},
         },
     )
-    assert answer == ChatAnswer(
+    assert answer == ModelAnswer(
         text="yes",
         tool_calls=(),
         finish_reason="stop",

@@ -26,7 +26,7 @@ class ProviderSettings(Record):
 
 
 class Endpoint(Record):
-    """Where a known OpenAI-compatible service listens, and which variable holds its key."""
+    """Where a known service listens, and which variable holds its key."""
 
     base_url: str | None
     key_variable: str | None

@@ -1,4 +1,4 @@
-"""The chat-completions wire format, inwards: the bytes of a 200 answer become a ChatAnswer.
+"""The chat-completions wire format, inwards: the bytes of a 200 answer become a ModelAnswer.
 
 Pure. Whatever is not a whole completion raises BadResponse: an error that a server dresses as a
 success must never be graded as an answer. The way out is `chat_wire`.
@@ -7,13 +7,18 @@ success must never be graded as an answer. The way out is `chat_wire`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from promptyard.errors import BadResponse
 from promptyard.providers.http_errors import server_message
+from promptyard.providers.model_answer import (
+    ModelAnswer,
+    answer_document,
+    encodable,
+    encodable_or_none,
+    token_count,
+)
 from promptyard.records.base import Json, as_object
 from promptyard.records.messages import FinishReason, ToolCallPart, Usage
 
@@ -34,29 +39,16 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "refusal": "content_filter",
 }
 _NO_MESSAGE: Mapping[str, Json] = {}
-_MAX_COUNT = 2**53  # beyond it a count is nonsense, and arithmetic on it would fail
 
 
-@dataclass(frozen=True, slots=True)
-class ChatAnswer:
-    """What one answer says. `usage` is None when the server did not report any."""
-
-    text: str
-    tool_calls: tuple[ToolCallPart, ...]
-    finish_reason: FinishReason
-    usage: Usage | None
-    model: str
-    response_id: str | None
-
-
-def read_answer(raw: bytes) -> ChatAnswer:
+def read_answer(raw: bytes) -> ModelAnswer:
     """Read the body of a successful answer.
 
     A refusal becomes the text of an answer that ended in `content_filter`. An answer without
     content stands only where the finish reason explains it (`length`, `content_filter`) or
     where tools are called. Raises BadResponse saying what is missing.
     """
-    document = _document(raw)
+    document = answer_document(raw)
     choice = _first_choice(document)
     message = as_object(choice.get("message"))
     finish_reason = _finish_reason(choice)
@@ -72,26 +64,14 @@ def read_answer(raw: bytes) -> ChatAnswer:
         text, finish_reason = refusal, "content_filter"
     if text is None and not tool_calls and finish_reason not in ("length", "content_filter"):
         raise BadResponse("the message has neither content nor tool calls")
-    model, response_id = document.get("model"), document.get("id")
-    return ChatAnswer(
-        text=_encodable(text or ""),
+    return ModelAnswer(
+        text=encodable(text or ""),
         tool_calls=tool_calls,
         finish_reason=finish_reason,
         usage=_usage(document),
-        model=_encodable(model) if isinstance(model, str) else "",
-        response_id=_encodable(response_id) if isinstance(response_id, str) else None,
+        model=encodable_or_none(document.get("model")) or "",
+        response_id=encodable_or_none(document.get("id")),
     )
-
-
-def _document(raw: bytes) -> Mapping[str, Json]:
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise BadResponse(f"the answer is not valid JSON ({len(raw)} bytes)") from None
-    document = as_object(value)
-    if document is None:
-        raise BadResponse("the answer is JSON, but no object")
-    return document
 
 
 def _first_choice(document: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -162,9 +142,7 @@ def _tool_call(call_id: str, function: Mapping[str, Json]) -> ToolCallPart:
         arguments = ""
     elif not isinstance(arguments, str):  # some servers send the object instead of its text
         arguments = json.dumps(arguments, ensure_ascii=False)
-    return ToolCallPart(
-        id=_encodable(call_id), name=_encodable(name), arguments=_encodable(arguments)
-    )
+    return ToolCallPart(id=encodable(call_id), name=encodable(name), arguments=encodable(arguments))
 
 
 def _usage(document: Mapping[str, Json]) -> Usage | None:
@@ -173,29 +151,9 @@ def _usage(document: Mapping[str, Json]) -> Usage | None:
         return None
     details = as_object(given.get("prompt_tokens_details")) or {}
     cached = details.get("cached_tokens", given.get("prompt_cache_hit_tokens"))
-    n_input = _count(given.get("prompt_tokens"))
+    n_input = token_count(given.get("prompt_tokens"))
     return Usage(
         input_tokens=n_input,
-        output_tokens=_count(given.get("completion_tokens")),
-        cached_input_tokens=min(n_input, _count(cached)),
+        output_tokens=token_count(given.get("completion_tokens")),
+        cached_input_tokens=min(n_input, token_count(cached)),
     )
-
-
-def _count(value: Json) -> int:
-    if isinstance(value, float) and math.isfinite(value):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return max(0, min(value, _MAX_COUNT))
-
-
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, which a model cut off in mid-character leaves, by U+FFFD.
-
-    No UTF-8 file or database could hold them.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

@@ -5,7 +5,6 @@ Pure: no I/O, no clock, no randomness. The way back is `chat_answer`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -60,20 +59,6 @@ def chat_body(model: str, request: Request) -> dict[str, Json]:
     for key in sorted(request.params):
         body[key] = _plain(request.params[key])
     return body
-
-
-def wire_bytes(body: Mapping[str, Json]) -> bytes:
-    """Write a body as the bytes that are posted: exactly its value, hashed nowhere otherwise.
-
-    Keys stay in the order of the body, because models fill a JSON Schema in the order of its
-    properties. Lone surrogates are written as escapes, since UTF-8 cannot say them. Raises
-    ValueError for NaN and infinities.
-    """
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _messages(message: Message) -> Iterator[dict[str, Json]]:

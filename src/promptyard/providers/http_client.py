@@ -68,24 +68,29 @@ class HttpClient:
         self._url = url
         self._model = model
         self._headers = _checked(headers, name)
+        self._set = {header.lower() for header in self._headers}
         self._secrets = _secrets(self._headers)
         self._max_connections = max_connections
         self._connections: dict[asyncio.AbstractEventLoop, _Connections] = {}
 
-    async def post(self, payload: bytes, *, timeout_s: float) -> HttpAnswer:
+    async def post(
+        self, payload: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
         """Post once and return the whole answer, which must be 2xx and at most 64 MiB.
 
         `timeout_s` bounds everything, from waiting for a connection to the last byte. Redirects
-        are not followed. Raises the ModelError that fits whatever went wrong.
+        are not followed. `headers` belong to this call; those of the client win over them.
+        Raises the ModelError that fits whatever went wrong.
         """
+        own = {key: value for key, value in (headers or {}).items() if key.lower() not in self._set}
         session = await self._session()
         started = time.perf_counter()
-        status, headers, raw = await self._exchange(session, payload, timeout_s)
-        answer = HttpAnswer(status, headers, raw, time.perf_counter() - started)
+        status, received, raw = await self._exchange(session, payload, own, timeout_s)
+        answer = HttpAnswer(status, received, raw, time.perf_counter() - started)
         if not _is_success(status):
             raise status_error(
                 status,
-                headers,
+                received,
                 raw,
                 where=self.where,
                 model=self._model,
@@ -138,13 +143,19 @@ class HttpClient:
         )
 
     async def _exchange(
-        self, session: aiohttp.ClientSession, payload: bytes, timeout_s: float
+        self,
+        session: aiohttp.ClientSession,
+        payload: bytes,
+        headers: Mapping[str, str],
+        timeout_s: float,
     ) -> tuple[int, Mapping[str, str], bytes]:
         import aiohttp
 
         try:
             async with asyncio.timeout(timeout_s):
-                async with session.post(self._url, data=payload, allow_redirects=False) as response:
+                async with session.post(
+                    self._url, data=payload, headers=headers, allow_redirects=False
+                ) as response:
                     limit = MAX_ANSWER_BYTES if _is_success(response.status) else MAX_ERROR_BYTES
                     raw = await _read(response.content, limit)
                     return response.status, response.headers, raw

@@ -1,0 +1,151 @@
+"""A model behind one HTTP endpoint: what all protocols share of sending, pricing and closing.
+
+One POST an attempt, sent exactly as `body` says. Retries, limits, cache and budget are the
+runner's. A protocol is a subclass: it writes bodies, names its headers and reads answers.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from promptyard.errors import BadResponse, InvalidRequest
+from promptyard.providers.address import endpoint_url, normal_base_url
+from promptyard.providers.http_client import HttpClient
+from promptyard.providers.model_answer import ModelAnswer
+from promptyard.providers.prices import CostOf, TokenPrices, listed_cost
+from promptyard.records.base import Json
+from promptyard.records.messages import Completion, Request, Usage
+
+
+class HttpModel(ABC):
+    """Base of the models that post a JSON body to one endpoint and read one JSON answer."""
+
+    endpoint: ClassVar[str]
+    """Path behind the base URL."""
+
+    default_path: ClassVar[str] = ""
+    """Path of a base URL that is written without one."""
+
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        base_url: str,
+        key_headers: Mapping[str, str],
+        *,
+        prices: Mapping[str, float] | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_connections: int = 256,
+    ) -> None:
+        """Describe the model; nothing is sent and no connection is made.
+
+        `key_headers` are the protocol's own, `headers` the user's, which win. Raises ConfigError
+        for an address, key, header or price that cannot be right.
+        """
+        self.name = name
+        self.model = model
+        self.base_url = normal_base_url(
+            base_url, name, self.endpoint, default_path=self.default_path
+        )
+        self._given_prices = None if prices is None else TokenPrices.given(prices, model=name)
+        self._client = HttpClient(
+            endpoint_url(self.base_url, self.endpoint),
+            name=name,
+            model=model,
+            headers=_all_headers(key_headers, headers or {}),
+            max_connections=max_connections,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.model!r}, {self.base_url!r})"
+
+    @abstractmethod
+    def body(self, request: Request) -> Mapping[str, Json]:
+        """Return what `send` posts. Raises PromptError for what the protocol cannot say."""
+
+    @abstractmethod
+    def read(self, raw: bytes, body: Mapping[str, Json]) -> ModelAnswer:
+        """Read the answer to `body`. Raises BadResponse when it is no whole completion."""
+
+    def call_headers(self, body: Mapping[str, Json]) -> Mapping[str, str]:
+        """Return headers that depend on the body; those given by the user win."""
+        del body
+        return {}
+
+    async def send(self, body: Mapping[str, Json], *, timeout_s: float) -> Completion:
+        """Make one attempt. Costs one model call.
+
+        `timeout_s` bounds the whole attempt, from waiting for a connection to the last byte.
+        An answer that ended in `length` or `content_filter` is a completion, not an error. The
+        completion has no cost where the server reported no tokens.
+
+        Raises RateLimited (429), ServerError (5xx, lost connection), ModelTimeout, Unreachable,
+        AuthFailed (401, 403, no credit), InvalidRequest (other 4xx, redirects) or BadResponse (an
+        answer that is no completion, or is larger than 64 MiB). No message repeats the API key.
+        """
+        try:
+            payload = wire_bytes(body)
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"{self.name}: the request cannot be JSON: {error}") from None
+        # The first look-up of a price blocks for about 0.4 s: before the call, not within it.
+        self._cost_of()
+        answer = await self._client.post(
+            payload, timeout_s=timeout_s, headers=self.call_headers(body)
+        )
+        try:
+            said = self.read(answer.raw, body)
+        except BadResponse as error:
+            raise self._client.bad_response(str(error), answer) from None
+        return Completion(
+            text=said.text,
+            tool_calls=said.tool_calls,
+            finish_reason=said.finish_reason,
+            usage=said.usage or Usage(),
+            latency_s=answer.latency_s,
+            cost_usd=None if said.usage is None else self.cost_usd(said.usage),
+            model=said.model or self.model,
+            request_id=answer.request_id or said.response_id,
+        )
+
+    def cost_usd(self, usage: Usage) -> float | None:
+        """Price of a usage in USD, or None when no price is known. Never goes to the network."""
+        cost_of = self._cost_of()
+        return None if cost_of is None else cost_of(usage)
+
+    async def close(self) -> None:
+        """Give connections back. Safe to call twice; a later send connects again."""
+        await self._client.close()
+
+    def _cost_of(self) -> CostOf | None:
+        if self._given_prices is not None:
+            return self._given_prices.cost_usd
+        return listed_cost(self.name.partition("/")[0], self.model, self.base_url)
+
+
+def wire_bytes(body: Mapping[str, Json]) -> bytes:
+    """Write a body as the bytes that are posted: exactly its value, hashed nowhere otherwise.
+
+    Keys stay in the order of the body, because models fill a JSON Schema in the order of its
+    properties. Lone surrogates are written as escapes, since UTF-8 cannot say them. Raises
+    ValueError for NaN and infinities.
+    """
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _all_headers(key_headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    ours = {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": "promptyard",
+        **key_headers,
+    }
+    replaced = {header.lower() for header in given}
+    kept = {header: value for header, value in ours.items() if header.lower() not in replaced}
+    return kept | dict(given)
