@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.chat_server import Body, ChatServer, Fault
+from support.service_images import PIXEL_URL
 
 BODY = {"model": "m1", "messages": [{"role": "user", "content": "one two"}]}
 
@@ -82,6 +83,57 @@ def test_what_is_no_chat_completion_is_an_error() -> None:
         assert _post(server, path="/v1/embeddings")[0] == 404
 
 
+STRICT: dict[str, Any] = {
+    "type": "object",
+    "properties": {},
+    "required": [],
+    "additionalProperties": False,
+}
+
+
+def _format(schema: Any, *, strict: bool = True) -> dict[str, Any]:
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema, "strict": strict},
+    }
+
+
+def _image(url: str, role: str = "user") -> list[Any]:
+    return [{"role": role, "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"response_format": {"type": "text"}}, None),
+        ({"response_format": _format(STRICT)}, None),
+        ({"response_format": _format({"type": "object"}, strict=False)}, None),
+        ({"messages": _image("https://h/a.png")}, None),
+        ({"messages": _image(PIXEL_URL)}, None),
+        ({"response_format": {"type": "json_object"}}, "must contain the word 'json'"),
+        ({"response_format": {"type": "yaml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "json_schema.name"),
+        ({"response_format": _format({"type": "array"}, strict=False)}, "must be a JSON Schema"),
+        ({"response_format": _format({"type": "object"})}, "'additionalProperties' is required"),
+        ({"response_format": _format(STRICT | {"oneOf": []})}, "'oneOf' is not permitted"),
+        (
+            {"response_format": _format(STRICT | {"properties": {"a": {"type": "string"}}})},
+            "'required' is required to include every key",
+        ),
+        ({"messages": _image("picture.png")}, "expected a base64 data URL"),
+        ({"messages": _image("data:image/png;base64,bm8=")}, "does not match"),
+        ({"messages": _image(PIXEL_URL, role="system")}, "only allowed for role 'user'"),
+    ],
+)
+def test_formats_and_images_are_held_to_the_rules_of_the_service(
+    fields: dict[str, Any], said: str | None
+) -> None:
+    with ChatServer() as server:
+        status, raw = _post(server, json.dumps(BODY | fields).encode())
+    assert status == (200 if said is None else 400)
+    assert said is None or said in json.loads(raw)["error"]["message"]
+
+
 def test_requests_in_flight_are_counted() -> None:
     with ChatServer(latency_s=0.2) as server:
         threads = [threading.Thread(target=_post, args=(server,)) for _ in range(5)]
@@ -130,7 +182,7 @@ def test_it_stops_at_once_though_requests_hang(fault: Fault) -> None:
         _until(lambda: server.n_in_flight == 8)
         started = time.monotonic()
     assert time.monotonic() - started < 2
-    assert not [thread for thread in threading.enumerate() if thread.name == "chat-server"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "model-server"]
     server.stop()
     for connection in connections:
         connection.close()
