@@ -15,7 +15,7 @@ The tree::
     │   ├── ServerError             5xx, connection reset
     │   ├── ModelTimeout            no answer within the deadline
     │   ├── Unreachable             nobody listens at the address
-    │   ├── AuthFailed              401, 403: not retried
+    │   ├── AuthFailed              401, 402, 403: not retried
     │   ├── InvalidRequest          400, 404, 422: not retried
     │   ├── BadResponse             the answer is not the protocol: truncated JSON, no choices
     │   └── ModelUnusable           no call to this model can work; ends the run
@@ -133,7 +133,7 @@ class Unreachable(ModelError):
 
 
 class AuthFailed(ModelError):
-    """The key is missing or refused (401, 403)."""
+    """The key is missing, refused or out of credit (401, 402, 403; a 429 for spent money)."""
 
     kind = "auth_failed"
 

@@ -43,6 +43,7 @@ def _error(status: int, raw: bytes = b"", **headers: str) -> ModelError:
         (503, ServerError),
         (529, ServerError),
         (401, AuthFailed),
+        (402, AuthFailed),
         (403, AuthFailed),
         (408, ModelTimeout),
         (400, InvalidRequest),
@@ -74,6 +75,26 @@ def test_only_errors_that_pass_carry_a_wait() -> None:
     assert _error(400, retry_after="3").retry_after_s is None
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "insufficient_quota"},
+        {"type": "insufficient_quota", "code": None},
+        {"type": "rate_limit_error", "details": {"error_code": "contract_spend_limit_reached"}},
+    ],
+)
+def test_spent_money_is_no_rate_limit(error: dict[str, Any]) -> None:
+    raised = _error(429, json.dumps({"error": error | {"message": "no"}}).encode(), retry_after="3")
+    assert type(raised) is AuthFailed
+    assert raised.retry_after_s is None
+    assert "spend limit" in str(raised)
+
+
+def test_the_limits_in_an_answer_do_not_say_when_a_server_error_ends() -> None:
+    assert _error(500, x_ratelimit_reset_tokens="40s").retry_after_s is None
+    assert _error(429, x_ratelimit_reset_tokens="40s").retry_after_s == 40.0
+
+
 def test_an_address_that_only_the_client_finds_wrong_is_unreachable() -> None:
     error = transport_error(InvalidURL("http://h"), where="p/m at http://h")
     assert type(error) is Unreachable
@@ -100,6 +121,12 @@ def test_an_address_that_only_the_client_finds_wrong_is_unreachable() -> None:
         ({"X-RateLimit-Reset": str((int(NOW) + 5) * 1000)}, 5.0),
         ({"x-ratelimit-reset-requests": "later"}, None),
         ({"Retry-After": "7", "x-ratelimit-reset-requests": "1s"}, 7.0),
+        ({"anthropic-ratelimit-requests-reset": "2027-01-15T08:00:30Z"}, 30.0),
+        ({"anthropic-ratelimit-tokens-reset": "2027-01-15T10:00:30.5+02:00"}, 30.5),
+        ({"anthropic-ratelimit-tokens-reset": "2020-01-01T00:00:00Z"}, 0.0),
+        ({"anthropic-ratelimit-tokens-reset": "2027-01-15T08:00:30"}, None),
+        ({"anthropic-ratelimit-unified-reset": str(int(NOW) + 9)}, 9.0),
+        ({"anthropic-ratelimit-tokens-limit": "5"}, None),
     ],
 )
 def test_the_wait_is_read_in_every_usual_form(
@@ -119,12 +146,23 @@ def test_of_two_limits_the_exhausted_one_counts() -> None:
     assert retry_after_s(headers, NOW) == 3.0
     assert retry_after_s(headers | {"x-ratelimit-remaining-requests": "0"}, NOW) == 86400.0
     assert retry_after_s(headers | {"x-ratelimit-remaining-tokens": "10"}, NOW) == 3.0
+    named = {
+        "anthropic-ratelimit-requests-reset": "2027-01-15T08:00:01Z",
+        "anthropic-ratelimit-input-tokens-reset": "2027-01-15T08:00:50Z",
+        "anthropic-ratelimit-input-tokens-remaining": "0",
+    }
+    assert retry_after_s(named, NOW) == 50.0
 
 
 @settings(deadline=None)
 @given(value=st.text(max_size=30))
 def test_a_wait_is_never_negative_and_reading_it_never_fails(value: str) -> None:
-    for name in ("Retry-After", "retry-after-ms", "x-ratelimit-reset-tokens"):
+    for name in (
+        "Retry-After",
+        "retry-after-ms",
+        "x-ratelimit-reset-tokens",
+        "anthropic-ratelimit-tokens-reset",
+    ):
         wait_s = retry_after_s({name: value}, NOW)
         assert wait_s is None or 0 <= wait_s < float("inf")
 
