@@ -142,6 +142,15 @@ def test_nonsense_counts_are_zero(count: Any) -> None:
     assert _read({"content": "a"}, usage=usage).usage == Usage(output_tokens=2)
 
 
+def test_tokens_written_to_a_cache_are_read_where_a_gateway_tells_them() -> None:
+    details = {"cached_tokens": 3, "cache_write_tokens": 9}
+    usage = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": details}
+    read = _read({"content": "a"}, usage=usage).usage
+    assert read == Usage(
+        input_tokens=10, output_tokens=1, cached_input_tokens=3, cache_write_tokens=7
+    )
+
+
 def test_cached_tokens_never_exceed_the_input() -> None:
     details = {"cached_tokens": 10**30}
     usage = {"prompt_tokens": 5.0, "completion_tokens": 1, "prompt_tokens_details": details}

@@ -21,6 +21,15 @@ def test_given_prices_are_per_million_tokens() -> None:
     assert prices.cost_usd(usage) == pytest.approx((600 * 2.0 + 400 * 0.5 + 100 * 8.0) / 1e6)
 
 
+def test_what_is_written_to_the_cache_has_a_price_of_its_own() -> None:
+    prices = {"input_usd_per_mtok": 2.0, "output_usd_per_mtok": 8.0}
+    usage = Usage(input_tokens=1000, cached_input_tokens=100, cache_write_tokens=400)
+    own = TokenPrices.given(prices | {"cache_write_usd_per_mtok": 2.5}, model="p/m")
+    assert own.cost_usd(usage) == pytest.approx((600 * 2.0 + 400 * 2.5) / 1e6)
+    plain = TokenPrices.given(prices, model="p/m")
+    assert plain.cost_usd(usage) == pytest.approx(1000 * 2.0 / 1e6)
+
+
 def test_cached_input_costs_as_much_as_input_unless_given() -> None:
     prices = TokenPrices.given({"input_usd_per_mtok": 2, "output_usd_per_mtok": 8}, model="p/m")
     plain = prices.cost_usd(Usage(input_tokens=1000))
@@ -57,6 +66,26 @@ def test_a_listed_model_has_the_price_of_the_table() -> None:
     usage = Usage(input_tokens=10_000, output_tokens=500, cached_input_tokens=2_000)
     assert cost(usage) == pytest.approx(float(table.total_price))
     assert cost(usage) > 0
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-sonnet-4-5"])
+def test_a_listed_model_is_billed_for_its_cache_as_the_table_says(model: str) -> None:
+    from genai_prices import Usage as TableUsage
+    from genai_prices import calc_price
+
+    cost = listed_cost("anthropic", model, "https://api.anthropic.com/v1")
+    assert cost is not None
+    counts = TableUsage(
+        input_tokens=10_000, output_tokens=500, cache_read_tokens=2_000, cache_write_tokens=3_000
+    )
+    table = calc_price(counts, model, provider_id="anthropic")
+    usage = Usage(
+        input_tokens=10_000,
+        output_tokens=500,
+        cached_input_tokens=2_000,
+        cache_write_tokens=3_000,
+    )
+    assert cost(usage) == pytest.approx(float(table.total_price))
 
 
 def test_prices_in_tiers_follow_the_size_of_the_prompt() -> None:

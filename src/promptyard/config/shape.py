@@ -305,6 +305,9 @@ class PriceConfig(Record):
     cached_input_usd_per_mtok: float | None = Field(
         default=None, ge=0, description="Price of a million input tokens read from a cache."
     )
+    cache_write_usd_per_mtok: float | None = Field(
+        default=None, ge=0, description="Price of a million input tokens written to a cache."
+    )
 
 
 class ProjectConfig(Record):

@@ -152,8 +152,10 @@ def _usage(document: Mapping[str, Json]) -> Usage | None:
     details = as_object(given.get("prompt_tokens_details")) or {}
     cached = details.get("cached_tokens", given.get("prompt_cache_hit_tokens"))
     n_input = token_count(given.get("prompt_tokens"))
+    n_cached = min(n_input, token_count(cached))
     return Usage(
         input_tokens=n_input,
         output_tokens=token_count(given.get("completion_tokens")),
-        cached_input_tokens=min(n_input, token_count(cached)),
+        cached_input_tokens=n_cached,
+        cache_write_tokens=min(n_input - n_cached, token_count(details.get("cache_write_tokens"))),
     )

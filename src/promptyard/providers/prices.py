@@ -23,11 +23,15 @@ CostOf: TypeAlias = Callable[[Usage], float]
 
 
 class TokenPrices(Record):
-    """Prices in USD per million tokens; cached input costs as much as input unless given."""
+    """Prices in USD per million tokens; cached input costs as much as input unless given.
+
+    So does input that is written to the provider's cache.
+    """
 
     input_usd_per_mtok: float = Field(ge=0, allow_inf_nan=False)
     output_usd_per_mtok: float = Field(ge=0, allow_inf_nan=False)
     cached_input_usd_per_mtok: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    cache_write_usd_per_mtok: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
     @classmethod
     def given(cls, prices: Mapping[str, float], *, model: str) -> TokenPrices:
@@ -39,18 +43,22 @@ class TokenPrices(Record):
             key = ".".join(str(part) for part in first["loc"])
             raise ConfigError(
                 f"Prices of {model}: {key}: {first['msg']}. Give input_usd_per_mtok and "
-                "output_usd_per_mtok, optionally cached_input_usd_per_mtok, in USD."
+                "output_usd_per_mtok, optionally cached_input_usd_per_mtok and "
+                "cache_write_usd_per_mtok, in USD."
             ) from None
 
     def cost_usd(self, usage: Usage) -> float:
         """Price of a usage in USD."""
-        cached_price = self.cached_input_usd_per_mtok
-        if cached_price is None:
-            cached_price = self.input_usd_per_mtok
-        fresh_tokens = usage.input_tokens - usage.cached_input_tokens
+        input_price = self.input_usd_per_mtok
+        cached_price, write_price = (
+            input_price if price is None else price
+            for price in (self.cached_input_usd_per_mtok, self.cache_write_usd_per_mtok)
+        )
+        fresh_tokens = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
         return (
-            fresh_tokens * self.input_usd_per_mtok
+            fresh_tokens * input_price
             + usage.cached_input_tokens * cached_price
+            + usage.cache_write_tokens * write_price
             + usage.output_tokens * self.output_usd_per_mtok
         ) / 1e6
 
@@ -89,17 +97,19 @@ def _cost_of(found: PriceCalculation) -> CostOf | None:
 
     price = found.model_price
     input_price, output_price = price.input_mtok, price.output_mtok
-    cached_price = price.cache_read_mtok
+    cached_price, write_price = price.cache_read_mtok, price.cache_write_mtok
     if input_price is None or output_price is None:
         return None
     if not any(
-        isinstance(item, TieredPrices) for item in (input_price, output_price, cached_price)
+        isinstance(item, TieredPrices)
+        for item in (input_price, output_price, cached_price, write_price)
     ):
         return TokenPrices.model_validate(
             {
                 "input_usd_per_mtok": input_price,
                 "output_usd_per_mtok": output_price,
                 "cached_input_usd_per_mtok": cached_price,
+                "cache_write_usd_per_mtok": write_price,
             }
         ).cost_usd
 
@@ -108,6 +118,7 @@ def _cost_of(found: PriceCalculation) -> CostOf | None:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cache_read_tokens=usage.cached_input_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
         )
         return float(found.model.calc_price(counted, found.provider).total_price)
 

@@ -98,11 +98,15 @@ class Request(Record):
 
 
 class Usage(Record):
-    """Tokens by kind; `input_tokens` includes the cached ones."""
+    """Tokens by kind; `input_tokens` includes those of the provider's cache.
+
+    `cached_input_tokens` were read out of it, `cache_write_tokens` put into it.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
