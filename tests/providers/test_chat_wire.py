@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptyard.errors import PromptError
-from promptyard.providers.chat_wire import RESERVED_PARAMS, chat_body
-from promptyard.providers.http_model import wire_bytes
+from promptyard.providers.chat_wire import chat_body
+from promptyard.providers.wire_json import RESERVED_PARAMS, wire_bytes
 from promptyard.records.base import Json, content_hash
 from promptyard.records.messages import (
     ImagePart,

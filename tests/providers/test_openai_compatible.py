@@ -125,7 +125,7 @@ def test_the_answer_is_a_completion_with_its_figures() -> None:
 def test_the_request_arrives_exactly_as_the_body_says() -> None:
     text = "nai\u0308ve 日本 🧪 \ud83e \x00 {{x}}"
     request = Request(
-        messages=(Message.of("system", "brief"), Message.of("user", text)),
+        messages=(Message.of("system", "brief JSON"), Message.of("user", text)),
         params={"temperature": 0, "max_tokens": 7},
         output=OutputContract(format="json"),
     )

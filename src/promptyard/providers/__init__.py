@@ -35,6 +35,9 @@ class Endpoint(Record):
 ProviderFactory = Callable[[str, ProviderSettings], Model]
 
 ENDPOINTS: Mapping[str, Endpoint] = {
+    "anthropic": Endpoint(
+        base_url="https://api.anthropic.com/v1", key_variable="ANTHROPIC_API_KEY"
+    ),
     "openai": Endpoint(base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
     "openrouter": Endpoint(
         base_url="https://openrouter.ai/api/v1", key_variable="OPENROUTER_API_KEY"
@@ -51,22 +54,39 @@ def _openai_compatible(provider: str) -> ProviderFactory:
     def build(model: str, settings: ProviderSettings) -> Model:
         from promptyard.providers.openai_compatible import OpenAICompatible
 
-        base_url = settings.base_url or ENDPOINTS[provider].base_url
-        if base_url is None:
-            raise ConfigError(
-                f"model '{provider}/{model}' needs an address: set models.base_url or "
-                "PROMPTYARD_BASE_URL"
-            )
         return OpenAICompatible(
             name=f"{provider}/{model}",
             model=model,
-            base_url=base_url,
+            base_url=_address(provider, model, settings),
             api_key=settings.api_key,
             prices=settings.prices,
             max_connections=settings.max_connections,
         )
 
     return build
+
+
+def _anthropic(model: str, settings: ProviderSettings) -> Model:
+    from promptyard.providers.anthropic import Anthropic
+
+    return Anthropic(
+        name=f"anthropic/{model}",
+        model=model,
+        base_url=_address("anthropic", model, settings),
+        api_key=settings.api_key,
+        prices=settings.prices,
+        max_connections=settings.max_connections,
+    )
+
+
+def _address(provider: str, model: str, settings: ProviderSettings) -> str:
+    base_url = settings.base_url or ENDPOINTS[provider].base_url
+    if base_url is None:
+        raise ConfigError(
+            f"model '{provider}/{model}' needs an address: set models.base_url or "
+            "PROMPTYARD_BASE_URL"
+        )
+    return base_url
 
 
 def _embedded(model: str, settings: ProviderSettings) -> Model:
@@ -79,6 +99,7 @@ def _embedded(model: str, settings: ProviderSettings) -> Model:
 
 
 PROVIDERS: Mapping[str, ProviderFactory] = {
+    "anthropic": _anthropic,
     "embedded": _embedded,
     "groq": _openai_compatible("groq"),
     "llamacpp": _openai_compatible("llamacpp"),

@@ -5,11 +5,11 @@ Pure: no I/O, no clock, no randomness. The way back is `chat_answer`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Sequence
 
-from promptyard.errors import PromptError
-from promptyard.records.base import Json, as_object
+from promptyard.providers.schema_rules import STRICT_CHAT, misfit
+from promptyard.providers.wire_json import plain, refuse_reserved
+from promptyard.records.base import Json
 from promptyard.records.messages import (
     ImagePart,
     Message,
@@ -21,21 +21,6 @@ from promptyard.records.messages import (
     ToolResultPart,
 )
 
-RESERVED_PARAMS = ("model", "messages", "stream", "n")
-"""Keys of a body that no prompt parameter may set: they would change what is asked of whom."""
-
-_STRICT_UNSUPPORTED = (
-    "allOf",
-    "oneOf",
-    "not",
-    "if",
-    "then",
-    "else",
-    "patternProperties",
-    "dependentRequired",
-    "dependentSchemas",
-)
-
 
 def chat_body(model: str, request: Request) -> dict[str, Json]:
     """Return the chat-completions body of a request: plain JSON data that shares nothing with it.
@@ -43,12 +28,7 @@ def chat_body(model: str, request: Request) -> dict[str, Json]:
     Parameters come last, sorted by name, so that they may replace `response_format` or `tools`
     on purpose. Raises PromptError for a parameter of RESERVED_PARAMS.
     """
-    for key in RESERVED_PARAMS:
-        if key in request.params:
-            raise PromptError(
-                f"Parameter {key!r} cannot be set by a prompt: every call asks one model for one "
-                f"whole answer. Remove {key!r} from params."
-            )
+    refuse_reserved(request.params)
     body: dict[str, Json] = {"model": model}
     body["messages"] = [item for message in request.messages for item in _messages(message)]
     if request.tools:
@@ -57,7 +37,7 @@ def chat_body(model: str, request: Request) -> dict[str, Json]:
     if response_format is not None:
         body["response_format"] = response_format
     for key in sorted(request.params):
-        body[key] = _plain(request.params[key])
+        body[key] = plain(request.params[key])
     return body
 
 
@@ -108,7 +88,7 @@ def _tool(tool: Tool) -> dict[str, Json]:
     if tool.description:
         function["description"] = tool.description
     # Some servers refuse a function without parameters; this schema says "takes none".
-    function["parameters"] = _plain(tool.parameters) or {"type": "object", "properties": {}}
+    function["parameters"] = plain(tool.parameters) or {"type": "object", "properties": {}}
     return {"type": "function", "function": function}
 
 
@@ -117,56 +97,9 @@ def _response_format(output: OutputContract) -> dict[str, Json] | None:
         return None
     if output.schema_ is None:
         return {"type": "json_object"}
-    schema = _plain(output.schema_)
-    strict = "anyOf" not in schema and schema.get("type") == "object" and _is_strict(schema)
+    schema = plain(output.schema_)
+    strict = misfit(schema, STRICT_CHAT) is None
     return {
         "type": "json_schema",
         "json_schema": {"name": "answer", "schema": schema, "strict": strict},
     }
-
-
-def _is_strict(schema: Json) -> bool:
-    """Tell whether a schema keeps the rules of strict structured output, at every depth.
-
-    Objects list all their properties as required and allow no others; every value has a type.
-    A server refuses `strict: true` for any other schema, so those are sent without it.
-    """
-    node = as_object(schema)
-    if node is None or any(key in node for key in _STRICT_UNSUPPORTED):
-        return False
-    if not any(key in node for key in ("type", "$ref", "anyOf")):
-        return False
-    if "properties" in node or "object" in _types(node):
-        properties = as_object(node.get("properties", {})) or {}
-        if node.get("additionalProperties") is not False:
-            return False
-        if set(_items(node.get("required"))) != set(properties):
-            return False
-    return all(_is_strict(child) for child in _subschemas(node))
-
-
-def _types(node: Mapping[str, Json]) -> Sequence[Json]:
-    given = node.get("type")
-    return _items(given) if isinstance(given, list) else [given]
-
-
-def _subschemas(node: Mapping[str, Json]) -> Iterator[Json]:
-    for key in ("properties", "$defs", "definitions"):
-        yield from (as_object(node.get(key, {})) or {}).values()
-    for key in ("anyOf", "prefixItems"):
-        yield from _items(node.get(key))
-    if "items" in node:
-        yield node["items"]
-
-
-def _items(value: Json) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _plain(value: Json) -> Any:
-    """Copy a JSON value into dicts and lists, so that a body can be changed without harm."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in cast("Mapping[str, Json]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in cast("Sequence[Json]", value)]
-    return value

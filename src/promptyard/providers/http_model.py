@@ -6,7 +6,6 @@ runner's. A protocol is a subclass: it writes bodies, names its headers and read
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
@@ -16,6 +15,7 @@ from promptyard.providers.address import endpoint_url, normal_base_url
 from promptyard.providers.http_client import HttpClient
 from promptyard.providers.model_answer import ModelAnswer
 from promptyard.providers.prices import CostOf, TokenPrices, listed_cost
+from promptyard.providers.wire_json import wire_bytes
 from promptyard.records.base import Json
 from promptyard.records.messages import Completion, Request, Usage
 
@@ -70,6 +70,11 @@ class HttpModel(ABC):
     def read(self, raw: bytes, body: Mapping[str, Json]) -> ModelAnswer:
         """Read the answer to `body`. Raises BadResponse when it is no whole completion."""
 
+    def advice(self, said: str, body: Mapping[str, Json]) -> str:
+        """Return what to do about a refused request (`said`); it ends the error message."""
+        del said, body
+        return ""
+
     def call_headers(self, body: Mapping[str, Json]) -> Mapping[str, str]:
         """Return headers that depend on the body; those given by the user win."""
         del body
@@ -92,9 +97,15 @@ class HttpModel(ABC):
             raise InvalidRequest(f"{self.name}: the request cannot be JSON: {error}") from None
         # The first look-up of a price blocks for about 0.4 s: before the call, not within it.
         self._cost_of()
-        answer = await self._client.post(
-            payload, timeout_s=timeout_s, headers=self.call_headers(body)
-        )
+        try:
+            answer = await self._client.post(
+                payload, timeout_s=timeout_s, headers=self.call_headers(body)
+            )
+        except InvalidRequest as error:
+            advice = self.advice(str(error), body)
+            raise InvalidRequest(
+                f"{error}{advice}", status=error.status, request_id=error.request_id
+            ) from None
         try:
             said = self.read(answer.raw, body)
         except BadResponse as error:
@@ -123,20 +134,6 @@ class HttpModel(ABC):
         if self._given_prices is not None:
             return self._given_prices.cost_usd
         return listed_cost(self.name.partition("/")[0], self.model, self.base_url)
-
-
-def wire_bytes(body: Mapping[str, Json]) -> bytes:
-    """Write a body as the bytes that are posted: exactly its value, hashed nowhere otherwise.
-
-    Keys stay in the order of the body, because models fill a JSON Schema in the order of its
-    properties. Lone surrogates are written as escapes, since UTF-8 cannot say them. Raises
-    ValueError for NaN and infinities.
-    """
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _all_headers(key_headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

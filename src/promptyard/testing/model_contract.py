@@ -9,7 +9,7 @@ import unittest
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
-from promptyard.errors import ModelError
+from promptyard.errors import InvalidRequest, ModelError
 from promptyard.protocols import Model
 from promptyard.records.base import Json
 from promptyard.records.messages import Completion, FinishReason, Message, Request, Usage
@@ -121,9 +121,18 @@ class ModelContract:
     def test_unusual_text_is_answered(self) -> None:
         """No text of a case can break the wire format."""
         model = self.model()
-        bodies = [model.body(_request(text)) for text in UNUSUAL_TEXTS]
+        texts = [text for text in UNUSUAL_TEXTS if text or not self.refuses_empty_texts()]
+        bodies = [model.body(_request(text)) for text in texts]
         for completion in asyncio.run(_send_and_close(model, bodies)):
             _check_completion(completion)
+
+    def test_an_empty_text_that_is_refused_is_an_invalid_request(self) -> None:
+        """Not every service takes a message without content; it never becomes an answer."""
+        if not self.refuses_empty_texts():
+            raise unittest.SkipTest("this model answers empty messages")
+        model = self.model()
+        outcome = asyncio.run(_outcome_and_close(model, model.body(_request(""))))
+        assert type(outcome) is InvalidRequest, repr(outcome)
 
     def test_many_calls_run_at_once(self) -> None:
         """Calls do not disturb each other."""
@@ -138,7 +147,14 @@ class ModelContract:
         """A price is None for every usage or a finite number for every usage."""
         model = self.model()
         costs = [
-            model.cost_usd(Usage(input_tokens=n, output_tokens=n, cached_input_tokens=n // 2))
+            model.cost_usd(
+                Usage(
+                    input_tokens=n,
+                    output_tokens=n,
+                    cached_input_tokens=n // 2,
+                    cache_write_tokens=n // 4,
+                )
+            )
             for n in (0, 1000, 2_000_000)
         ]
         known = [cost for cost in costs if cost is not None]
@@ -180,6 +196,10 @@ class ModelContract:
 
     def ignores_params(self) -> bool:
         """Say whether the model heeds no parameters, so that bodies may leave them out."""
+        return False
+
+    def refuses_empty_texts(self) -> bool:
+        """Say whether a message without content is refused as an InvalidRequest."""
         return False
 
 
@@ -240,7 +260,8 @@ def _check_completion(completion: Completion) -> None:
     assert math.isfinite(completion.latency_s)
     assert completion.latency_s >= 0
     usage = completion.usage
-    assert usage.input_tokens >= usage.cached_input_tokens >= 0
+    assert min(usage.cached_input_tokens, usage.cache_write_tokens) >= 0
+    assert usage.input_tokens >= usage.cached_input_tokens + usage.cache_write_tokens
     assert usage.output_tokens >= 0
     assert completion.cost_usd is None or 0 <= completion.cost_usd < math.inf
     assert completion.model
