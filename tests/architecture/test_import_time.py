@@ -16,6 +16,7 @@ HEAVY = {
     "jsonschema_rs",
     "numpy",
     "psycopg",
+    "pyarrow",
     "ruamel",
     "sqlalchemy",
 }

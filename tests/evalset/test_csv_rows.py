@@ -215,3 +215,28 @@ def test_reading_needs_memory_for_a_row_and_not_for_the_file(tmp_path: Path) -> 
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_the_keys_that_plain_columns_cannot_say_stand_in_columns_of_their_own(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "cases.csv"
+    content = 'text,case.expected,case.rubric,case.critical\na,5,"""short""",true\nb,,,\n'
+    assert rows_of(path, content) == [
+        {"input": {"text": "a"}, "expected": 5, "rubric": "short", "critical": True},
+        {"input": {"text": "b"}},
+    ]
+    assert refusal(path, b"text,case.expectd\na,1\n").endswith(
+        ":1: case.expectd: no such key of a case; did you mean 'expected'?"
+    )
+    assert "case.rubric: expected JSON; not JSON" in refusal(path, b"text,case.rubric\na,short\n")
+
+
+def test_a_sign_before_a_formula_is_taken_off_where_the_row_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    content = 'text,note,case.escaped\n\'=1+1,\'kept,"[""text""]"\n\'a,b,\n'
+    assert [row["input"] for row in rows_of(path, content)] == [
+        {"text": "=1+1", "note": "'kept"},
+        {"text": "'a", "note": "b"},
+    ]
+    assert "expected a JSON list" in refusal(path, b'text,case.escaped\na,"{}"\n')

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -36,13 +39,31 @@ c1,première,"{""a"": [1, 2]}",x; y
 c2,"two, 日本語",no,"[""z""]"
 """
 
-EXAMPLES: Mapping[str, str] = {
-    ".jsonl": JSON_LINES,
-    ".ndjson": JSON_LINES,
-    ".json": JSON_ARRAY,
-    ".csv": COMMAS,
-    ".tsv": "id\ttext\texpected\ttags\n"
-    'c1\tpremière\t"{""a"": [1, 2]}"\tx; y\nc2\ttwo, 日本語\tno\tz\n',
+
+def parquet(columns: Mapping[str, Sequence[Json]]) -> bytes:
+    """The bytes of a Parquet file with these columns."""
+    arrow: Any = importlib.import_module("pyarrow")
+    file = io.BytesIO()
+    importlib.import_module("pyarrow.parquet").write_table(arrow.table(dict(columns)), file)
+    return file.getvalue()
+
+
+EXAMPLES: Mapping[str, bytes] = {
+    ".jsonl": JSON_LINES.encode(),
+    ".ndjson": JSON_LINES.encode(),
+    ".json": JSON_ARRAY.encode(),
+    ".csv": COMMAS.encode(),
+    ".tsv": (
+        'id\ttext\texpected\ttags\nc1\tpremière\t"{""a"": [1, 2]}"\tx; y\nc2\ttwo, 日本語\tno\tz\n'
+    ).encode(),
+    ".parquet": parquet(
+        {
+            "id": ["c1", "c2"],
+            "text": ["première", "two, 日本語"],
+            "expected": ['{"a": [1, 2]}', "no"],
+            "tags": [["x", "y"], ["z"]],
+        }
+    ),
 }
 
 
@@ -54,9 +75,10 @@ class TestEveryImporter(ImporterContract):
     @pytest.fixture(autouse=True, params=sorted(IMPORTERS))
     def _suffix(self, request: pytest.FixtureRequest) -> None:
         self.suffix = str(request.param)
+        self.is_text = self.suffix != ".parquet"
 
     def importer(self) -> Importer:
         return IMPORTERS[self.suffix]()
 
     def example(self) -> tuple[bytes, Sequence[Mapping[str, Json]]]:
-        return EXAMPLES[self.suffix].encode(), ROWS
+        return EXAMPLES[self.suffix], ROWS

@@ -250,7 +250,8 @@ class TaskConfig(Record):
     )
     prompt: str = Field(min_length=1, description="The seed prompt: a file beside this one.")
     cases: Annotated[tuple[str, ...], BeforeValidator(_as_paths), _OrText()] = Field(
-        min_length=1, description="The eval set: one file or several (.jsonl, .json, .csv, .tsv)."
+        min_length=1,
+        description="The eval set: one file or several (.jsonl, .json, .csv, .tsv, .parquet).",
     )
     models: ModelsConfig = Field(
         default_factory=ModelsConfig, description="Which model plays which role."

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from promptyard.evalset.csv_rows import CsvRows
 from promptyard.evalset.json_array import JsonArray
 from promptyard.evalset.jsonl import JsonLines
+from promptyard.evalset.parquet_rows import ParquetRows
 from promptyard.protocols import Importer
 
 IMPORTERS: Mapping[str, Callable[[], Importer]] = {
@@ -20,6 +21,7 @@ IMPORTERS: Mapping[str, Callable[[], Importer]] = {
     ".json": JsonArray,
     ".csv": CsvRows,
     ".tsv": CsvRows,
+    ".parquet": ParquetRows,
 }
 """The built-in importers by the suffix of the files that they read."""
 
