@@ -341,6 +341,10 @@ class Store(Protocol):
         """Certificates of one judge (by the hash of its prompt) or of all, oldest first."""
         ...
 
+    async def looks(self, holdout_key: str) -> Sequence[str]:
+        """Keys of the pairs that have looked at a set of holdout cases, oldest first."""
+        ...
+
     async def count_look(self, holdout_key: str, pair_key: str) -> int:
         """Count a look at a set of holdout cases; the same pair again is no new look.
 

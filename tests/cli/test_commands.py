@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from promptyard.cli.main import main
+from promptyard.line.sync import evaluate
+from promptyard.line.task import load_task
 
 PROMPT = """system:
 Sort the message. Answer with exactly one of these labels and nothing else.
@@ -112,6 +114,24 @@ def test_eval_measures_a_split(run: Run, tmp_path: Path) -> None:
     drawn = run("eval", folder)
     assert "coverage 100.0 %" in drawn.out
     assert "wrong_value" in drawn.out
+
+
+def test_a_worn_out_holdout_is_refused_in_one_line_unless_forced(run: Run, tmp_path: Path) -> None:
+    folder, url = write_task(tmp_path / "t"), str(tmp_path / "s.db")
+    for number in range(19):
+        task = load_task(write_task(folder, prompt_md=PROMPT.replace("Sort", f"Sort {number}:")))
+        evaluate(task, split="holdout", store=url)
+    write_task(folder)
+    for command in (("eval", folder, "--split", "holdout"), ("optimize", folder)):
+        refused = run(*command, "--store", url)
+        assert refused.code == 2
+        assert refused.err.count("\n") == 1
+        assert "looked at 19 times and is worn out" in refused.err
+        assert "--force" in refused.err
+    assert run("eval", folder, "--split", "holdout", "--store", url, "--force").code == 0
+    forced = run("optimize", folder, "--store", url, "--force", "--json")
+    assert forced.code == 0
+    assert json.loads(forced.out)["holdout_looks"] in {0, 21}
 
 
 def test_optimize_registers_a_version_and_prompts_shows_diffs_and_moves_it(

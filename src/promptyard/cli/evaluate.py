@@ -9,7 +9,7 @@ import typer
 
 from promptyard.cli.draw import console, print_json, progress_sink, table
 from promptyard.cli.optimize import task_folder
-from promptyard.cli.options import AsJson, BaseUrl, Model, StoreUrl, TaskPath
+from promptyard.cli.options import AsJson, BaseUrl, Force, Model, StoreUrl, TaskPath
 
 if TYPE_CHECKING:
     from promptyard.records.scores import Report
@@ -22,6 +22,7 @@ def command(
     model: Model = None,
     base_url: BaseUrl = None,
     store: StoreUrl = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the task's prompt on one split.
@@ -39,7 +40,9 @@ def command(
     url = store_address(store, task_folder(task))
     budget = Budget(task_calls=task_calls) if task_calls is not None else None
     with progress_sink(quiet=as_json) as sink:
-        report = evaluate(loaded, split=split, budget=budget, store=url, on_progress=sink)
+        report = evaluate(
+            loaded, split=split, budget=budget, store=url, force=force, on_progress=sink
+        )
     buckets = failure_buckets(loaded, report)
     if as_json:
         print_json(report_summary(report, buckets=buckets))

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptyard.cli.draw import console, print_json, progress_sink
-from promptyard.cli.options import AsJson, BaseUrl, Model, OptimizerModel, StoreUrl, TaskPath
+from promptyard.cli.options import (
+    AsJson,
+    BaseUrl,
+    Force,
+    Model,
+    OptimizerModel,
+    StoreUrl,
+    TaskPath,
+)
 
 if TYPE_CHECKING:
     from promptyard.records.cases import EvalSet
@@ -43,6 +51,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit 0 pass, 1 fail, 3 inconclusive.")
     ] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Find a better prompt and prove it on the holdout.
@@ -74,6 +83,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
                 seed=seed,
                 store=url,
                 resume=run_id or resume,
+                force=force,
                 on_progress=sink,
             )
     except KeyboardInterrupt:

@@ -27,3 +27,7 @@ OptimizerModel: TypeAlias = Annotated[
 BaseUrl: TypeAlias = Annotated[
     str | None, typer.Option("--base-url", help="Address of an OpenAI-compatible server.")
 ]
+Force: TypeAlias = Annotated[
+    bool,
+    typer.Option("--force", help="Look at the holdout even where it is worn out (20 looks)."),
+]

@@ -23,12 +23,14 @@ async def optimize(
     seed: int | None = None,
     store: str | Store | None = None,
     resume: str | bool = False,
+    force: bool = False,
     on_progress: ProgressSink | None = None,
 ) -> Run:
     """Run the line: find a better prompt, prove it on the sealed holdout, register it.
 
     `store` is a path or URL; None keeps everything in memory. `resume` takes up the task's last
-    unfinished run, or the run of that id, without repeating a stored call. "No significant
+    unfinished run, or the run of that id, without repeating a stored call. From the 20th look on,
+    a set of holdout cases is refused before any call for it, unless `force`. "No significant
     improvement" is a normal result: `run.best` is then the baseline. Costs calls up to `budget`.
 
     Raises ConfigError, EvalSetError, PromptError, StorageError, or ModelError when the models
@@ -36,7 +38,7 @@ async def optimize(
     """
     chosen = task if strategy is None else _with_strategy(task, strategy)
     async with open_session(
-        chosen, store=store, budget=budget, seed=seed, resume=resume
+        chosen, store=store, budget=budget, seed=seed, resume=resume, force=force
     ) as session:
         return await build(chosen, session, on_progress or _silent)
 
@@ -48,19 +50,23 @@ async def evaluate(
     program: Program | None = None,
     budget: Budget | None = None,
     store: str | Store | None = None,
+    force: bool = False,
     on_progress: ProgressSink | None = None,
 ) -> Report:
     """Measure a program (default: the task's own) on one split.
 
     Costs one task call a case and step, unless stored. Errors are counted, never scored.
-    Raises EvalSetError for an unknown split, BudgetExceeded when the budget does not suffice.
+    Raises EvalSetError for an unknown split and for a holdout that is worn out (20 looks) unless
+    `force`, BudgetExceeded when the budget does not suffice.
     """
     if split not in SPLITS:
         raise EvalSetError(f"there is no split '{split}'; use one of: {', '.join(SPLITS)}")
     name: SplitName = split
     chosen = program or task.program
     cases = task.eval_set.split(name)
-    async with open_session(task, store=store, budget=budget, kind=f"eval {name}") as session:
+    async with open_session(
+        task, store=store, budget=budget, kind=f"eval {name}", force=force
+    ) as session:
         done = 0
         sink = on_progress or _silent
 

@@ -22,21 +22,20 @@ from promptyard.records.edits import Candidate
 from promptyard.records.runs import Run
 from promptyard.records.verdicts import PairedReport, Verdict
 
-WARN_AT_LOOKS = 5
-"""Looks at one holdout set from which the report warns that it wears out."""
-
 
 async def build(task: Task, session: Session, on_progress: ProgressSink) -> Run:
     """Run the whole line once and return what came of it.
 
     Costs at most the session's budget; two calls a holdout case of it are kept for the decision.
     A budget that ends the search early is no error: what was found until then is decided on.
-    Interrupted, the run can be resumed; its stored calls are not made again.
+    Interrupted, the run can be resumed; its stored calls are not made again. Raises EvalSetError
+    where the holdout is worn out and the look at it not forced.
     """
     # 1 the eval set, under its version
     eval_set = task.eval_set
     await session.store.save_eval_set(eval_set)
     baseline = Candidate(program=task.program)
+    await session.refuse_worn_out(eval_set.split("holdout"), baseline.id)
     executor = session.executor(task)
     context = LineContext(
         run_id=session.header.id,
@@ -89,22 +88,20 @@ async def decide(
     if finalist is None:
         return None, keep_baseline(why_no_finalist(context, notes))
     holdout = task.eval_set.split("holdout")
-    looks = await session.count_look(holdout, context.baseline.id, finalist.id)
+    look = await session.count_look(holdout, context.baseline.id, finalist.id)
     try:
         await context.stage("decide", [finalist])
     except BudgetExceeded as error:
         notes.append(f"the holdout could not be paid: {error}")
         return None, keep_baseline(f"The budget ended before the decision: {error}.")
     outcome = context.trail.outcomes["decide"]
-    if looks >= WARN_AT_LOOKS:
-        notes.append(
-            f"this holdout has been looked at {looks} times; fresh cases would be a fairer test"
-        )
+    if look.status == "warn":
+        notes.append(look.sentence)
     pair = PairedReport(
         baseline=outcome.reports[context.baseline.id],
         candidate=outcome.reports[finalist.id],
         reruns=outcome.reruns,
-        looks=looks,
+        looks=look.looks,
     )
     verdict = build_gate().judge(pair, holdout, task.gates)
     await session.store.append_journal(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from promptyard.config import ProjectConfig
-from promptyard.errors import ConfigError, Conflict, NotFound
+from promptyard.errors import ConfigError, Conflict, EvalSetError, NotFound
 from promptyard.line.task import Task
 from promptyard.line.wiring import (
     build_caller,
@@ -28,6 +28,7 @@ from promptyard.records.messages import CallRole, Usage
 from promptyard.records.runs import Run, RunHeader
 from promptyard.runner.execute import Executor
 from promptyard.runner.ledger import Ledger
+from promptyard.stats.looks import LookRuling, rule_on_look
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Session:
     ledger: Ledger
     models: Mapping[CallRole, Model]
     project: ProjectConfig
+    force_look: bool = False
 
     def executor(self, task: Task) -> Executor:
         """Make the executor that runs this task's programs within the budget."""
@@ -61,13 +63,40 @@ class Session:
         await self.store.append_journal(self.header.id, "searched", {"task_calls": n_calls})
         return n_calls
 
-    async def count_look(self, holdout: Sequence[Case], *program_ids: str) -> int:
+    async def count_look(self, holdout: Sequence[Case], *program_ids: str) -> LookRuling:
         """Count a look of programs at a set of holdout cases, before it is opened.
 
-        Returns how many different looks this set has had, whatever the version or seed.
+        Looks are counted per set of cases, whatever the version or seed. Raises EvalSetError where
+        the set is worn out and the look not forced; it then counts as none.
         """
-        cases = "\n".join(sorted(case.id for case in holdout))
-        return await self.store.count_look(content_hash(cases), content_hash(list(program_ids)))
+        key, pair = _holdout_key(holdout), content_hash(list(program_ids))
+        seen = await self.store.looks(key)
+        new = pair not in seen
+        ruling = rule_on_look(len(seen) + new, new=new, force=self.force_look)
+        if ruling.status == "refuse":
+            raise EvalSetError(ruling.sentence)
+        await self.store.count_look(key, pair)
+        return ruling
+
+    async def refuse_worn_out(self, holdout: Sequence[Case], baseline_id: str) -> None:
+        """Refuse a search whose finalist could not be shown to the holdout, before it costs a call.
+
+        Where an earlier search began with the same baseline, its finalist may be found again,
+        which is no new look: then the decision rules. Raises EvalSetError.
+        """
+        seen = await self.store.looks(_holdout_key(holdout))
+        ruling = rule_on_look(len(seen) + 1, force=self.force_look)
+        if ruling.status == "refuse" and not await self._has_searched_from(baseline_id):
+            raise EvalSetError(ruling.sentence)
+
+    async def _has_searched_from(self, baseline_id: str) -> bool:
+        for row in await self.store.runs(self.header.task, limit=1_000):
+            run_id = str(row["id"])
+            if (await self.store.run_header(run_id)).baseline_id == baseline_id and any(
+                entry["kind"] == "searched" for entry in await self.store.journal(run_id)
+            ):
+                return True
+        return False
 
     async def finish(self, run: Run) -> None:
         """Store the result; the run is then finished."""
@@ -83,13 +112,14 @@ async def open_session(
     seed: int | None = None,
     resume: str | bool = False,
     kind: str = "optimize",
+    force: bool = False,
 ) -> AsyncGenerator[Session]:
     """Open store and models and start a run, or take one up again.
 
     `resume` is a run id, or True for the task's last unfinished run. A resumed run repeats with
     the budget, seed and settings it was started with (a budget given now replaces the old one);
-    when the task has changed since, ConfigError says in what. On the way out an unfinished run is
-    marked as interrupted, and everything is closed.
+    when the task has changed since, ConfigError says in what. With `force` a worn-out holdout is
+    looked at. On the way out an unfinished run is marked as interrupted, and everything is closed.
     """
     project = project_config(task.folder)
     models = build_models(task.models, project)
@@ -106,7 +136,8 @@ async def open_session(
             await opened.start_run(header)
         await opened.append_journal(header.id, "session", {"process": os.getpid(), "host": _host()})
         past = await opened.attempts(header.id)
-        session = Session(header, opened, Ledger(header.budget, past=past), models, project)
+        ledger = Ledger(header.budget, past=past)
+        session = Session(header, opened, ledger, models, project, force_look=force)
         await opened.set_run_status(header.id, "running")
         yield session
         finished = True
@@ -222,6 +253,10 @@ async def _refuse_live(store: Store, run_id: str) -> None:
     raise Conflict(
         f"run {run_id} is still running (process {last['process']}); wait for it or stop it first"
     )
+
+
+def _holdout_key(holdout: Sequence[Case]) -> str:
+    return content_hash("\n".join(sorted(case.id for case in holdout)))
 
 
 def _host() -> str:

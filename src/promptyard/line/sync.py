@@ -39,6 +39,7 @@ def optimize(
     seed: int | None = None,
     store: str | Store | None = None,
     resume: str | bool = False,
+    force: bool = False,
     on_progress: ProgressSink | None = None,
 ) -> Run:
     """Run the line and return the Run; see `promptyard.aio.optimize` for everything else."""
@@ -50,6 +51,7 @@ def optimize(
             seed=seed,
             store=store,
             resume=resume,
+            force=force,
             on_progress=on_progress,
         )
     )
@@ -62,6 +64,7 @@ def evaluate(
     program: Program | None = None,
     budget: Budget | None = None,
     store: str | Store | None = None,
+    force: bool = False,
     on_progress: ProgressSink | None = None,
 ) -> Report:
     """Measure a program on one split and return the Report; see `promptyard.aio.evaluate`."""
@@ -72,6 +75,7 @@ def evaluate(
             program=program,
             budget=budget,
             store=store,
+            force=force,
             on_progress=on_progress,
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -89,6 +89,16 @@ def list_journal(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     )
     rows = connection.execute(query).mappings()
     return [{**row, "payload": json.loads(row["payload"])} for row in rows]
+
+
+def list_looks(connection: Connection, holdout_key: str) -> Sequence[str]:
+    """List the pairs that have looked at a set of holdout cases, oldest first."""
+    found = (
+        select(looks.c.pair_key)
+        .where(looks.c.holdout_key == holdout_key)
+        .order_by(looks.c.looked_at, looks.c.pair_key)
+    )
+    return connection.execute(found).scalars().all()
 
 
 def insert_look(connection: Connection, holdout_key: str, pair_key: str, at: str) -> int:

@@ -228,6 +228,10 @@ class SqlStore:
             lambda connection: certificates.list_certificates(connection, prompt_hash)
         )
 
+    async def looks(self, holdout_key: str) -> Sequence[str]:
+        """Keys of the pairs that have looked at a set of holdout cases, oldest first."""
+        return await self._read(lambda connection: runs.list_looks(connection, holdout_key))
+
     async def count_look(self, holdout_key: str, pair_key: str) -> int:
         """Count a look at a set of holdout cases; the same pair again is no new look.
 

@@ -114,6 +114,8 @@ class RunContract(StoreSuite):
             assert await store.count_look("holdout-1", "pair-2") == 2
             assert await store.count_look("holdout-1", "pair-1") == 2
             assert await store.count_look("holdout-2", "pair-1") == 1
+            assert sorted(await store.looks("holdout-1")) == ["pair-1", "pair-2"]
+            assert list(await store.looks("holdout-9")) == []
             pairs = [f"pair-{number // 2}" for number in range(8)]
             counts = await asyncio.gather(*(store.count_look("holdout-3", p) for p in pairs))
             assert sorted(set(counts)) == [1, 2, 3, 4]
