@@ -34,8 +34,7 @@ def sign_flip_p_value(totals: Sequence[float], *, seed: int, n_resamples: int) -
         return sum(abs(value) >= observed for value in sums) / len(sums)
     if len(moved) > _NORMAL_FROM:
         return 2.0 * _normal_tail(max(0.0, observed) / math.sqrt(math.fsum(t * t for t in moved)))
-    # One random byte chooses the signs of eight totals at once: a look-up, not eight flips.
-    tables = [_signed_sums(_padded(moved[i : i + 8])) for i in range(0, len(moved), 8)]
+    tables = sign_tables(moved)
     rng = random.Random(f"sign-flip:{seed}")
     n_tables = len(tables)
     n_extreme = sum(
@@ -43,6 +42,15 @@ def sign_flip_p_value(totals: Sequence[float], *, seed: int, n_resamples: int) -
         for _ in range(n_resamples)
     )
     return (1 + n_extreme) / (1 + n_resamples)
+
+
+def sign_tables(totals: Sequence[float]) -> list[list[float]]:
+    """Return, for each eight totals, their 256 sums with each combination of signs.
+
+    One random byte then chooses the signs of eight totals at once: a look-up, not eight flips.
+    """
+    padded = [*totals, *[0.0] * (-len(totals) % 8)]
+    return [_signed_sums(padded[i : i + 8]) for i in range(0, len(padded), 8)]
 
 
 def bootstrap_interval(
@@ -90,10 +98,6 @@ def _signed_sums(totals: Sequence[float]) -> list[float]:
     for total in totals:
         sums = [value + total for value in sums] + [value - total for value in sums]
     return sums
-
-
-def _padded(totals: Sequence[float]) -> list[float]:
-    return [*totals, *[0.0] * (8 - len(totals))]
 
 
 def _normal_interval(
