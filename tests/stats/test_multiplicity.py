@@ -5,6 +5,7 @@ import math
 import random
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +39,7 @@ def test_few_cases_are_flipped_in_every_way_for_all_candidates_at_once(
     scale[scale == 0.0] = 1.0
     observed = np.abs(differences.sum(axis=1)) / scale
     flips = np.array(list(itertools.product([1.0, -1.0], repeat=6)))
-    flipped = np.abs(flips @ differences.T) / scale
+    flipped: npt.NDArray[np.float64] = np.abs(flips @ differences.T) / scale
     found = max_t_test(baseline, candidates)
     order = sorted(range(len(candidates)), key=lambda index: -float(observed[index]))
     least = 0.0
