@@ -30,6 +30,13 @@ def draw(rng: np.random.Generator, n: int, rates: list[float]) -> list[list[floa
     ]
 
 
+def test_candidates_that_tie_share_the_larger_adjusted_p_value() -> None:
+    first, second = [0, 0, 0, 0.25, 0.25, 0.5], [0, 0, 0.25, 0, 0.25, 0.5]
+    found = max_t_test([0.0] * 6, [first, second])
+    assert found[0].statistic == pytest.approx(found[1].statistic)
+    assert [item.adjusted_p_value for item in found] == [0.375, 0.375]
+
+
 @given(baseline=SCORES, candidates=st.lists(SCORES, min_size=1, max_size=3))
 def test_few_cases_are_flipped_in_every_way_for_all_candidates_at_once(
     baseline: list[float], candidates: list[list[float]]

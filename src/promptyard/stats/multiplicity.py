@@ -88,7 +88,7 @@ def max_t_test(
         own[index] = _share(flipped, bar, exact=exact)
         joint[index] = _share(highest, bar, exact=exact)
     least = 0.0
-    for index in sorted(own, key=observed.__getitem__, reverse=True):
+    for index in reversed(own):  # ties in the very order of the steps
         joint[index] = least = max(least, joint[index])
     return tuple(
         CandidateTest(
