@@ -147,6 +147,7 @@ class Summary(Record):
     n_cases: int
     p50: float | None = None
     p95: float | None = None
+    p99: float | None = None
 
 
 class JudgeSummary(Record):

@@ -14,7 +14,6 @@ from promptyard.records.cases import Case
 from promptyard.records.scores import (
     Interval,
     Report,
-    Trial,
     breaks_critical,
     relative_weights,
 )
@@ -25,7 +24,7 @@ from promptyard.records.verdicts import (
     Verdict,
     VerdictStatus,
 )
-from promptyard.runner.summarize import dimension_values
+from promptyard.runner.summarize import case_values
 from promptyard.stats.intervals import mean_interval
 from promptyard.stats.paired import compare_paired, noninferiority_lower_bound
 
@@ -66,16 +65,18 @@ def _values(
 ) -> tuple[list[float], list[float], list[str]]:
     """Collect the paired values of a dimension on the cases that both programs have it on.
 
+    Replicates are averaged first.
     Where cases have weights, values are multiplied by them (scaled to a mean of 1): every mean and
     test is then of the weighted quantity that the reports show.
     """
-    before, after = pair.baseline.by_case(), pair.candidate.by_case()
+    before = case_values(pair.baseline, dimension)
+    after = case_values(pair.candidate, dimension)
     first: list[float] = []
     second: list[float] = []
     clusters: list[str] = []
     both: list[Case] = []
     for case in cases:
-        one, two = _value(before.get(case.id), dimension), _value(after.get(case.id), dimension)
+        one, two = before.get(case.id), after.get(case.id)
         if one is not None and two is not None:
             first.append(one)
             second.append(two)
@@ -90,20 +91,6 @@ def _values(
 
 def _within_one(first: Sequence[float], second: Sequence[float]) -> bool:
     return max(*first, *second) <= 1.0
-
-
-def _value(trial: Trial | None, dimension: str) -> float | None:
-    if trial is None or trial.status != "scored":
-        return None
-    if dimension == "score":
-        return trial.score
-    if dimension == "latency_s":
-        return trial.latency_s
-    if dimension == "tokens":
-        return float(trial.total_tokens)
-    if dimension == "cost_usd":
-        return trial.cost_usd
-    return dimension_values(trial).get(dimension)
 
 
 def _has(report: Report, dimension: str) -> bool:

@@ -28,7 +28,10 @@ def summarize(
     graded: Sequence[GradedCase],
     suite: Mapping[str, Json],
 ) -> Report:
-    """Fold graded cases of one program into a report. Errors never enter a mean."""
+    """Fold graded cases of one program into a report. Errors never enter a mean.
+
+    Replicates of a case are averaged first, so that every interval and count is over cases.
+    """
     trials = tuple(item.trial for item in graded)
     scored = [item for item in graded if item.trial.status == "scored"]
     values = {"score": [(item, item.trial.score) for item in scored]}
@@ -41,11 +44,15 @@ def summarize(
     ]
     answered = [item for item in graded if item.trial.visits]
     if answered:
-        summaries.append(_quantity("latency_s", [item.trial.latency_s for item in answered]))
-        summaries.append(_quantity("tokens", [item.trial.total_tokens for item in answered]))
+        n_cases = len({item.case.id for item in answered})
+        latencies_s = [item.trial.latency_s for item in answered]
+        summaries.append(_quantity("latency_s", latencies_s, n_cases))
+        tokens = [item.trial.total_tokens for item in answered]
+        summaries.append(_quantity("tokens", tokens, n_cases))
         costs = [item.trial.cost_usd for item in answered]
         if all(cost is not None for cost in costs):
-            summaries.append(_quantity("cost_usd", [cost or 0.0 for cost in costs]))
+            known = [cost or 0.0 for cost in costs]
+            summaries.append(_quantity("cost_usd", known, n_cases))
     score = next((item.mean for item in summaries if item.name == "score" and item.n_cases), None)
     n_scored = len(scored)
     return Report(
@@ -70,6 +77,34 @@ def dimension_values(trial: Trial) -> dict[str, float]:
     for score in trial.scores:
         values[score.dimension] = min(values.get(score.dimension, 1.0), score.value)
     return values
+
+
+def case_values(report: Report, dimension: str) -> dict[str, float]:
+    """Return the value of every case in one dimension, the mean of its scored replicates.
+
+    `dimension` is `score`, a check dimension, `latency_s`, `tokens` or `cost_usd`. Cases without a
+    value are left out.
+    """
+    values: dict[str, list[float]] = {}
+    for trial in report.trials:
+        value = _trial_value(trial, dimension)
+        if value is not None:
+            values.setdefault(trial.case_id, []).append(value)
+    return {case_id: sum(found) / len(found) for case_id, found in values.items()}
+
+
+def _trial_value(trial: Trial, dimension: str) -> float | None:
+    if trial.status != "scored":
+        return None
+    if dimension == "score":
+        return trial.score
+    if dimension == "latency_s":
+        return trial.latency_s
+    if dimension == "tokens":
+        return float(trial.total_tokens)
+    if dimension == "cost_usd":
+        return trial.cost_usd
+    return dimension_values(trial).get(dimension)
 
 
 def _check_summaries(graded: Sequence[GradedCase]) -> tuple[CheckSummary, ...]:
@@ -102,7 +137,7 @@ def _check_summary(
         severity="soft" if first is None else first.severity,
         mean=mean,
         interval=interval,
-        n_cases=len(rows),
+        n_cases=len({case.id for case, _ in rows}),
         n_errors=missed.get("error", 0),
         n_skipped=missed.get("skip", 0),
         judge=_judge_summary([score for _, scores in rows for score in scores]),
@@ -126,24 +161,30 @@ def _summary(name: str, rows: Sequence[tuple[GradedCase, float]]) -> Summary:
     if not rows:
         return Summary(name=name, mean=0.0, n_cases=0)
     mean, interval = _mean([(item.case, value) for item, value in rows])
-    return Summary(name=name, mean=mean, interval=interval, n_cases=len(rows))
+    n_cases = len({item.case.id for item, _ in rows})
+    return Summary(name=name, mean=mean, interval=interval, n_cases=n_cases)
 
 
 def _mean(rows: Sequence[tuple[Case, float]]) -> tuple[float, Interval | None]:
-    weights = relative_weights([case for case, _ in rows])
-    clusters = [case.cluster or case.id for case, _ in rows]
-    values = [value for _, value in rows]
+    cases = {case.id: case for case, _ in rows}
+    replicates: dict[str, list[float]] = {}
+    for case, value in rows:
+        replicates.setdefault(case.id, []).append(value)
+    weights = relative_weights(list(cases.values()))
+    clusters = [case.cluster or case.id for case in cases.values()]
+    values = [sum(found) / len(found) for found in replicates.values()]
     if weights is not None:
         values = [value * weight for value, weight in zip(values, weights, strict=True)]
     interval = mean_interval(values, clusters=clusters, bounded=weights is None)
     return sum(values) / len(values), interval
 
 
-def _quantity(name: str, values: Sequence[float]) -> Summary:
+def _quantity(name: str, values: Sequence[float], n_cases: int) -> Summary:
     return Summary(
         name=name,
         mean=sum(values) / len(values),
-        n_cases=len(values),
+        n_cases=n_cases,
         p50=percentile(values, 0.5),
         p95=percentile(values, 0.95),
+        p99=percentile(values, 0.99),
     )
