@@ -1,82 +1,129 @@
-"""`promptyard eval`: measure a prompt on one split."""
+"""`promptyard eval`: measure a prompt on one split, alone or beside another."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptyard.cli.draw import console, print_json, progress_sink, table
-from promptyard.cli.optimize import task_folder
-from promptyard.cli.options import AsJson, BaseUrl, Force, Model, StoreUrl, TaskPath
+from promptyard.cli.draw import console, print_json, progress_sink
+from promptyard.cli.optimize import GATE_EXITS, INTERRUPTED, default_report_path, task_folder
+from promptyard.cli.options import AsJson, BaseUrl, Force, JudgeModel, Model, StoreUrl, TaskPath
 
 if TYPE_CHECKING:
-    from promptyard.records.scores import Report
+    from promptyard.line.task import Task
+    from promptyard.records.evaluations import Evaluation
+    from promptyard.reports.evaluation import EvaluationView
 
 
-def command(
+def command(  # noqa: PLR0917  (typer reads options from parameters)
     task: TaskPath = Path(),
     split: Annotated[str, typer.Option(help="train, dev or holdout.")] = "dev",
+    repeat: Annotated[
+        int, typer.Option(min=1, help="Replicates of each case; their mean counts.")
+    ] = 1,
+    filter_failing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Only the cases that failed in that eval (its id, or `last`)."
+        ),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|VERSION",
+            help="Compare with an eval (its id, or `last`) or a registered version (number, "
+            "pointer, `latest`) on the same cases.",
+        ),
+    ] = None,
+    aa: Annotated[
+        bool, typer.Option("--aa", help="Compare the prompt with itself, run a second time.")
+    ] = False,
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate",
+            help="Exit 0 pass, 1 fail, 3 inconclusive; compares with production by default.",
+        ),
+    ] = False,
     task_calls: Annotated[int | None, typer.Option(min=0, help="Most task calls.")] = None,
+    judge_calls: Annotated[int | None, typer.Option(min=0, help="Most judge calls.")] = None,
     model: Model = None,
+    judge_model: JudgeModel = None,
     base_url: BaseUrl = None,
     store: StoreUrl = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write the HTML report.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the task's prompt on one split.
 
-    Score with interval and coverage, every dimension, failure buckets.
+    Score with interval and coverage, every dimension and check, slices, failure buckets, and what
+    changed against another run or version.
     """
-    from promptyard.line.query import failure_buckets
-    from promptyard.line.sync import evaluate
+    from promptyard.errors import ConfigError
+    from promptyard.line.evaluation import EvaluationPlan
+    from promptyard.line.sync import run_evaluation
     from promptyard.line.task import Models, load_task
     from promptyard.line.wiring import store_address
     from promptyard.records.budget import Budget
-    from promptyard.reports.plain import report_summary
 
-    loaded = load_task(task, models=Models(task=model, base_url=base_url))
+    if aa and compare is not None:
+        raise ConfigError("--aa compares the prompt with itself; leave --compare out")
+    loaded = load_task(task, models=Models(task=model, judge=judge_model, base_url=base_url))
     url = store_address(store, task_folder(task))
-    budget = Budget(task_calls=task_calls) if task_calls is not None else None
-    with progress_sink(quiet=as_json) as sink:
-        report = evaluate(
-            loaded, split=split, budget=budget, store=url, force=force, on_progress=sink
-        )
-    buckets = failure_buckets(loaded, report)
+    limited = task_calls is not None or judge_calls is not None
+    budget = Budget(task_calls=task_calls, judge_calls=judge_calls) if limited else None
+    plan = EvaluationPlan(
+        split=split,
+        n_repeats=repeat,
+        only_failing_of=filter_failing,
+        compare=compare,
+        itself=aa,
+        against_production=gate and compare is None and not aa,
+    )
+    try:
+        with progress_sink(quiet=as_json) as sink:
+            evaluation = run_evaluation(
+                loaded, plan, budget=budget, store=url, force=force, on_progress=sink
+            )
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what was answered is stored; run the command again\n")
+        raise typer.Exit(INTERRUPTED) from None
+    view = view_of(loaded, evaluation)
+    path = write_page(view, report or default_report_path(url, evaluation.run_id))
     if as_json:
-        print_json(report_summary(report, buckets=buckets))
-        return
-    draw_report(report)
-    if buckets:
-        rows = [(bucket.name, str(len(bucket.primary_ids))) for bucket in buckets[:12]]
-        console().print(table("Failure buckets", ("bucket", "cases"), rows, right=(1,)))
+        from promptyard.reports.evaluation import evaluation_data
+
+        print_json(evaluation_data(view) | {"report_path": str(path)})
+    else:
+        from promptyard.cli.evaluation import draw_evaluation
+
+        draw_evaluation(console(), view, report_path=str(path))
+    if gate and evaluation.verdict is not None:
+        raise typer.Exit(GATE_EXITS[evaluation.verdict.status])
 
 
-def draw_report(report: Report) -> None:
-    """Draw score, coverage, dimensions and failures of a report."""
-    from promptyard.reports.figures import amount, percent
+def view_of(task: Task, evaluation: Evaluation) -> EvaluationView:
+    """Gather what is shown of an evaluation of a task."""
+    from promptyard.line.query import failure_buckets
+    from promptyard.reports.evaluation import evaluation_view
 
-    out = console()
-    rows: list[tuple[str, str, str, str]] = []
-    for item in report.summaries:
-        mean = amount(item.name, item.mean)
-        spread = ""
-        if item.interval is not None:
-            spread = f"{percent(item.interval.low)} to {percent(item.interval.high)}"
-        elif item.p50 is not None:
-            p50, p95 = amount(item.name, item.p50), amount(item.name, item.p95)
-            spread = f"p50 {p50}, p95 {p95}"
-        rows.append((item.name, mean, spread, f"{item.n_cases:,}"))
-    title = f"{report.split}: {len(report.trials):,} cases, coverage {percent(report.coverage)}"
-    columns = ("dimension", "mean", "95 % interval, or spread", "cases")
-    out.print(table(title, columns, rows, right=(1, 2, 3)))
-    failures: dict[str, int] = {}
-    for trial in report.trials:
-        if trial.failure is not None:
-            failures[trial.failure.kind] = failures.get(trial.failure.kind, 0) + 1
-    if failures:
-        said = ", ".join(f"{n} × {kind}" for kind, n in sorted(failures.items()))
-        out.print(f"Not scored (counted, never zero): {said}", markup=False)
-    if "macro_f1" in report.suite:
-        out.print(f"macro-F1 {percent(report.suite['macro_f1'])}", markup=False)
+    buckets, confusions = failure_buckets(task, evaluation.report)
+    return evaluation_view(
+        evaluation,
+        task.eval_set.cases,
+        buckets=buckets,
+        confusions=confusions,
+        pass_at=task.pass_at,
+    )
+
+
+def write_page(view: EvaluationView, path: Path) -> Path:
+    """Write the HTML report and return its absolute path. Raises ConfigError when it cannot."""
+    from promptyard.cli.optimize import write_html
+    from promptyard.reports.evaluation_html import evaluation_html
+
+    return write_html(evaluation_html(view), path, view.evaluation.run_id)

@@ -24,6 +24,10 @@ Model: TypeAlias = Annotated[
 OptimizerModel: TypeAlias = Annotated[
     str | None, typer.Option("--optimizer-model", help="Model that proposes edits.")
 ]
+JudgeModel: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--judge-model", help="Model that grades (provider/model), where a check asks."),
+]
 BaseUrl: TypeAlias = Annotated[
     str | None, typer.Option("--base-url", help="Address of an OpenAI-compatible server.")
 ]

@@ -47,9 +47,16 @@ def draw_run(out: Console, run: Run, *, report_path: str | None, next_steps: lis
 
 def _draw_dimensions(out: Console, run: Run) -> None:
     comparisons = run.verdict.comparisons
-    if not comparisons:
-        return
-    n_cases = comparisons[0].n_cases
+    if comparisons:
+        n_cases = comparisons[0].n_cases
+        title = f"On the sealed holdout ({n_cases} cases, the same for both)"
+        draw_comparisons(out, comparisons, title=title, names=("baseline", "finalist"))
+
+
+def draw_comparisons(
+    out: Console, comparisons: Sequence[Comparison], *, title: str, names: tuple[str, str]
+) -> None:
+    """Draw every dimension of a verdict: both means, the change with its interval, the finding."""
     rows = [
         (
             item.dimension,
@@ -61,15 +68,8 @@ def _draw_dimensions(out: Console, run: Run) -> None:
         )
         for item in comparisons
     ]
-    columns = ("dimension", "baseline", "finalist", "change", "95 % interval", "finding")
-    out.print(
-        table(
-            f"On the sealed holdout ({n_cases} cases, the same for both)",
-            columns,
-            rows,
-            right=(1, 2, 3, 4),
-        )
-    )
+    columns = ("dimension", *names, "change", "95 % interval", "finding")
+    out.print(table(title, columns, rows, right=(1, 2, 3, 4)))
 
 
 def _said(item: Comparison) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from promptyard.errors import EvalSetError
 from promptyard.line.build import build
-from promptyard.line.context import require_answers
+from promptyard.line.evaluation import EvaluationPlan, run_evaluation
 from promptyard.line.session import open_session
 from promptyard.line.task import Task
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
-from promptyard.records.cases import SPLITS, SplitName
+from promptyard.records.cases import SplitName
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress, Run
-from promptyard.records.scores import Report, Trial
+from promptyard.records.scores import Report
 
 
 async def optimize(
@@ -47,6 +46,7 @@ async def evaluate(
     task: Task,
     *,
     split: SplitName | str = "dev",
+    repeat: int = 1,
     program: Program | None = None,
     budget: Budget | None = None,
     store: str | Store | None = None,
@@ -55,36 +55,15 @@ async def evaluate(
 ) -> Report:
     """Measure a program (default: the task's own) on one split.
 
-    Costs one task call a case and step, unless stored. Errors are counted, never scored.
-    Raises EvalSetError for an unknown split and for a holdout that is worn out (20 looks) unless
+    Costs one task call a case, step and replicate (`repeat`, 1 or more) and what judges cost;
+    nothing that is stored is asked again. Errors are counted, never scored. Raises EvalSetError for an unknown split and for a holdout that is worn out (20 looks) unless
     `force`, BudgetExceeded when the budget does not suffice.
     """
-    if split not in SPLITS:
-        raise EvalSetError(f"there is no split '{split}'; use one of: {', '.join(SPLITS)}")
-    name: SplitName = split
-    chosen = program or task.program
-    cases = task.eval_set.split(name)
-    async with open_session(
-        task, store=store, budget=budget, kind=f"eval {name}", force=force
-    ) as session:
-        done = 0
-        sink = on_progress or _silent
-
-        def count(trial: Trial) -> None:
-            nonlocal done
-            del trial
-            done += 1
-            spent, left = session.ledger.spent, session.ledger.task_calls_left
-            sink(Progress(phase=name, done=done, total=len(cases), spent=spent, calls_left=left))
-
-        await session.store.save_eval_set(task.eval_set)
-        if name == "holdout":
-            await session.count_look(cases, chosen.id)
-        report = await session.executor(task).run(chosen, cases, name, on_trial=count)
-        require_answers(report)
-        await session.store.save_report(session.header.id, "eval", report)
-        await session.store.set_run_status(session.header.id, "finished")
-        return report
+    plan = EvaluationPlan(split=split, n_repeats=repeat, program=program)
+    evaluation = await run_evaluation(
+        task, plan, budget=budget, store=store, force=force, on_progress=on_progress or _silent
+    )
+    return evaluation.report
 
 
 def _with_strategy(task: Task, strategy: str) -> Task:

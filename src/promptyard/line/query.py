@@ -12,12 +12,13 @@ from promptyard.line.task import Task
 from promptyard.line.wiring import build_store, store_address
 from promptyard.protocols import Store
 from promptyard.records.base import Record
-from promptyard.records.evidence import Bucket
+from promptyard.records.evidence import Bucket, ConfusionPair
 from promptyard.records.runs import Run
 from promptyard.records.scores import GradedCase, Report
 from promptyard.records.versions import Move, Pointer, PromptVersion
 from promptyard.registry.versions import diff_programs, resolve_version
 from promptyard.signals.buckets import bucket_failures
+from promptyard.signals.evidence import confusions
 
 
 class PromptLog(Record):
@@ -115,11 +116,17 @@ async def diff_versions(
         return first, second, text
 
 
-def failure_buckets(task: Task, report: Report) -> tuple[Bucket, ...]:
-    """Group the failures of a report on the task's own cases."""
+def failure_buckets(
+    task: Task, report: Report
+) -> tuple[tuple[Bucket, ...], tuple[ConfusionPair, ...]]:
+    """Group the failures of a report on the task's own cases; and which labels were confused.
+
+    Of a repeated case the first replicate counts.
+    """
     cases = {case.id: case for case in task.eval_set.cases}
-    graded = [GradedCase(case=cases[trial.case_id], trial=trial) for trial in report.trials]
-    return bucket_failures(graded, task.program)
+    trials = report.by_case().values()
+    graded = [GradedCase(case=cases[trial.case_id], trial=trial) for trial in trials]
+    return bucket_failures(graded, task.program), confusions(graded)
 
 
 async def require_prompt(store: Store, name: str) -> None:

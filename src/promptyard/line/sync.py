@@ -7,10 +7,12 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from promptyard.errors import PromptyardError
-from promptyard.line import api
+from promptyard.line import api, evaluation
+from promptyard.line.evaluation import EvaluationPlan
 from promptyard.line.task import Task
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
+from promptyard.records.evaluations import Evaluation
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Run
 from promptyard.records.scores import Report
@@ -61,6 +63,7 @@ def evaluate(
     task: Task,
     *,
     split: str = "dev",
+    repeat: int = 1,
     program: Program | None = None,
     budget: Budget | None = None,
     store: str | Store | None = None,
@@ -72,10 +75,28 @@ def evaluate(
         api.evaluate(
             task,
             split=split,
+            repeat=repeat,
             program=program,
             budget=budget,
             store=store,
             force=force,
             on_progress=on_progress,
+        )
+    )
+
+
+def run_evaluation(
+    task: Task,
+    plan: EvaluationPlan,
+    *,
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    force: bool = False,
+    on_progress: ProgressSink,
+) -> Evaluation:
+    """Measure as planned and return the Evaluation; see `promptyard.line.evaluation`."""
+    return run_sync(
+        evaluation.run_evaluation(
+            task, plan, budget=budget, store=store, force=force, on_progress=on_progress
         )
     )

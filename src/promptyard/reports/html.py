@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptyard.records.runs import Run
 from promptyard.reports.account_view import facts, spending
@@ -11,6 +10,7 @@ from promptyard.reports.aggregate import bucket_table, label_table, pair_table, 
 from promptyard.reports.diff import prompt_diff
 from promptyard.reports.figures import moment, percent
 from promptyard.reports.funnel_view import naive_view, stage_views
+from promptyard.reports.page_template import page_template
 from promptyard.reports.trajectory import trajectory
 from promptyard.reports.verdict_view import (
     banner,
@@ -18,10 +18,7 @@ from promptyard.reports.verdict_view import (
     interval_level,
     key_figures,
 )
-from promptyard.reports.visible import one_line, visible
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from promptyard.reports.visible import one_line
 
 EMBEDDED_MODEL = "embedded/lexical"
 HYPOTHESIS_CHARS = 320
@@ -39,7 +36,7 @@ def run_html(run: Run) -> str:
     comparisons = run.verdict.comparisons
     before, after = run.buckets_before, run.buckets_after
     rejections = rejection_table(run.rejections)
-    return _template().render(
+    return page_template("run.html").render(
         run=run,
         banner=banner(run),
         embedded=run.header.task_model.startswith(EMBEDDED_MODEL),
@@ -78,23 +75,3 @@ def _hypothesis(run: Run) -> str:
     finalist = run.finalist.id
     whole = next((e.hypothesis for e in run.history if e.candidate_id == finalist), "")
     return one_line(whole, HYPOTHESIS_CHARS)
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("promptyard.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    return environment.get_template("run.html")
-
-
-def _shown(value: Any) -> Any:
-    """Write out the hidden characters of every text that the page is filled with."""
-    return visible(value) if type(value) is str else value

@@ -71,13 +71,13 @@ def run_summary(
         "n_rejected": len(run.rejections),
         "rejections": [row.model_dump(mode="json") for row in rejection_table(run.rejections)],
         "stages": [stage.model_dump(mode="json") for stage in run.stages],
-        "dimensions": [_dimension(item) for item in run.verdict.comparisons],
+        "dimensions": [comparison_data(item) for item in run.verdict.comparisons],
         "buckets_before": _buckets(run.buckets_before),
         "buckets_after": _buckets(run.buckets_after),
         "buckets_split": "train" if run.decision is None else "holdout",
         "notes": list(run.notes),
     }
-    return cast("dict[str, Json]", _sayable(summary))
+    return cast("dict[str, Json]", sayable(summary))
 
 
 def known_usd(spent: Spent) -> float | None:
@@ -108,10 +108,11 @@ def report_summary(report: Report, *, buckets: Sequence[Bucket] = ()) -> dict[st
         "suite": dict(report.suite),
         "buckets": _buckets(buckets),
     }
-    return cast("dict[str, Json]", _sayable(summary))
+    return cast("dict[str, Json]", sayable(summary))
 
 
-def _dimension(item: Comparison) -> dict[str, Json]:
+def comparison_data(item: Comparison) -> dict[str, Json]:
+    """Write one comparison of a verdict as JSON data."""
     interval = item.interval
     return {
         "dimension": item.dimension,
@@ -146,6 +147,7 @@ def _mean(item: Summary) -> dict[str, Json]:
         "n_cases": item.n_cases,
         "p50": item.p50,
         "p95": item.p95,
+        "p99": item.p99,
     }
 
 
@@ -153,7 +155,7 @@ def _interval(interval: Interval | None) -> dict[str, Json] | None:
     return None if interval is None else interval.model_dump(mode="json")
 
 
-def _sayable(value: Json) -> Json:
+def sayable(value: Json) -> Json:
     """Replace what JSON or UTF-8 cannot say: NaN, infinities (None), lone surrogates (U+FFFD)."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -161,7 +163,7 @@ def _sayable(value: Json) -> Json:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
         items = cast("Mapping[str, Json]", value).items()
-        return {_sayable(str(key)): _sayable(item) for key, item in items}
+        return {sayable(str(key)): sayable(item) for key, item in items}
     if isinstance(value, list | tuple):
-        return [_sayable(item) for item in cast("Sequence[Json]", value)]
+        return [sayable(item) for item in cast("Sequence[Json]", value)]
     return value

@@ -1,0 +1,314 @@
+"""Measures one program on one split: repeated, filtered, against a baseline, against itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptyard.errors import EvalSetError, NotFound
+from promptyard.line.context import require_answers
+from promptyard.line.session import Session, open_session
+from promptyard.line.task import Task
+from promptyard.line.wiring import build_gate
+from promptyard.protocols import ProgressSink, Store
+from promptyard.records.budget import Budget
+from promptyard.records.cases import SPLITS, Case, SplitName
+from promptyard.records.evaluations import Evaluation, Flip
+from promptyard.records.prompts import Program
+from promptyard.records.runs import Progress
+from promptyard.records.scores import Report, Trial
+from promptyard.records.verdicts import PairedReport, Verdict
+from promptyard.registry.versions import PRODUCTION, pointer_named, resolve_version
+from promptyard.runner.execute import Executor
+from promptyard.runner.summarize import case_values
+
+EVAL = "eval"
+"""The purpose under which the report of an `eval` is stored."""
+
+AGAIN = 1000
+"""First replicate of the second half of an A/A run."""
+
+RUN_ID = re.compile(r"last|\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What to measure.
+
+    `n_repeats` replicates of each case. `only_failing_of` leaves only the cases that failed or had
+    no score in that run. `compare` names a run or a registered version as the baseline, `itself`
+    runs the same program twice (A/A). `against_production` compares with what the pointer
+    `production` points to. `program` is measured instead of the task's own.
+    """
+
+    split: SplitName | str = "dev"
+    n_repeats: int = 1
+    only_failing_of: str | None = None
+    compare: str | None = None
+    itself: bool = False
+    against_production: bool = False
+    program: Program | None = None
+
+
+async def run_evaluation(
+    task: Task,
+    plan: EvaluationPlan,
+    *,
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    force: bool = False,
+    on_progress: ProgressSink,
+) -> Evaluation:
+    """Measure a program and, where a baseline is named, compare on the same cases.
+
+    Costs one task call a case, step and replicate, as many again for a baseline that has to be
+    run, and what the judges cost; nothing that is stored is asked again. Errors are counted, never
+    scored. Raises EvalSetError for an unknown split or nothing to measure, NotFound for an
+    unknown run or version, BudgetExceeded when the budget does not suffice; EvalSetError, too, for
+    a holdout that is worn out (20 looks) unless `force`.
+    """
+    split = _split(plan)
+    if plan.n_repeats < 1:
+        raise EvalSetError(f"repeat is {plan.n_repeats}; every case is run at least once")
+    program = plan.program or task.program
+    kind = f"{EVAL} {split}"
+    async with open_session(task, store=store, budget=budget, kind=kind, force=force) as session:
+        notes: list[str] = []
+        await session.store.save_eval_set(task.eval_set)
+        baseline = await _baseline(task, plan, session, program, notes)
+        cases = await _cases(task, plan, session, split)
+        if split == "holdout":
+            await session.count_look(cases, program.id)
+        n_runs = 2 if isinstance(baseline, Program) else 1
+        count = _Counter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
+        executor = session.executor(task)
+
+        async def measure(measured: Program, first_replicate: int) -> Report:
+            replicates = range(first_replicate, first_replicate + plan.n_repeats)
+            return await _repeated(executor, measured, cases, split, replicates, count)
+
+        before: Report | None = None
+        if isinstance(baseline, Program):
+            before = await measure(baseline, AGAIN if plan.itself else 0)
+        elif baseline is not None:
+            before = baseline
+        report = await measure(program, 0)
+        require_answers(report)
+        await session.store.save_report(session.header.id, EVAL, report)
+        await session.store.set_run_status(session.header.id, "finished")
+        return _evaluation(task, plan, session, cases, before, report, notes)
+
+
+async def _repeated(
+    executor: Executor,
+    program: Program,
+    cases: Sequence[Case],
+    split: SplitName,
+    replicates: range,
+    count: _Counter,
+) -> Report:
+    """Run every replicate and fold all trials into one report."""
+    trials: list[Trial] = []
+    for replicate in replicates:
+        report = await executor.run(program, cases, split, replicate=replicate, on_trial=count)
+        if len(replicates) == 1:
+            return report
+        trials += report.trials
+    return executor.report(program, cases, split, trials)
+
+
+def _split(plan: EvaluationPlan) -> SplitName:
+    for name in SPLITS:
+        if name == plan.split:
+            return name
+    raise EvalSetError(f"there is no split '{plan.split}'; use one of: {', '.join(SPLITS)}")
+
+
+async def _cases(
+    task: Task, plan: EvaluationPlan, session: Session, split: SplitName
+) -> Sequence[Case]:
+    cases = task.eval_set.split(split)
+    if plan.only_failing_of is None:
+        return cases
+    run_id, report = await _stored_report(session, task, plan.only_failing_of)
+    scores = case_values(report, "score")
+    tried = {trial.case_id for trial in report.trials}
+    failing = {name for name in tried if scores.get(name, 0.0) < task.pass_at}
+    chosen = [case for case in cases if case.id in failing]
+    if not chosen:
+        raise EvalSetError(
+            f"run {run_id} left no failing case in {split} ({len(tried)} cases, "
+            f"{len(failing)} failing, split {report.split}); leave --filter-failing out"
+        )
+    return chosen
+
+
+async def _baseline(
+    task: Task, plan: EvaluationPlan, session: Session, program: Program, notes: list[str]
+) -> Program | Report | None:
+    """Find what to compare with: a program to be run, or the report of a run."""
+    if plan.itself:
+        return program
+    if plan.compare is None and not plan.against_production:
+        return None
+    if plan.compare is not None and RUN_ID.fullmatch(plan.compare):
+        run_id, report = await _stored_report(session, task, plan.compare)
+        if report.eval_set_version != task.eval_set.version:
+            notes.append(
+                f"run {run_id} was measured on eval set {report.eval_set_version}, this one on "
+                f"{task.eval_set.version}: compared on the cases that both have"
+            )
+        return report
+    reference = plan.compare or PRODUCTION
+    if plan.compare is None and await pointer_named(session.store, task.name, PRODUCTION) is None:
+        raise NotFound(
+            f"--gate needs something to compare with, and no version of '{task.name}' is in "
+            "production; add --compare RUN|VERSION or --aa"
+        )
+    if not await session.store.versions(task.name):
+        raise NotFound(
+            f"no version of '{task.name}' is registered in this store; compare with a run id, or "
+            "run `promptyard optimize` first"
+        )
+    return (await resolve_version(session.store, task.name, reference)).program
+
+
+async def _stored_report(session: Session, task: Task, reference: str) -> tuple[str, Report]:
+    """Return the report of an `eval` run: that of the id, or of the task's last one."""
+    run_id = reference
+    if reference == "last":
+        rows = await session.store.runs(task.name)
+        earlier = [row for row in rows if row["id"] != session.header.id]
+        for row in earlier:
+            if row["status"] == "finished" and await session.store.reports(str(row["id"]), EVAL):
+                run_id = str(row["id"])
+                break
+        else:
+            raise NotFound(f"task '{task.name}' has no finished eval in this store yet")
+    reports = await session.store.reports(run_id, EVAL)
+    if not reports:
+        raise NotFound(f"run {run_id} is no `eval`, so it has no report to compare with")
+    return run_id, reports[-1]
+
+
+class _Counter:
+    """Counts finished trials and tells the progress."""
+
+    def __init__(self, session: Session, on_progress: ProgressSink, phase: str, total: int) -> None:
+        self._session = session
+        self._on_progress = on_progress
+        self._phase = phase
+        self._total = total
+        self._done = 0
+        self._sum = 0.0
+        self._n_scored = 0
+
+    def __call__(self, trial: Trial) -> None:
+        self._done += 1
+        if trial.score is not None:
+            self._n_scored += 1
+            self._sum += trial.score
+        ledger = self._session.ledger
+        self._on_progress(
+            Progress(
+                phase=self._phase,
+                done=self._done,
+                total=self._total,
+                spent=ledger.spent,
+                calls_left=ledger.task_calls_left,
+                best_score=self._sum / self._n_scored if self._n_scored else None,
+            )
+        )
+
+
+def _evaluation(
+    task: Task,
+    plan: EvaluationPlan,
+    session: Session,
+    cases: Sequence[Case],
+    before: Report | None,
+    report: Report,
+    notes: list[str],
+) -> Evaluation:
+    verdict: Verdict | None = None
+    flips: tuple[Flip, ...] = ()
+    if before is not None:
+        pair = PairedReport(baseline=before, candidate=report)
+        verdict = build_gate().judge(pair, cases, task.gates)
+        flips = flips_between(before, report, task.pass_at)
+        if plan.itself:
+            verdict = same_program_verdict(verdict)
+    return Evaluation(
+        run_id=session.header.id,
+        task=task.name,
+        model=session.header.task_model,
+        judge_model=session.models["judge"].name if "judge" in session.models else "",
+        eval_set_version=task.eval_set.version,
+        n_repeats=plan.n_repeats,
+        report=report,
+        compared_with=_compared_with(plan),
+        baseline=before,
+        verdict=verdict,
+        flips=flips,
+        unstable=unstable_cases(report),
+        spent=session.ledger.spent,
+        notes=tuple(notes),
+    )
+
+
+def _compared_with(plan: EvaluationPlan) -> str:
+    if plan.itself:
+        return "itself"
+    if plan.compare is not None:
+        named = RUN_ID.fullmatch(plan.compare)
+        return f"run {plan.compare}" if named else f"version {plan.compare}"
+    return "the version in production" if plan.against_production else ""
+
+
+def flips_between(before: Report, after: Report, pass_at: float) -> tuple[Flip, ...]:
+    """Return the cases that passed in one report and failed in the other, broken ones first."""
+    first, second = case_values(before, "score"), case_values(after, "score")
+    flips = [
+        Flip(
+            case_id=case_id,
+            kind="fixed" if second[case_id] >= pass_at else "broken",
+            baseline=value,
+            candidate=second[case_id],
+        )
+        for case_id, value in first.items()
+        if case_id in second and (value >= pass_at) != (second[case_id] >= pass_at)
+    ]
+    return tuple(sorted(flips, key=lambda flip: (flip.kind, flip.case_id)))
+
+
+def unstable_cases(report: Report) -> tuple[str, ...]:
+    """Return the cases whose replicates disagree on whether they pass."""
+    seen: dict[str, set[bool]] = {}
+    for trial in report.trials:
+        if trial.status == "scored":
+            seen.setdefault(trial.case_id, set()).add(trial.passed)
+    return tuple(case_id for case_id, outcomes in seen.items() if len(outcomes) > 1)
+
+
+def same_program_verdict(verdict: Verdict) -> Verdict:
+    """Turn a comparison of a program with itself round: no difference is what it must show."""
+    primary = verdict.comparisons[0] if verdict.comparisons else None
+    if primary is None or not primary.n_cases:
+        return verdict
+    differs = primary.status in ("pass", "fail")
+    found = primary.sentence
+    return verdict.model_copy(
+        update={
+            "status": "fail" if differs else "pass",
+            "sentence": (
+                f"A/A: the same prompt differs from itself, so this measurement cannot be trusted: "
+                f"{found}."
+                if differs
+                else f"A/A: no difference between two runs of the same prompt, as it must be: "
+                f"{found}."
+            ),
+            "reasons": (found,) if differs else (),
+            "critical_regressions": (),
+        }
+    )

@@ -1,0 +1,44 @@
+"""What one `eval` found: a report, what it was compared with, and what changed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from promptyard.records.base import Record
+from promptyard.records.budget import Spent
+from promptyard.records.scores import Report
+from promptyard.records.verdicts import Verdict
+
+
+class Flip(Record):
+    """A case whose score changed against the baseline; scores are means over replicates."""
+
+    case_id: str
+    kind: Literal["fixed", "broken"]
+    baseline: float
+    candidate: float
+
+
+class Evaluation(Record):
+    """One measurement of a program, alone or beside a baseline on the same cases.
+
+    `compared_with` names the baseline for a person (`run ...`, `version 2`, `itself`); `verdict`
+    is what the gate says of the pair, on the cases that both finished. `eval_set` and
+    `eval_set_version` name exactly what was measured on; `n_repeats` is the replicates of each
+    case, and `unstable` are the cases whose replicates passed and failed.
+    """
+
+    run_id: str
+    task: str
+    model: str
+    judge_model: str = ""
+    eval_set_version: str
+    n_repeats: int = 1
+    report: Report
+    compared_with: str = ""
+    baseline: Report | None = None
+    verdict: Verdict | None = None
+    flips: tuple[Flip, ...] = ()
+    unstable: tuple[str, ...] = ()
+    spent: Spent = Spent()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,191 @@
+"""An evaluation as everything that a person asks of it; terminal, page and JSON draw the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from promptyard.records.base import Json, Record
+from promptyard.records.cases import Case
+from promptyard.records.evaluations import Evaluation
+from promptyard.records.evidence import Bucket, ConfusionPair
+from promptyard.records.scores import CheckSummary, Report, Trial
+from promptyard.reports.plain import comparison_data, report_summary, sayable
+from promptyard.reports.rates import Rates, rates
+from promptyard.reports.slices import Slice, slices
+from promptyard.runner.summarize import case_values
+from promptyard.stats.power import minimal_detectable_effect
+
+CHANGED_SHARES = (0.05, 0.10, 0.20)
+MOST_FAILING = 50
+OUTPUT_CHARS = 600
+
+
+class Detectable(Record):
+    """The smallest difference that these cases show if so large a share of them changes.
+
+    Fractions (0.05 is 5 points), two-sided at 5 %, power 80 %; None where none can be seen.
+    """
+
+    changed_share: float
+    difference: float | None
+
+
+class FailingCase(Record):
+    """A case that failed or has no score: what it asked, what was wanted, what came."""
+
+    case_id: str
+    status: str
+    score: float | None
+    input: Mapping[str, Json]
+    expected: Json
+    output: str
+    findings: tuple[tuple[str, str], ...]
+
+
+class EvaluationView(Record):
+    """All that is shown of an evaluation.
+
+    `buckets` and `confusions` are of the failing cases, `failing` holds at most 50 of the
+    `n_failing` cases that failed or have no score. `detectable` speaks of a comparison on the
+    scored cases.
+    """
+
+    evaluation: Evaluation
+    rates: Rates
+    slices: tuple[Slice, ...]
+    buckets: tuple[Bucket, ...]
+    confusions: tuple[ConfusionPair, ...]
+    detectable: tuple[Detectable, ...]
+    failing: tuple[FailingCase, ...]
+    n_failing: int
+
+    @property
+    def report(self) -> Report:
+        """The report of the program that was measured."""
+        return self.evaluation.report
+
+
+def evaluation_view(
+    evaluation: Evaluation,
+    cases: Sequence[Case],
+    *,
+    buckets: Sequence[Bucket] = (),
+    confusions: Sequence[ConfusionPair] = (),
+    pass_at: float = 1.0,
+) -> EvaluationView:
+    """Gather what is shown of an evaluation; `cases` are those that were measured."""
+    report = evaluation.report
+    values = case_values(report, "score")
+    by_case = report.by_case()
+    measured = [case for case in cases if case.id in by_case]
+    failing = [case for case in measured if values.get(case.id, -1.0) < pass_at]
+    ranked = sorted(failing, key=lambda case: values.get(case.id, -1.0))
+    n_independent = len({case.cluster or case.id for case in measured if case.id in values})
+    return EvaluationView(
+        evaluation=evaluation,
+        rates=rates(report),
+        slices=slices(measured, values, pass_at=pass_at),
+        buckets=tuple(buckets),
+        confusions=tuple(confusions),
+        detectable=_detectable(n_independent),
+        failing=tuple(
+            _failing(case, _worst(report, case.id), values) for case in ranked[:MOST_FAILING]
+        ),
+        n_failing=len(failing),
+    )
+
+
+def evaluation_data(view: EvaluationView) -> dict[str, Json]:
+    """Write an evaluation as plain JSON data, for `--json` and other programs.
+
+    Scores are fractions in [0, 1]; what was not measured is None.
+    """
+    evaluation = view.evaluation
+    found = view.rates
+    verdict = evaluation.verdict
+    data: dict[str, Json] = {
+        **report_summary(evaluation.report, buckets=view.buckets),
+        "run_id": evaluation.run_id,
+        "task": evaluation.task,
+        "task_model": evaluation.model,
+        "judge_model": evaluation.judge_model or None,
+        "n_repeats": evaluation.n_repeats,
+        "checks": [_check(item) for item in evaluation.report.checks],
+        "rates": {
+            "truncated": found.share(found.n_truncated),
+            "refused": found.share(found.n_refused),
+            "errors": found.share(found.n_errors),
+            "unscored": found.share(found.n_unscored),
+            "judge_flips": found.judge_flip_rate,
+            "n_skipped_checks": found.n_skipped,
+        },
+        "skips": dict(found.skips),
+        "slices": [item.model_dump(mode="json") | {"name": item.name} for item in view.slices],
+        "detectable": [item.model_dump(mode="json") for item in view.detectable],
+        "unstable_cases": list(evaluation.unstable),
+        "failing_cases": [item.case_id for item in view.failing],
+        "n_failing": view.n_failing,
+        "compared_with": evaluation.compared_with or None,
+        "baseline_score": evaluation.baseline.score if evaluation.baseline else None,
+        "verdict": None if verdict is None else verdict.status,
+        "sentence": None if verdict is None else verdict.sentence,
+        "comparisons": []
+        if verdict is None
+        else [comparison_data(item) for item in verdict.comparisons],
+        "flips": [item.model_dump(mode="json") for item in evaluation.flips],
+        "spent": evaluation.spent.model_dump(mode="json"),
+        "notes": list(evaluation.notes),
+    }
+    return cast("dict[str, Json]", sayable(data))
+
+
+def judge_note(check: CheckSummary) -> str:
+    """Say in a few words what is known of the judge behind a check; empty where there is none."""
+    if check.judge is None:
+        return ""
+    if check.judge.certificate is None:
+        return "uncalibrated judge"
+    return f"judge calibrated by certificate {check.judge.certificate}"
+
+
+def _check(item: CheckSummary) -> dict[str, Json]:
+    return item.model_dump(mode="json") | {
+        "calibrated": None if item.judge is None else item.judge.certificate is not None
+    }
+
+
+def _detectable(n: int) -> tuple[Detectable, ...]:
+    return tuple(
+        Detectable(
+            changed_share=share, difference=minimal_detectable_effect(n, share) if n else None
+        )
+        for share in CHANGED_SHARES
+    )
+
+
+def _worst(report: Report, case_id: str) -> Trial:
+    """Return the replicate of a case to show: one without a score first, then the lowest."""
+    trials = [trial for trial in report.trials if trial.case_id == case_id]
+    return min(trials, key=lambda trial: -1.0 if trial.score is None else trial.score)
+
+
+def _failing(case: Case, trial: Trial, values: Mapping[str, float]) -> FailingCase:
+    findings = [
+        (", ".join(score.tags) + (f" in {score.field}" if score.field else ""), score.reason)
+        for score in trial.scores
+        if score.value < 1.0
+    ]
+    findings += [(f"{gap.status}: {gap.kind}", gap.reason) for gap in trial.unmeasured]
+    if trial.failure is not None and not trial.unmeasured:
+        findings.append((f"{trial.failure.at}: {trial.failure.kind}", trial.failure.message))
+    output = trial.output
+    return FailingCase(
+        case_id=case.id,
+        status=trial.status,
+        score=values.get(case.id),
+        input=case.input,
+        expected=case.expected,
+        output=output if len(output) <= OUTPUT_CHARS else output[:OUTPUT_CHARS] + "…",
+        findings=tuple(findings),
+    )

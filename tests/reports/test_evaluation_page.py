@@ -1,0 +1,161 @@
+"""The page and the data of an evaluation: complete, escaped, the same each time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from promptyard.records.cases import Case
+from promptyard.records.evaluations import Evaluation, Flip
+from promptyard.records.messages import Completion
+from promptyard.records.scores import (
+    CheckSummary,
+    GradedCase,
+    JudgeSummary,
+    Report,
+    Score,
+    StepVisit,
+    Trial,
+)
+from promptyard.records.verdicts import Comparison, Verdict
+from promptyard.reports.evaluation import EvaluationView, evaluation_data, evaluation_view
+from promptyard.reports.evaluation_html import evaluation_html
+from promptyard.runner.summarize import summarize
+
+from .test_html import Page
+
+HOSTILE = '<script>alert(1)</script>\u202e"\x1b[31m'
+
+
+def cases(n: int = 60) -> list[Case]:
+    return [
+        Case(id=f"c{i}", input={"mail": HOSTILE}, expected="yes", kind="edge", tags=("a",))
+        if i < 15
+        else Case(id=f"c{i}", input={"mail": f"mail {i}"}, expected="yes")
+        for i in range(n)
+    ]
+
+
+def trial(case: Case, *, passes: bool) -> Trial:
+    tags = () if passes else ("wrong_value",)
+    score = Score(metric="equals", value=float(passes), tags=tags, reason="" if passes else HOSTILE)
+    completion = Completion(text=HOSTILE, latency_s=0.2, cost_usd=0.001)
+    return Trial(
+        program_id="p",
+        case_id=case.id,
+        split="dev",
+        status="scored",
+        score=float(passes),
+        passed=passes,
+        output=HOSTILE,
+        visits=(StepVisit(step="main", completion=completion),),
+        scores=(score,),
+    )
+
+
+def report(n: int = 60, *, n_failing: int = 15) -> Report:
+    graded = [
+        GradedCase(case=case, trial=trial(case, passes=number >= n_failing))
+        for number, case in enumerate(cases(n))
+    ]
+    return summarize("p", "v1", "dev", graded, {"accuracy": 0.75, "macro_f1": 0.5})
+
+
+def view(**changes: Any) -> EvaluationView:
+    given: dict[str, Any] = {
+        "run_id": "r1",
+        "task": HOSTILE,
+        "model": "openai/m",
+        "eval_set_version": "v1",
+        "report": report(),
+        **changes,
+    }
+    return evaluation_view(Evaluation(**given), cases())
+
+
+def judged(certificate: str | None) -> Report:
+    judge = JudgeSummary(
+        model="j", prompt_hash="h", n_repeated=10, n_flipped=2, certificate=certificate
+    )
+    check = CheckSummary(
+        metric="llm_rubric", dimension="judge", severity="soft", mean=0.5, n_cases=60, judge=judge
+    )
+    return report().model_copy(update={"checks": (check,)})
+
+
+VERDICT = Verdict(
+    status="fail",
+    sentence="The candidate fails the gate: " + HOSTILE,
+    comparisons=(Comparison(dimension="score", rule="superiority", status="fail", n_cases=60),),
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"verdict": VERDICT, "compared_with": "run x", "baseline": report()},
+        {"flips": (Flip(case_id=HOSTILE, kind="broken", baseline=1, candidate=0),)},
+        {"report": judged(None)},
+        {"report": report(n_failing=0)},
+        {"report": report(n_failing=60), "n_repeats": 3, "unstable": (HOSTILE,)},
+        {"model": "embedded/lexical", "notes": (HOSTILE,)},
+    ],
+)
+def test_a_page_is_well_formed_escaped_and_the_same_each_time(changes: dict[str, Any]) -> None:
+    shown = view(**changes)
+    html = evaluation_html(shown)
+    assert html == evaluation_html(shown)
+    page = Page(html)
+    assert page.problems == []
+    assert "<script" not in html
+    assert "\u202e" not in html
+    assert "\x1b" not in html
+    assert not {"script", "iframe", "object"} & {name for name, _ in page.elements}
+
+
+def test_the_page_shows_score_slices_and_the_cases_to_read() -> None:
+    html = evaluation_html(view())
+    assert "75.0 %" in html
+    assert "kind=edge" in html
+    assert "All 15 cases that failed" in html
+    assert "p99" in html
+
+
+def test_a_comparison_is_the_headline() -> None:
+    html = evaluation_html(
+        view(
+            verdict=VERDICT,
+            compared_with="run x",
+            baseline=report(),
+            flips=(Flip(case_id="c3", kind="broken", baseline=1, candidate=0),),
+        )
+    )
+    assert "Against run x" in html
+    assert "<strong>Broken:</strong>" in html
+
+
+def test_an_uncalibrated_judge_is_marked_and_a_calibrated_one_named() -> None:
+    assert "uncalibrated judge" in evaluation_html(view(report=judged(None)))
+    calibrated = evaluation_html(view(report=judged("cert-1")))
+    assert "cert-1" in calibrated
+    assert "uncalibrated" not in calibrated
+    assert "contradicted itself in 2 of 10 verdicts" in calibrated
+    data = evaluation_data(view(report=judged(None)))
+    assert data["checks"][0]["calibrated"] is False
+
+
+def test_the_data_can_be_written_and_says_what_was_not_measured() -> None:
+    data = evaluation_data(view())
+    assert json.loads(json.dumps(data)) == data
+    assert data["verdict"] is None
+    assert data["rates"]["judge_flips"] is None
+    assert data["n_failing"] == 15
+    assert data["detectable"][1]["changed_share"] == 0.1
+    assert {item["name"] for item in data["slices"]} == {
+        "kind=edge",
+        "kind=representative",
+        "tag=a",
+    }
