@@ -56,7 +56,9 @@ async def evaluate(
     """Measure a program (default: the task's own) on one split.
 
     Costs one task call a case, step and replicate (`repeat`, 1 or more) and what judges cost;
-    nothing that is stored is asked again. Errors are counted, never scored. Raises EvalSetError for an unknown split and for a holdout that is worn out (20 looks) unless
+    nothing that is stored is asked again. Errors are counted, never scored.
+
+    Raises EvalSetError for an unknown split and for a holdout that is worn out (20 looks) unless
     `force`, BudgetExceeded when the budget does not suffice.
     """
     plan = EvaluationPlan(split=split, n_repeats=repeat, program=program)
