@@ -121,7 +121,7 @@ def test_no_child_outlives_the_program() -> None:
 
 
 def test_the_worker_ends_when_nobody_asks_any_more() -> None:
-    request = {"pattern": "b", "flags": 0, "text": "abc", "timeout_s": 5}
+    request = {"pattern": "b", "flags": 0, "text": "abc", "timeout_s": 5, "want": "found"}
     ran = subprocess.run(
         [sys.executable, "-I", "-S", str(regex_worker.__file__)],
         input=json.dumps(request).encode() + b"\n",
@@ -129,12 +129,29 @@ def test_the_worker_ends_when_nobody_asks_any_more() -> None:
         check=True,
         timeout=20,
     )
-    assert ran.stdout == b"1\n"
+    assert ran.stdout == b"true\n"
 
 
 def test_a_search_that_ends_in_time_leaves_no_watchdog_behind(tmp_path: Path) -> None:
-    request = {"pattern": "(?P<word>b)", "flags": 0, "text": "abc", "timeout_s": 0.05}
+    request = {"pattern": "b", "flags": 0, "text": "abc", "timeout_s": 0.05, "want": "found"}
     with (tmp_path / "traceback").open("wb") as file:
         assert isinstance(file, io.BufferedWriter)
-        assert regex_worker.found(json.dumps(request).encode(), file)
+        assert regex_worker.search(request, file)
         time.sleep(0.1)  # the watchdog would have ended this process
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "taken"),
+    [
+        (r"\([A-D]\)", "(A) or (B)? I say (B).", "(B)"),
+        (r"\(([A-D])\)", "(A) or (B)? I say (C).", "C"),
+        (r"answer: (?:(yes)|no)", "answer: yes, answer: no", "answer: no"),
+        ("(x*)", "yxx", ""),
+        ("z", "yxx", None),
+        (".", "an unpaired \ud800", "\ud800"),
+    ],
+)
+def test_the_last_match_is_its_first_group_or_all_of_it(
+    pattern: str, text: str, taken: str | None
+) -> None:
+    assert asyncio.run(regex_process.last_match_within(pattern, text, timeout_s=5)) == taken

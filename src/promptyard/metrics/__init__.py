@@ -23,8 +23,10 @@ from promptyard.metrics.context import MetricContext
 from promptyard.metrics.enum_value import EnumValue
 from promptyard.metrics.equals import Equals
 from promptyard.metrics.field_equals import FieldEquals
+from promptyard.metrics.field_numeric import FieldNumeric
 from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.json_schema import JsonSchema
+from promptyard.metrics.numeric import Numeric, NumericDiff
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
 from promptyard.metrics.skip import Skip
@@ -52,6 +54,9 @@ METRICS: Mapping[str, MetricFactory] = {
     "required_fields": RequiredFields,
     "enum": EnumValue,
     "field_equals": FieldEquals,
+    "numeric": Numeric,
+    "field_numeric": FieldNumeric,
+    "numeric_diff": NumericDiff,
     "skip": Skip,
 }
 """The built-in checks by the name that task.yaml gives them."""
@@ -60,6 +65,8 @@ ALIASES: Mapping[str, str] = {
     "exact": "equals",
     "includes": "contains",
     "pattern": "regex",
+    "number_equals": "numeric",
+    "numeric_match": "numeric",
     "json_validator": "is_json",
 }
 """Names that other tools give to our checks, with underscores for dashes."""

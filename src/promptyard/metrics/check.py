@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from promptyard.errors import MetricError
+from promptyard.errors import CheckSkipped, MetricError
 from promptyard.metrics.comparison import NORMALIZATIONS, Normalization
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.json_text import InvalidJson, clean, parse_json, shorten
@@ -96,6 +96,25 @@ class Check(ABC):
             weight=self.weight,
             critical=self.critical,
         )
+
+    def partly(
+        self,
+        completion: Completion,
+        value: float,
+        reason: str,
+        *,
+        tags: Sequence[str] = (),
+        field: str | None = None,
+        path: str | None = None,
+    ) -> Score:
+        """The finding of a check that grades by degrees: `value` is in [0, 1)."""
+        finding = self.failed(completion, reason, tags=tags, field=field, path=path)
+        return finding.model_copy(update={"value": value})
+
+    def too_large(self, case: Case, what: str) -> CheckSkipped:
+        """Build the error for texts that would take too long to compare: skipped and counted."""
+        why = f"check '{self.name}' cannot compare case '{case.id}': {what}"
+        return CheckSkipped(why, kind="too_large")
 
     def ungradable(self, case: Case, why: str) -> MetricError:
         """Build the error for a case that this check cannot grade."""

@@ -14,6 +14,7 @@ from promptyard.metrics.comparison import (
     same_answer,
 )
 from promptyard.metrics.context import MetricContext
+from promptyard.metrics.extraction import last_match, pattern_option
 from promptyard.metrics.json_text import InvalidJson, as_array, parse_json, shorten
 from promptyard.records.base import Json, as_object
 from promptyard.records.cases import Case, CheckSpec
@@ -34,15 +35,20 @@ class Equals(Check):
             JSON. Unicode is composed (NFC) in every mode.
         any_of: true makes an expected list a list of alternatives; default false, where it means
             deep equality. An expected `{"any_of": [...]}` always means alternatives.
+        extract: a regular expression, whose last match in the answer is compared instead of all of
+            it: the first group, else the whole match. `[(][A-D][)]` finds the choice at the end
+            of a chain of thought. Expected texts go through it, too, where it matches them. It
+            may take 1 s; flags are written inside (`(?i)`).
 
     Fails with `wrong_value`, and with `invalid_json` too where an object or array was expected
-    and the answer is not JSON. Soft, accuracy. Where the case expects a scalar or alternatives,
-    `Score.label` is the answer, for confusions. A case that expects nothing is unscored.
+    and the answer is not JSON, or with `pattern_mismatch` where `extract` finds nothing. Soft,
+    accuracy. Where the case expects a scalar or alternatives, `Score.label` is the answer, for
+    confusions. A case that expects nothing is unscored.
     """
 
     name = "equals"
     tag = "wrong_value"
-    option_names = ("value", "normalize", "any_of")
+    option_names = ("value", "normalize", "any_of", "extract")
 
     def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
         super().__init__(spec, context)
@@ -51,6 +57,8 @@ class Equals(Check):
         self.has_value = self.options.has("value")
         if self.has_value and not self._accepted(self.options.value("value")):
             raise self.options.wrong("value", "must be a list with at least one alternative")
+        has_pattern = self.options.has("extract")
+        self.pattern = pattern_option(self.options, "extract") if has_pattern else None
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Compare with each accepted value in turn."""
@@ -60,31 +68,56 @@ class Equals(Check):
         accepted = self._accepted(expected)
         if not accepted:
             raise self.ungradable(case, "'expected' must be a list with at least one alternative")
-        for value in accepted:
-            if same_answer(value, completion.text, self.normalize):
+        answer = completion.text
+        compared = accepted
+        if self.pattern is not None:
+            found = await last_match(self, case, self.pattern, answer)
+            if found is None:
+                return (self._not_found(accepted, completion, self.pattern),)
+            answer = found
+            compared = [await self._extracted(case, value) for value in accepted]
+        for value, gold in zip(accepted, compared, strict=True):
+            if same_answer(gold, answer, self.normalize):
                 return self.passed(label=None if self.has_value else label_text(value))
-        return (self._wrong(accepted, completion),)
+        return (self._wrong(accepted, completion, answer),)
 
     def _accepted(self, expected: Json) -> tuple[Json, ...]:
         return accepted_values(expected, any_of=self.any_of)
 
-    def _wrong(self, accepted: Sequence[Json], completion: Completion) -> Score:
-        label = None
-        if not self.has_value and all(label_text(value) is not None for value in accepted):
-            label = answer_label(completion.text, self.normalize, self.context.output.labels)
+    async def _extracted(self, case: Case, value: Json) -> Json:
+        if self.pattern is None or not isinstance(value, str):
+            return value
+        found = await last_match(self, case, self.pattern, value)
+        return value if found is None else found
+
+    def _wrong(self, accepted: Sequence[Json], completion: Completion, answer: str) -> Score:
         return self.failed(
             completion,
-            f"expected {described(accepted)}, got {shorten(completion.text)}",
-            tags=("invalid_json", self.tag) if _needs_json(accepted, completion) else (),
-            label=label,
+            f"expected {described(accepted)}, got {shorten(answer)}",
+            tags=("invalid_json", self.tag) if _needs_json(accepted, answer) else (),
+            label=self._label(accepted, answer),
         )
 
+    def _not_found(self, accepted: Sequence[Json], completion: Completion, pattern: str) -> Score:
+        return self.failed(
+            completion,
+            f"expected {described(accepted)}, but nothing in the output matches "
+            f"{shorten(pattern)}; got {shorten(completion.text)}",
+            tags=("pattern_mismatch", self.tag),
+            label=self._label(accepted, completion.text),
+        )
 
-def _needs_json(accepted: Sequence[Json], completion: Completion) -> bool:
+    def _label(self, accepted: Sequence[Json], answer: str) -> str | None:
+        if self.has_value or any(label_text(value) is None for value in accepted):
+            return None
+        return answer_label(answer, self.normalize, self.context.output.labels)
+
+
+def _needs_json(accepted: Sequence[Json], answer: str) -> bool:
     if not all(as_object(value) is not None or as_array(value) is not None for value in accepted):
         return False
     try:
-        parse_json(completion.text)
+        parse_json(answer)
     except InvalidJson:
         return True
     return False

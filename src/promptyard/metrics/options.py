@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from promptyard.errors import ConfigError
 from promptyard.metrics.json_text import as_array, shorten
@@ -107,6 +107,31 @@ class Options:
         if not number or not math.isfinite(value) or not 0 < value <= most:
             raise self.wrong(name, f"must be seconds, more than 0 and at most {most:g}", value)
         return float(value)
+
+    def number(self, name: str, *, least: float = -math.inf) -> float | None:
+        """Return an option that is a finite number, None where it was not written."""
+        if not self.has(name):
+            return None
+        value = self._values[name]
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if not plain or not math.isfinite(value) or value < least:
+            words = "a number" if least == -math.inf else f"a number of at least {least:g}"
+            raise self.wrong(name, f"must be {words}", value)
+        return cast("float", value)
+
+    def count(self, name: str) -> int | None:
+        """Return an option that is a whole number, 0 or more, None where it was not written."""
+        value = self.number(name, least=0)
+        if value is None or isinstance(value, int):
+            return value
+        raise self.wrong(name, "must be a whole number, 0 or more", value)
+
+    def share(self, name: str, *, default: float) -> float:
+        """Return an option in (0, 1]."""
+        value = self.number(name) if self.has(name) else default
+        if value is None or not 0 < value <= 1:
+            raise self.wrong(name, "must be more than 0 and at most 1", value)
+        return value
 
     def wrong(self, name: str, why: str, *got: Json) -> ConfigError:
         """Build the error for one option: what it must be and, where given, what it is."""

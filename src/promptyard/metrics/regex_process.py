@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -26,11 +27,12 @@ _WORKER = Path(__file__).with_name("regex_worker.py")
 
 async def search_within(pattern: str, flags: int, text: str, *, timeout_s: float) -> bool:
     """Search with the children that the whole program shares; see `RegexChildren.search`."""
-    global _shared  # noqa: PLW0603 - processes are a resource of the whole program
-    if _shared is None or _shared.pid != os.getpid():  # one that was forked has no threads
-        _shared = RegexChildren(MAX_CHILDREN)
-        atexit.register(_shared.close)
-    return await _shared.search(pattern, flags, text, timeout_s=timeout_s)
+    return await _children().search(pattern, flags, text, timeout_s=timeout_s)
+
+
+async def last_match_within(pattern: str, text: str, *, timeout_s: float) -> str | None:
+    """Look for the last match with the shared children; see `RegexChildren.last_match`."""
+    return await _children().last_match(pattern, text, timeout_s=timeout_s)
 
 
 class RegexChildren:
@@ -49,23 +51,31 @@ class RegexChildren:
         process can be run. May be cancelled: the child then finishes for nobody.
         """
         request = {"pattern": pattern, "flags": flags, "text": text, "timeout_s": timeout_s}
-        line = json.dumps(request).encode("ascii") + b"\n"
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.ask, line)
+        return bool(await self._answer(request | {"want": "found"}))
+
+    async def last_match(self, pattern: str, text: str, *, timeout_s: float) -> str | None:
+        """Return what the last match took: its first group, or all of it where there is none.
+
+        None where nothing matches. Raises and may be cancelled as `search`.
+        """
+        request = {"pattern": pattern, "flags": 0, "text": text, "timeout_s": timeout_s}
+        found = await self._answer(request | {"want": "last"})
+        return None if found is None else str(found)
 
     @property
     def child_pids(self) -> tuple[int, ...]:
         """Process ids of the children that are alive, as far as is known."""
         return tuple(child.pid for child in self._all)
 
-    def ask(self, line: bytes) -> bool:
+    def ask(self, line: bytes) -> bool | str | None:
         """Send one request to the child of this thread; one that died is replaced once."""
         code = 0
         for _ in range(2):
             child = self._child()
             answer = _exchange(child, line)
-            if answer:
-                return answer == b"1\n"
+            if answer.endswith(b"\n"):
+                found: bool | str | None = json.loads(answer)
+                return found
             code = self._ended(child)
             if code == TIMED_OUT:
                 raise TimeoutError
@@ -77,6 +87,11 @@ class RegexChildren:
         for child in tuple(self._all):
             child.kill()
             self._ended(child)
+
+    async def _answer(self, request: Mapping[str, str | float]) -> bool | str | None:
+        line = json.dumps(request).encode("ascii") + b"\n"
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self.ask, line)
 
     def _child(self) -> subprocess.Popen[bytes]:
         child: subprocess.Popen[bytes] | None = getattr(self._mine, "child", None)
@@ -102,8 +117,16 @@ class RegexChildren:
 _shared: RegexChildren | None = None
 
 
+def _children() -> RegexChildren:
+    global _shared  # noqa: PLW0603 - processes are a resource of the whole program
+    if _shared is None or _shared.pid != os.getpid():  # one that was forked has no threads
+        _shared = RegexChildren(MAX_CHILDREN)
+        atexit.register(_shared.close)
+    return _shared
+
+
 def _exchange(child: subprocess.Popen[bytes], line: bytes) -> bytes:
-    """Send and receive; empty when the child ended instead."""
+    """Send and receive; without a line break at its end when the child ended instead."""
     assert child.stdin is not None
     assert child.stdout is not None
     try:
