@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from promptyard.metrics.bleu import Bleu, Chrf
 from promptyard.metrics.contains import (
     Contains,
     ContainsAll,
@@ -22,13 +23,16 @@ from promptyard.metrics.contains import (
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.enum_value import EnumValue
 from promptyard.metrics.equals import Equals
+from promptyard.metrics.f1 import F1
 from promptyard.metrics.field_equals import FieldEquals
 from promptyard.metrics.field_numeric import FieldNumeric
 from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.json_schema import JsonSchema
+from promptyard.metrics.levenshtein import Levenshtein
 from promptyard.metrics.numeric import Numeric, NumericDiff
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
+from promptyard.metrics.rouge import RougeL, RougeN
 from promptyard.metrics.skip import Skip
 from promptyard.metrics.starts_with import EndsWith, StartsWith
 from promptyard.protocols import Metric
@@ -57,6 +61,12 @@ METRICS: Mapping[str, MetricFactory] = {
     "numeric": Numeric,
     "field_numeric": FieldNumeric,
     "numeric_diff": NumericDiff,
+    "f1": F1,
+    "levenshtein": Levenshtein,
+    "rouge_n": RougeN,
+    "rouge_l": RougeL,
+    "bleu": Bleu,
+    "chrf": Chrf,
     "skip": Skip,
 }
 """The built-in checks by the name that task.yaml gives them."""
@@ -67,6 +77,8 @@ ALIASES: Mapping[str, str] = {
     "pattern": "regex",
     "number_equals": "numeric",
     "numeric_match": "numeric",
+    "f1_score": "f1",
+    "token_f1": "f1",
     "json_validator": "is_json",
 }
 """Names that other tools give to our checks, with underscores for dashes."""

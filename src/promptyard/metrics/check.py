@@ -51,9 +51,9 @@ class Check(ABC):
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Grade one completion: one passing score, or one failing score for each finding."""
 
-    def normalize_option(self) -> Normalization:
-        """Read the option `normalize`, default `strip`."""
-        return self.options.choice("normalize", NORMALIZATIONS, "strip")
+    def normalize_option(self, default: Normalization = "strip") -> Normalization:
+        """Read the option `normalize`."""
+        return self.options.choice("normalize", NORMALIZATIONS, default)
 
     def passed(self, *, field: str | None = None, label: str | None = None) -> tuple[Score, ...]:
         """The one score of a check that found nothing wrong."""

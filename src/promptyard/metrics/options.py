@@ -24,7 +24,7 @@ class Options:
     """The options of one check, read by type. Every method raises ConfigError in one line."""
 
     def __init__(self, spec: CheckSpec, known: Sequence[str]) -> None:
-        self._check = spec.type
+        self.check = spec.type
         self._values: Mapping[str, Json] = spec.options
         for name in spec.options:
             if name not in known:
@@ -96,7 +96,7 @@ class Options:
             if word == value:
                 return word
         raise ConfigError(
-            f"check '{self._check}': option '{name}' cannot be {shorten(value)}"
+            f"check '{self.check}': option '{name}' cannot be {shorten(value)}"
             + nearest(str(value), allowed, allowed)
         )
 
@@ -136,11 +136,11 @@ class Options:
     def wrong(self, name: str, why: str, *got: Json) -> ConfigError:
         """Build the error for one option: what it must be and, where given, what it is."""
         shown = "".join(f", got {shorten(value)}" for value in got)
-        return ConfigError(f"check '{self._check}': option '{name}' {why}{shown}")
+        return ConfigError(f"check '{self.check}': option '{name}' {why}{shown}")
 
     def _must_have(self, name: str) -> None:
         if name not in self._values:
-            raise ConfigError(f"check '{self._check}': option '{name}' is missing; add it")
+            raise ConfigError(f"check '{self.check}': option '{name}' is missing; add it")
 
 
 def nearest(word: str, known: Iterable[str], candidates: Iterable[str]) -> str:
