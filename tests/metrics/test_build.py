@@ -73,7 +73,7 @@ def test_an_unknown_check_is_an_error_that_names_the_nearest(name: str, message:
 
 
 def test_an_unknown_check_like_none_lists_all() -> None:
-    with pytest.raises(ConfigError, match="known: .*, contains, contains_all"):
+    with pytest.raises(ConfigError, match=r"known: .*, contains, contains_all"):
         build_metrics([_check("zzzzzz")], CONTEXT)
 
 
