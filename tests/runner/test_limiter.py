@@ -79,3 +79,59 @@ def test_a_cancelled_wait_leaves_no_place_taken() -> None:
             assert limiter.in_flight == 1
 
     asyncio.run(check())
+
+
+def test_places_are_given_in_the_order_in_which_they_were_asked_for() -> None:
+    async def check() -> list[int]:
+        limiter = AdaptiveLimiter(2)
+        entered: list[int] = []
+
+        async def work(number: int) -> None:
+            async with limiter:
+                entered.append(number)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(work(number) for number in range(50)))
+        return entered
+
+    assert asyncio.run(check()) == list(range(50))
+
+
+def test_a_place_given_to_a_caller_that_is_cancelled_goes_to_the_next() -> None:
+    async def check() -> None:
+        limiter = AdaptiveLimiter(1)
+        entered: list[str] = []
+
+        async def enter(name: str) -> None:
+            async with limiter:
+                entered.append(name)
+
+        async with limiter:
+            first = asyncio.create_task(enter("first"))
+            second = asyncio.create_task(enter("second"))
+            await asyncio.sleep(0)
+        first.cancel()  # it has been given the place and has not run since
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert entered == ["second"]
+        assert limiter.in_flight == 0
+
+    asyncio.run(check())
+
+
+def test_callers_that_wait_are_let_in_when_a_pause_ends_and_when_it_grows() -> None:
+    async def check() -> float:
+        limiter = AdaptiveLimiter(4)
+        started_s = time.monotonic()
+
+        async def work() -> None:
+            async with limiter:
+                pass
+
+        limiter.rate_limited(0.05)
+        waiting = [asyncio.create_task(work()) for _ in range(10)]
+        await asyncio.sleep(0.01)
+        limiter.rate_limited(0.14)
+        await asyncio.gather(*waiting)
+        return time.monotonic() - started_s
+
+    assert asyncio.run(check()) >= 0.14

@@ -12,6 +12,7 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from promptyard.errors import (
     AuthFailed,
@@ -36,12 +37,35 @@ RESERVATION_POLL_S = 0.02
 DEFAULT_MAX_TOKENS = 1024
 """Upper estimate of an answer's length where the prompt sets no `max_tokens`."""
 
+_EXACT_JSON = json.JSONEncoder(separators=(",", ":"))
+
 
 def completion_key(body: Mapping[str, Json], base_url: str, replicate: int) -> str:
     """Return the identity of a call: SHA-256 (hex) of the exact body, address and replicate."""
     # Not sorted: the order of schema properties is part of what the model reads.
-    exact = json.dumps([base_url, replicate, body], separators=(",", ":"))
+    exact = _EXACT_JSON.encode([base_url, replicate, body])
     return hashlib.sha256(exact.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is asked of whom."""
+
+    role: CallRole
+    model: Model
+    body: Mapping[str, Json]
+    key: str
+    replicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt under way. `ends_with_budget`: the budget's seconds cut its time short."""
+
+    id: int
+    reservation: Reservation
+    timeout_s: float
+    ends_with_budget: bool
 
 
 class Caller:
@@ -105,14 +129,14 @@ class Caller:
         key = completion_key(body, model.base_url, replicate)
         if key in self._known:
             self.ledger.count_cached()
-            return self._known[key]
+            return self._replayed(key)
         if key in self._in_flight:
             self.ledger.count_cached()
             return await asyncio.shield(self._in_flight[key])
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._in_flight[key] = future
         try:
-            completion = await self._stored_or_called(role, model, body, key, replicate)
+            completion = await self._stored_or_called(_Call(role, model, body, key, replicate))
         except BaseException as error:
             if not future.done():
                 future.set_exception(
@@ -121,80 +145,124 @@ class Caller:
                 future.exception()  # marks it as seen: there may be no second caller
             raise
         else:
-            self._known[key] = completion.model_copy(update={"cached": True})
+            self._known[key] = completion
+            self._absent.discard(key)
             future.set_result(completion)
             return completion
         finally:
             del self._in_flight[key]
 
-    async def _stored_or_called(
-        self, role: CallRole, model: Model, body: Mapping[str, Json], key: str, replicate: int
-    ) -> Completion:
-        if key not in self._absent:
-            found = await self._store.completions([key], self._run_id)
-            if key in found:
+    def _replayed(self, key: str) -> Completion:
+        """Return a known answer marked as one that cost nothing this time."""
+        completion = self._known[key]
+        if not completion.cached:
+            completion = self._known[key] = completion.model_copy(update={"cached": True})
+        return completion
+
+    async def _stored_or_called(self, call: _Call) -> Completion:
+        if call.key not in self._absent:
+            found = await self._store.completions([call.key], self._run_id)
+            if call.key in found:
                 self.ledger.count_cached()
-                return found[key]
-        identity = id(model)
+                return found[call.key]
+        identity = id(call.model)
         if identity not in self._reached:
             async with self._first_call.setdefault(identity, asyncio.Lock()):
                 if identity in self._unusable:
                     raise self._unusable[identity]
                 if identity not in self._reached:
-                    return await self._first(role, model, body, key, replicate)
-        return await self._with_retries(role, model, body, key, replicate)
+                    return await self._first(call)
+        return await self._with_retries(call)
 
-    async def _first(
-        self, role: CallRole, model: Model, body: Mapping[str, Json], key: str, replicate: int
-    ) -> Completion:
+    async def _first(self, call: _Call) -> Completion:
         """Make the first call to a model; an answer of any kind shows that it can be reached."""
+        identity = id(call.model)
         try:
-            completion = await self._with_retries(role, model, body, key, replicate)
+            completion = await self._with_retries(call)
         except ModelError as error:
             unknown_model = isinstance(error, InvalidRequest) and error.status == 404
             if unknown_model or isinstance(error, AuthFailed | Unreachable):
                 unusable = ModelUnusable(str(error), status=error.status)
-                self._unusable[id(model)] = unusable
+                self._unusable[identity] = unusable
                 raise unusable from error
-            self._reached.add(id(model))
+            self._reached.add(identity)
             raise
-        self._reached.add(id(model))
+        self._reached.add(identity)
         return completion
 
-    async def _with_retries(
-        self, role: CallRole, model: Model, body: Mapping[str, Json], key: str, replicate: int
-    ) -> Completion:
-        limiter = self._limiters.setdefault(id(model), AdaptiveLimiter(self.limits.concurrency))
+    async def _with_retries(self, call: _Call) -> Completion:
+        limiter = self._limiter(call.model)
         deadline_s: float | None = None
         n_failed = 0
         while True:
             async with limiter:
                 now_s = time.monotonic()
                 deadline_s = deadline_s or now_s + self.limits.timeout_s
-                try:
-                    completion = await self._attempt(
-                        role, model, body, key, replicate, timeout_s=deadline_s - now_s
-                    )
-                except ModelError as error:
-                    failed = error
-                else:
-                    limiter.succeeded()
-                    return completion
+                attempt = await self._start(call, deadline_s - now_s)
+                outcome = await self._send(call, attempt)
+                self._adapt(limiter, outcome)
+            # The server is done with it: the next call starts while this one is being stored.
+            if isinstance(outcome, Completion):
+                await self._store.finish_attempt(
+                    attempt.id,
+                    outcome="ok",
+                    body=call.body,
+                    completion=outcome,
+                    base_url=call.model.base_url,
+                    replicate=call.replicate,
+                )
+                return outcome
+            await self._store.finish_attempt(attempt.id, outcome=outcome.kind)
+            if attempt.ends_with_budget and isinstance(outcome, ModelTimeout):
+                raise BudgetExceeded(
+                    f"the {self.ledger.budget.seconds} seconds are over; raise seconds"
+                ) from outcome
             n_failed += 1
-            if isinstance(failed, Unreachable) and id(model) not in self._reached:
-                raise failed  # nobody has ever answered there: waiting will not help
-            if isinstance(failed, RateLimited):
-                # A wait that no call can sit out pauses nobody: each call then fails by itself.
-                told_s = failed.retry_after_s
-                bearable = told_s is not None and told_s < self.limits.timeout_s
-                limiter.rate_limited(told_s if bearable else None)
-            left_s = deadline_s - time.monotonic()
-            if self.ledger.seconds_left is not None:
-                left_s = min(left_s, self.ledger.seconds_left)
-            wait_s = retry_wait_s(failed, n_failed, left_s, self.limits, self._rng)
-            if wait_s is None:
-                raise failed
-            await asyncio.sleep(wait_s)
+            await self._wait_for_retry(call, outcome, n_failed, deadline_s)
+
+    def _limiter(self, model: Model) -> AdaptiveLimiter:
+        if id(model) not in self._limiters:
+            self._limiters[id(model)] = AdaptiveLimiter(self.limits.concurrency)
+        return self._limiters[id(model)]
+
+    def _adapt(self, limiter: AdaptiveLimiter, outcome: Completion | ModelError) -> None:
+        if isinstance(outcome, Completion):
+            limiter.succeeded()
+        elif isinstance(outcome, RateLimited):
+            # A wait that no call can sit out pauses nobody: each call then fails by itself.
+            told_s = outcome.retry_after_s
+            bearable = told_s is not None and told_s < self.limits.timeout_s
+            limiter.rate_limited(told_s if bearable else None)
+
+    async def _wait_for_retry(
+        self, call: _Call, failed: ModelError, n_failed: int, deadline_s: float
+    ) -> None:
+        """Sit out the wait before the next attempt; raise the failure where there is none."""
+        if isinstance(failed, Unreachable) and id(call.model) not in self._reached:
+            raise failed  # nobody has ever answered there: waiting will not help
+        left_s = deadline_s - time.monotonic()
+        if self.ledger.seconds_left is not None:
+            left_s = min(left_s, self.ledger.seconds_left)
+        wait_s = retry_wait_s(failed, n_failed, left_s, self.limits, self._rng)
+        if wait_s is None:
+            raise failed
+        await asyncio.sleep(wait_s)
+
+    async def _start(self, call: _Call, timeout_s: float) -> _Attempt:
+        """Reserve an attempt in ledger and store."""
+        budget = self.ledger.budget
+        limited = budget.tokens is not None or budget.usd is not None
+        upper = _upper_usage(call.body) if limited else Usage()
+        reservation = await self._reserved(
+            call.role,
+            upper.total_tokens if budget.tokens is not None else 0,
+            (call.model.cost_usd(upper) or 0.0) if budget.usd is not None else 0.0,
+        )
+        left_s = self.ledger.seconds_left
+        attempt_id = await self._store.start_attempt(self._run_id, call.role, call.key)
+        if left_s is None or left_s >= timeout_s:
+            return _Attempt(attempt_id, reservation, timeout_s, ends_with_budget=False)
+        return _Attempt(attempt_id, reservation, left_s, ends_with_budget=True)
 
     async def _reserved(self, role: CallRole, tokens: int, usd: float) -> Reservation:
         """Reserve room for an attempt; waits while only calls in flight stand in the way."""
@@ -204,57 +272,22 @@ class Caller:
             except BudgetReserved:
                 await asyncio.sleep(RESERVATION_POLL_S)
 
-    async def _attempt(
-        self,
-        role: CallRole,
-        model: Model,
-        body: Mapping[str, Json],
-        key: str,
-        replicate: int,
-        *,
-        timeout_s: float,
-    ) -> Completion:
-        """Make one attempt: reserved in ledger and store before it, settled in both after it."""
-        budget = self.ledger.budget
-        limited = budget.tokens is not None or budget.usd is not None
-        upper = _upper_usage(body) if limited else Usage()
-        reservation = await self._reserved(
-            role,
-            upper.total_tokens if budget.tokens is not None else 0,
-            (model.cost_usd(upper) or 0.0) if budget.usd is not None else 0.0,
-        )
-        left_s = self.ledger.seconds_left
-        attempt_id = await self._store.start_attempt(self._run_id, role, key)
+    async def _send(self, call: _Call, attempt: _Attempt) -> Completion | ModelError:
+        """Make one attempt and settle it in the ledger; a failure is returned."""
         try:
-            completion = await model.send(
-                body, timeout_s=timeout_s if left_s is None else min(timeout_s, left_s)
-            )
-        except Exception as raised:
-            error = raised if isinstance(raised, ModelError) else _crashed(model, raised)
-            self.ledger.settle(reservation, failure=error.kind)
-            await self._store.finish_attempt(attempt_id, outcome=error.kind)
-            if isinstance(error, ModelTimeout) and left_s is not None and left_s < timeout_s:
-                raise BudgetExceeded(
-                    f"the {budget.seconds} seconds are over; raise seconds"
-                ) from error
-            raise error from raised
+            completion = await call.model.send(call.body, timeout_s=attempt.timeout_s)
+        except ModelError as error:
+            self.ledger.settle(attempt.reservation, failure=error.kind)
+            return error
+        except Exception as error:  # noqa: BLE001 (models are code of others)
+            crashed = ModelError(f"{call.model.name} raised {type(error).__name__}: {error}")
+            crashed.__cause__ = error
+            self.ledger.settle(attempt.reservation, failure=crashed.kind)
+            return crashed
         self.ledger.settle(
-            reservation, tokens=completion.usage.total_tokens, usd=completion.cost_usd
-        )
-        await self._store.finish_attempt(
-            attempt_id,
-            outcome="ok",
-            body=body,
-            completion=completion,
-            base_url=model.base_url,
-            replicate=replicate,
+            attempt.reservation, tokens=completion.usage.total_tokens, usd=completion.cost_usd
         )
         return completion
-
-
-def _crashed(model: Model, error: Exception) -> ModelError:
-    """Name a failure that a model object raised without being asked to."""
-    return ModelError(f"{model.name} raised {type(error).__name__}: {error}")
 
 
 def _upper_usage(body: Mapping[str, Json]) -> Usage:

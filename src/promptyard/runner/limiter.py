@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 
 
@@ -12,7 +13,8 @@ class AdaptiveLimiter:
 
     Additive increase, multiplicative decrease; cuts within `debounce_s` of each other count as
     one, since a burst of 429s is one message. After a 429 with a Retry-After nobody starts before
-    that time.
+    that time. Who waits longest goes first; a place that comes free wakes one waiter, so that
+    thousands may wait.
     """
 
     def __init__(
@@ -29,28 +31,27 @@ class AdaptiveLimiter:
         self._clock = clock
         self._last_cut_s = float("-inf")
         self._paused_until_s = float("-inf")
-        self._changed = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> None:
         """Wait for a place."""
-        async with self._changed:
-            while True:
-                pause_s = self._paused_until_s - self._clock()
-                if pause_s <= 0 and self.in_flight < int(self.limit):
-                    self.in_flight += 1
-                    return
-                try:
-                    await asyncio.wait_for(
-                        self._changed.wait(), timeout=pause_s if pause_s > 0 else None
-                    )
-                except TimeoutError:
-                    continue
+        if not self._waiting and self.in_flight < int(self.limit) and self._pause_s() <= 0:
+            self.in_flight += 1
+            return
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        self._give_places()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():  # it was given just before
+                self._free()
+            raise
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Give the place back."""
-        async with self._changed:
-            self.in_flight -= 1
-            self._changed.notify_all()
+        self._free()
 
     def succeeded(self) -> None:
         """Raise the limit by one place for each full round of successes."""
@@ -64,3 +65,30 @@ class AdaptiveLimiter:
             self.limit = max(1.0, self.limit / 2)
         if retry_after_s is not None:
             self._paused_until_s = max(self._paused_until_s, now_s + retry_after_s)
+
+    def _free(self) -> None:
+        self.in_flight -= 1
+        self._give_places()
+
+    def _pause_s(self) -> float:
+        return self._paused_until_s - self._clock()
+
+    def _give_places(self) -> None:
+        """Give what places there are to those who wait; during a pause, at its end."""
+        while self._waiting and self.in_flight < int(self.limit):
+            pause_s = self._pause_s()
+            if pause_s > 0:
+                self._give_later(pause_s)
+                return
+            place = self._waiting.popleft()
+            if not place.done():  # else its caller was cancelled
+                self.in_flight += 1
+                place.set_result(None)
+
+    def _give_later(self, pause_s: float) -> None:
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(pause_s, self._pause_ended)
+
+    def _pause_ended(self) -> None:
+        self._alarm = None
+        self._give_places()
