@@ -11,7 +11,6 @@ from promptyard.candidates import GENERATORS, GeneratorOptions
 from promptyard.candidates.combine import combine
 from promptyard.candidates.demos import Demos
 from promptyard.candidates.local_edit import LocalEdit
-from promptyard.candidates.meta_prompt import fresh_nonce
 from promptyard.candidates.reflect import Reflect, group_quotes
 from promptyard.protocols import Generator
 from promptyard.providers.embedded import answer
@@ -93,13 +92,6 @@ def test_quoted_data_cannot_leave_its_tags() -> None:
     assert text.count(f"</bucket-{nonce}>") == 1
     assert "</bucket-00000000>" not in text  # angle brackets of data are escaped
     assert "{{text}}" in text  # and it is not filled in
-
-
-def test_a_nonce_never_occurs_in_what_it_fences() -> None:
-    nonce = fresh_nonce("payload", 1)
-    again = fresh_nonce("payload", 1)
-    assert nonce == again
-    assert fresh_nonce(f"payload {nonce}", 1) not in f"payload {nonce}"
 
 
 def test_an_unreadable_reply_gets_one_repair_call_and_is_then_dropped() -> None:

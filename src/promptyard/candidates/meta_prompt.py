@@ -2,13 +2,11 @@
 
 A request is filled in one pass. Everything that comes from cases, outputs or the prompt stands
 between tags that end in a nonce; case rows are JSON, one a line. The nonce is taken from a hash of
-the quoted data and the seed, and is chosen anew until the data does not contain it: a text cannot
-know the hash of a whole that it is part of, and the same call is written in the same way again.
+the quoted data and the seed, so that the same call is written in the same way again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from promptyard.records.base import Json, Record
 from promptyard.records.evidence import Bucket, TrainTrial
 from promptyard.records.messages import Message
 from promptyard.records.prompts import Prompt
+from promptyard.records.quoting import fresh_nonce, quoted
 
 MAX_ITEM_CHARS = 1500
 CUT_MARK = " …[cut]"
@@ -89,17 +88,6 @@ def reflection_request(
     return (Message.of("system", _instructions(nonce)), Message.of("user", user)), nonce
 
 
-def fresh_nonce(payload: str, seed: int) -> str:
-    """Return 8 hex digits that do not occur in `payload`; the same for the same arguments."""
-    counter = 0
-    while True:
-        digest = hashlib.sha256(f"{seed}:{counter}:{payload}".encode("utf-8", "surrogatepass"))
-        nonce = digest.hexdigest()[:8]
-        if nonce not in payload:
-            return nonce
-        counter += 1
-
-
 def _instructions(nonce: str) -> str:
     return f"""You mend prompts. You get a prompt in parts and examples on which it failed, sorted \
 into buckets. Find what in the prompt lets each bucket fail and mend it with small edits.
@@ -145,7 +133,7 @@ def _quote(quote: BucketQuote, lines: Sequence[str], nonce: str) -> str:
 def _failed(failed_before: Sequence[str], nonce: str) -> str:
     if not failed_before:
         return ""
-    lines = "\n".join(json.dumps(_cut(text), ensure_ascii=False) for text in failed_before)
+    lines = "\n".join(quoted(_cut(text)) for text in failed_before)
     return f"Tried before without effect:\n<tried-{nonce}>\n{lines}\n</tried-{nonce}>"
 
 
@@ -161,9 +149,7 @@ def _row(item: TrainTrial) -> str:
         "got": _cut(item.trial.output),
         "findings": findings,
     }
-    # Escaped angle brackets: no value can look like a tag, whatever the nonce.
-    text = json.dumps(row, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
+    return quoted(row)
 
 
 def _short(value: Json) -> Json:
