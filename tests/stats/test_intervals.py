@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptyard.stats.intervals import cluster_totals, mean_interval, percentile, wilson_interval
+from promptyard.stats.intervals import (
+    cluster_totals,
+    mean_interval,
+    percentile,
+    rate_upper_bound,
+    wilson_interval,
+)
 
 from .scipy_oracle import scipy_stats
 
@@ -187,3 +193,29 @@ def test_a_percentile_of_nothing_or_in_percent_is_an_error() -> None:
 def test_cluster_totals_keep_the_order_of_first_appearance() -> None:
     assert cluster_totals([1.0, 2.0, 4.0], ["b", "a", "b"]) == ([5.0, 2.0], [2, 1])
     assert cluster_totals([1.0, 2.0], None) == ([1.0, 2.0], [1, 1])
+
+
+# An upper bound of a rate
+
+
+@pytest.mark.parametrize(("n", "percent"), [(50, 6), (100, 3), (300, 1)])
+def test_without_a_failure_at_most_three_of_n_fail(n: int, percent: int) -> None:
+    bound = rate_upper_bound(0, n)
+    assert bound == pytest.approx(1 - 0.05 ** (1 / n), rel=1e-9)
+    assert round(100 * bound) == percent == round(300 / n)
+    assert wilson_interval(0, n)[1] == pytest.approx(3.84 / (n + 3.84), abs=1e-4)
+
+
+@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_an_upper_bound_is_the_exact_one(counts: tuple[int, int]) -> None:
+    hits, n = counts
+    for alpha in (0.01, 0.05, 0.2):
+        found = rate_upper_bound(hits, n, alpha=alpha)
+        oracle = 1.0 if hits == n else float(scipy_stats.beta.ppf(1 - alpha, hits + 1, n - hits))
+        assert found == pytest.approx(oracle, abs=1e-7)
+
+
+@pytest.mark.parametrize(("hits", "n", "alpha"), [(0, 0, 0.05), (3, 2, 0.05), (1, 2, 0.0)])
+def test_an_upper_bound_of_impossible_counts_is_refused(hits: int, n: int, alpha: float) -> None:
+    with pytest.raises(ValueError, match="a bound needs"):
+        rate_upper_bound(hits, n, alpha=alpha)
