@@ -15,6 +15,7 @@ from promptyard.records.base import Json
 from promptyard.records.cases import Case, EvalSet, EvalSetVersion
 from promptyard.records.edits import Candidate, Proposal
 from promptyard.records.evidence import Evidence
+from promptyard.records.imported import ImportedSet
 from promptyard.records.judging import JudgeCertificate
 from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion, Message, Request, Usage
@@ -235,6 +236,27 @@ class Importer(Protocol):
 
     def read(self, path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
         """Yield (line number, row). Streams; raises EvalSetError naming file and line."""
+        ...
+
+
+class ForeignImporter(Protocol):
+    """Reads an eval set in the format of another tool. Keeps nothing between files."""
+
+    name: str
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Say whether a file looks like this format, by its name and its first bytes. Never raises.
+
+        `head` is the beginning of the file, the whole of it where it is small.
+        """
+        ...
+
+    def read(self, path: Path) -> ImportedSet:
+        """Read the whole set; nothing of the source is run, fetched or read outside its folder.
+
+        What cannot be run here becomes a `skip` check, never nothing. Raises EvalSetError in one
+        line with file and place.
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from promptyard.errors import EvalSetError
@@ -25,19 +25,30 @@ class JsonArray:
 
     def read(self, path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
         """Yield (line number, row). Raises EvalSetError naming file and line."""
-        text = _read_text(path)
-        start = skip_blanks(text, 0)
-        if start == len(text):
-            return
-        lines = _LineCounter(text)
-        try:
-            if text[start] == "{":
-                start = _find_cases(text, start)
-            for position, row in _rows(text, start):
-                yield lines.at(position), row
-        except JsonFault as fault:
-            line = lines.at(fault.position or 0)
-            raise EvalSetError(f"{path}:{line}: {fault}") from None
+        return array_rows(path, under=("cases",), known=_TOP_KEYS)
+
+
+def array_rows(
+    path: Path, *, under: Sequence[str], known: Sequence[str] | None = None
+) -> Iterator[tuple[int, Mapping[str, Json]]]:
+    """Yield (line number, row) of an array of objects, or of the first one named in `under`.
+
+    `known` are the keys that an object around the array may have; None allows any. Raises
+    EvalSetError naming file and line.
+    """
+    text = _read_text(path)
+    start = skip_blanks(text, 0)
+    if start == len(text):
+        return
+    lines = _LineCounter(text)
+    try:
+        if text[start] == "{":
+            start = _find_array(text, start, under, known)
+        for position, row in _rows(text, start):
+            yield lines.at(position), row
+    except JsonFault as fault:
+        line = lines.at(fault.position or 0)
+        raise EvalSetError(f"{path}:{line}: {fault}") from None
 
 
 class _LineCounter:
@@ -72,9 +83,9 @@ def _read_text(path: Path) -> str:
         raise EvalSetError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
 
 
-def _find_cases(text: str, start: int) -> int:
-    """Return the offset of the array under `cases`; other known keys are read over."""
-    found: int | None = None
+def _find_array(text: str, start: int, under: Sequence[str], known: Sequence[str] | None) -> int:
+    """Return the offset of the value under the first key of `under` that is there."""
+    found: dict[str, int] = {}
     index = skip_blanks(text, start + 1)
     seen: set[str] = set()
     while text[index : index + 1] != "}":
@@ -84,20 +95,21 @@ def _find_cases(text: str, start: int) -> int:
         key, index = _decode(text, index)
         if not isinstance(key, str):
             raise JsonFault("not JSON: expected a key in double quotes", position=at)
-        if key not in _TOP_KEYS:
-            raise JsonFault(f"{one_line(key)}: unknown key{nearest(key, _TOP_KEYS)}", position=at)
+        if known is not None and key not in known:
+            raise JsonFault(f"{one_line(key)}: unknown key{nearest(key, known)}", position=at)
         if key in seen:
             raise JsonFault(f"the key '{key}' stands twice in one object; keep one", position=at)
         seen.add(key)
         value_at = skip_blanks(text, _expect(text, skip_blanks(text, index), ":"))
-        if key == "cases":
-            found = value_at
+        found[key] = value_at
         _, index = _decode(text, value_at)
         index = skip_blanks(text, index)
     _expect_end(text, index + 1)
-    if found is None:
-        raise JsonFault("cases: required key is missing", position=start)
-    return found
+    offset = next((found[key] for key in under if key in found), None)
+    if offset is None:
+        others = f", or one of {', '.join(under[1:])}" if under[1:] else ""
+        raise JsonFault(f"{under[0]}: required key is missing{others}", position=start)
+    return offset
 
 
 def _rows(text: str, start: int) -> Iterator[tuple[int, Mapping[str, Json]]]:

@@ -38,3 +38,8 @@ def content_hash(value: Json) -> str:
 def as_object(value: Json) -> Mapping[str, Json] | None:
     """Return a JSON object as such, or None for any other value."""
     return cast("Mapping[str, Json]", value) if isinstance(value, Mapping) else None
+
+
+def as_list(value: Json) -> list[Json] | None:
+    """Return a JSON array as a list, or None for any other value."""
+    return list(cast("list[Json]", value)) if isinstance(value, list | tuple) else None

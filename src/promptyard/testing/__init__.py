@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from promptyard.testing.foreign_importer_contract import ForeignImporterContract
     from promptyard.testing.gate_contract import GateContract
     from promptyard.testing.generator_contract import GeneratorContract
     from promptyard.testing.importer_contract import ImporterContract
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from promptyard.testing.workflow_contract import WorkflowContract
 
 _MODULES = {
+    "ForeignImporterContract": "foreign_importer_contract",
     "GateContract": "gate_contract",
     "GeneratorContract": "generator_contract",
     "ImporterContract": "importer_contract",
@@ -37,6 +39,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "ForeignImporterContract",
     "GateContract",
     "GeneratorContract",
     "ImporterContract",

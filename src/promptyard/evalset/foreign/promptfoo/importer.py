@@ -1,0 +1,159 @@
+"""The importer of promptfoo configurations and test files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from promptyard.errors import EvalSetError
+from promptyard.evalset.foreign.checks import Notes, share_first, take_expected, with_unique_ids
+from promptyard.evalset.foreign.head import read_head
+from promptyard.evalset.foreign.metadata import tags_of
+from promptyard.evalset.foreign.promptfoo.assertions import FooTest, checks_of
+from promptyard.evalset.foreign.promptfoo.csv_tests import is_test_table
+from promptyard.evalset.foreign.promptfoo.prompts import PREFIX, SUFFIX, prompts_of
+from promptyard.evalset.foreign.promptfoo.references import without_references
+from promptyard.evalset.foreign.promptfoo.tests import Gatherer
+from promptyard.evalset.foreign.source_files import DATA, TABLES, SourceFiles
+from promptyard.evalset.tree_file import Tree, read_tree
+from promptyard.evalset.wording import one_line, some
+from promptyard.records.base import Json, as_list, as_object
+from promptyard.records.imported import ImportedRow, ImportedSet
+
+CONFIG_KEYS = frozenset({"prompts", "tests", "scenarios", "defaultTest", "providers", "targets"})
+TEST_KEYS = frozenset({"vars", "assert"})
+MAPPING: Mapping[str, str] = {
+    "vars": "input",
+    "assert": "checks",
+    "threshold": "checks (weighted)",
+    "metadata": "tags",
+    "description": "source",
+    "prompts": "prompt files",
+}
+_SAID_OF_CONFIG: Mapping[str, str] = {
+    "derivedMetrics": "derived metrics are not computed here",
+    "nunjucksFilters": "filters of templates are not run",
+    "extensions": "extensions are not run",
+    "redteam": "the red-team settings were left out",
+    "evaluateOptions": "evaluateOptions were left out; see `optimize` and `--repeat`",
+    "env": "the environment of the configuration was left out",
+}
+
+
+class Promptfoo:
+    """Reads promptfooconfig.yaml or .json, files of tests in YAML, JSON, JSONL and CSV."""
+
+    name = "promptfoo"
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Say yes to the keys of a configuration, of tests, and to `__expected` columns."""
+        seen = read_head(path, head)
+        if path.suffix.lower() in TABLES:
+            return is_test_table(seen.row) or seen.row >= TEST_KEYS
+        if path.suffix.lower() not in DATA:
+            return False
+        tests = len(seen.top & CONFIG_KEYS) >= 2 or seen.row >= TEST_KEYS
+        return tests or (path.stem.startswith("promptfooconfig") and bool(seen.top & CONFIG_KEYS))
+
+    def read(self, path: Path) -> ImportedSet:
+        """Read tests, defaults, scenarios and prompts.
+
+        Raises EvalSetError with file and place, and one that lists every file that is not read.
+        """
+        notes, files = Notes(), SourceFiles(path)
+        tree, config = _configuration(path)
+        for key, sentence in _SAID_OF_CONFIG.items():
+            if config.get(key):
+                notes.add(sentence)
+        _say_models(config, notes)
+        tests = Gatherer(tree, files, notes).gather(config)
+        around = [
+            name
+            for name, option in ((PREFIX, "prefix"), (SUFFIX, "suffix"))
+            if any(test.options.get(option) for test in tests)
+        ]
+        rows = [
+            ImportedRow(at=test.at, row=_row(test, files, notes, around, path)) for test in tests
+        ]
+        files.raise_refusals()
+        if not rows:
+            raise EvalSetError(f"{path}: no tests; promptfoo tests stand under `tests`")
+        if around:
+            notes.add(f"prompts get {some(around)} from the case; keep them in the prompt")
+        prompts = prompts_of(config.get("prompts"), files, notes, around)
+        if len(prompts) > 1:
+            notes.add(f"of {len(prompts)} prompts the first is the seed")
+        checks, kept = share_first(with_unique_ids(rows, notes))
+        return ImportedSet(
+            format=self.name,
+            rows=kept,
+            checks=checks,
+            prompts=prompts,
+            mapping=MAPPING,
+            notes=notes.sentences(),
+        )
+
+
+def _configuration(path: Path) -> tuple[Tree, Mapping[str, Json]]:
+    """Return the configuration; a file of tests is one that has nothing else."""
+    if path.suffix.lower() in TABLES:
+        return Tree(path, None), {"tests": path.name}
+    tree = read_tree(path)
+    data = without_references(tree)
+    items = as_list(data)
+    if items is not None:
+        return _under_tests(tree), {"tests": items}
+    config = as_object(data)
+    if config is None:
+        raise EvalSetError(f"{path}:1: expected a configuration, or a list of tests")
+    if not config.keys() & CONFIG_KEYS and config.keys() & TEST_KEYS:
+        return _under_tests(tree), {"tests": [config]}
+    return tree, config
+
+
+def _under_tests(tree: Tree) -> Tree:
+    """Let lines that are known by their place in a list be found under `tests`."""
+    lines = {("tests", *location): line for location, line in tree.lines.items()}
+    return Tree(tree.path, tree.data, lines)
+
+
+def _say_models(config: Mapping[str, Json], notes: Notes) -> None:
+    providers = config.get("providers", config.get("targets"))
+    named = [
+        str((as_object(item) or {}).get("id", item)) for item in as_list(providers) or [providers]
+    ]
+    models = [name.replace(":", "/", 1) for name in named if ":" in name and "://" not in name]
+    if models:
+        notes.add(
+            f"the configuration runs {some(models)}; set `models.task` in task.yaml to the one "
+            "that you want"
+        )
+
+
+def _row(
+    test: FooTest, files: SourceFiles, notes: Notes, around: list[str], path: Path
+) -> Mapping[str, Json]:
+    inputs = dict(test.variables)
+    for name, option in ((PREFIX, "prefix"), (SUFFIX, "suffix")):
+        if name in around:
+            inputs[name] = str(test.options.get(option, ""))
+    expected, checks = take_expected(checks_of(test, files, notes))
+    place = test.at.removeprefix(f"{path.parent}/")
+    row: dict[str, Json] = {"input": inputs}
+    row |= dict(_given("expected", expected))
+    row |= dict(_given("kind", "adversarial" if "pluginId" in test.metadata else None))
+    row |= dict(_given("tags", tags_of(test.metadata, notes)))
+    row |= dict(_given("cluster", _cluster(test)))
+    row |= dict(_given("checks", checks))
+    row["source"] = f"{one_line(test.description)} ({place})" if test.description else place
+    return row
+
+
+def _given(key: str, value: Json) -> Iterator[tuple[str, Json]]:
+    if value is not None and value != []:
+        yield key, value
+
+
+def _cluster(test: FooTest) -> str | None:
+    conversation = test.metadata.get("conversationId")
+    return conversation if isinstance(conversation, str) and conversation else test.cluster
