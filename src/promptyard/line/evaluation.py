@@ -29,6 +29,9 @@ EVAL = "eval"
 AGAIN = 1000
 """First replicate of the second half of an A/A run."""
 
+MAX_PROGRESS_STEPS = 500
+"""How often an eval says how far it is, at most: nobody sees a smaller step."""
+
 RUN_ID = re.compile(r"last|\d{8}-\d{6}-[0-9a-f]{6}")
 
 
@@ -200,6 +203,7 @@ class _Counter:
         self._on_progress = on_progress
         self._phase = phase
         self._total = total
+        self._stride = max(1, total // MAX_PROGRESS_STEPS)
         self._done = 0
         self._sum = 0.0
         self._n_scored = 0
@@ -209,6 +213,8 @@ class _Counter:
         if trial.score is not None:
             self._n_scored += 1
             self._sum += trial.score
+        if self._done % self._stride and self._done < self._total:
+            return
         ledger = self._session.ledger
         self._on_progress(
             Progress(

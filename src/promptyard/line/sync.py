@@ -25,12 +25,24 @@ def run_sync(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _run(work)
     work.close()
     raise PromptyardError(
         "an event loop is running already (a notebook or async code): await the same function "
         "from promptyard.aio instead"
     )
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    results: list[Result] = []
+
+    async def keep() -> None:
+        # asyncio.run takes the repr of its task when it gives SIGINT back; with a report of
+        # thousands of trials as the task's result that is a tenth of an eval's time.
+        results.append(await work)
+
+    asyncio.run(keep())
+    return results[0]
 
 
 def optimize(

@@ -228,6 +228,7 @@ def _edit_spans(text: str, sections: tuple[SectionSpan, ...]) -> tuple[EditSpan,
     return tuple(spans)
 
 
+@lru_cache(maxsize=4096)
 def demo_block(text: str) -> Block | None:
     """Return the message that demonstrations repeat: the last user message with a variable."""
     layout = parse_layout(text)
@@ -290,8 +291,7 @@ def render_block(text: str, block: Block, values: Mapping[str, Json]) -> tuple[M
 
     Raises PromptError naming every variable that `values` lacks.
     """
-    source = text[block.body : block.end]
-    pieces = template_pieces(source.removeprefix("\ufeff") if block.body == 0 else source)
+    pieces = _block_pieces(text, block)
     missing = sorted({name for kind, name in pieces if kind == "variable" and name not in values})
     if missing:
         known = ", ".join(sorted(values)) or "none"
@@ -318,6 +318,11 @@ def render_block(text: str, block: Block, values: Mapping[str, Json]) -> tuple[M
 
 
 @lru_cache(maxsize=4096)
+def _block_pieces(text: str, block: Block) -> tuple[tuple[str, str], ...]:
+    source = text[block.body : block.end]
+    return template_pieces(source.removeprefix("\ufeff") if block.body == 0 else source)
+
+
 def template_pieces(source: str) -> tuple[tuple[str, str], ...]:
     """Cut a block body into ("text", literal) and ("variable", name) pieces, marks removed."""
     plain = EDIT_PAIR.sub(lambda match: match.group(1), source)
