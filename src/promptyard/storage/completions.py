@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, or_, select
 
 from promptyard.errors import Conflict, NotFound
 from promptyard.records.messages import CLEAN_FINISHES, Completion
 from promptyard.storage.stored_text import shown_text, to_text
-from promptyard.storage.tables import attempts, completions, insert_numbered, insert_once
+from promptyard.storage.tables import attempts, completions, insert_numbered, run_for_each
 
 _CHUNK = 500  # keys in one query; databases limit the parameters of a statement
 Item = TypeVar("Item")
@@ -65,41 +65,28 @@ def find_completions(
 
 def start_attempts(connection: Connection, starts: Sequence[AttemptStart]) -> list[int]:
     """Record attempts as sent; returns their ids."""
-    rows = [
-        {"run_id": start.run_id, "role": start.role, "key": start.key, "started_at": start.at}
-        for start in starts
-    ]
-    return insert_numbered(connection, attempts, rows)
+    rows = [(start.run_id, start.role, start.key, start.at) for start in starts]
+    return insert_numbered(connection, attempts, ("run_id", "role", "key", "started_at"), rows)
 
 
 def finish_attempts(connection: Connection, ends: Sequence[AttemptEnd]) -> list[None]:
     """Record how attempts ended, and the answers of those that went well.
 
-    Raises NotFound for an attempt that was never started, Conflict for one that has ended before.
+    Raises NotFound for an attempt that was never started, Conflict for one that has ended before;
+    nothing that was written of the others may then be kept.
     """
-    started = _open_attempts(connection, ends)
     # Always in the same order: two processes that write the same rows then cannot deadlock.
     ends_by_id = sorted(ends, key=lambda end: end.attempt_id)
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.id == bindparam("attempt_id"))
-        .values(
-            outcome=bindparam("new_outcome"),
-            tokens=bindparam("new_tokens"),
-            cost_usd=bindparam("new_cost_usd"),
-            finished_at=bindparam("new_finished_at"),
-        ),
-        [_settlement(end) for end in ends_by_id],
-    )
+    n_ended = run_for_each(connection, _END_ATTEMPT, [_settlement(end) for end in ends_by_id])
+    if n_ended != len(ends):
+        raise _not_to_be_ended(connection, ends[0])
     answers = [
-        _answer_row(end, end.completion, *started[end.attempt_id])
-        for end in ends_by_id
+        _answer_row(end, end.completion)
+        for end in sorted(ends, key=_order_of_keys)
         if end.outcome == "ok" and end.completion is not None
     ]
     if answers:
-        answers.sort(key=lambda row: (row["key"], row["run_id"]))
-        # Once stored an answer stands: somebody may have used it already.
-        connection.execute(insert_once(connection, completions), answers)
+        run_for_each(connection, _STORE_ANSWER, answers)
     return [None] * len(ends)
 
 
@@ -134,55 +121,54 @@ def _answers(connection: Connection, keys: Iterable[str], run_id: str) -> dict[s
     return answers
 
 
-def _open_attempts(
-    connection: Connection, ends: Sequence[AttemptEnd]
-) -> Mapping[int, tuple[str, str]]:
-    """Map attempt ids to their (run_id, key); raises unless each may end now."""
-    ids = tuple(end.attempt_id for end in ends)
-    started: dict[int, tuple[str, str]] = {}
-    outcomes: dict[int, str | None] = {}
-    for chunk in _chunks(ids):
-        query = select(attempts.c.id, attempts.c.run_id, attempts.c.key, attempts.c.outcome).where(
-            attempts.c.id.in_(chunk)
-        )
-        for attempt_id, run_id, key, outcome in connection.execute(query):
-            started[attempt_id] = (run_id, key)
-            outcomes[attempt_id] = outcome
-    for end in ends:
-        if end.attempt_id not in started:
-            raise NotFound(f"There is no attempt {end.attempt_id}; start_attempt gives the ids.")
-        outcome = outcomes[end.attempt_id]
-        if outcome is not None:
-            raise Conflict(
-                f"Attempt {end.attempt_id} has ended already ({outcome}); an attempt ends once."
-            )
-        outcomes[end.attempt_id] = end.outcome
-    return started
+def _not_to_be_ended(connection: Connection, end: AttemptEnd) -> Exception:
+    """Say why an attempt cannot end now; of several, the group is run again one by one."""
+    query = select(attempts.c.outcome).where(attempts.c.id == end.attempt_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return NotFound(f"There is no attempt {end.attempt_id}; start_attempt gives the ids.")
+    return Conflict(
+        f"Attempt {end.attempt_id} has ended already ({row.outcome}); an attempt ends once."
+    )
 
 
-def _settlement(end: AttemptEnd) -> dict[str, Any]:
+_END_ATTEMPT = """
+UPDATE attempts SET outcome = ?, tokens = ?, cost_usd = ?, finished_at = ?
+WHERE id = ? AND outcome IS NULL
+"""
+
+
+def _order_of_keys(end: AttemptEnd) -> tuple[str, str, int]:
+    """Give ends an order that depends on nothing but their keys, which are hashes of this."""
+    return end.body or "", end.base_url, end.replicate
+
+
+def _settlement(end: AttemptEnd) -> tuple[Any, ...]:
     completion = end.completion
-    return {
-        "attempt_id": end.attempt_id,
-        "new_outcome": end.outcome,
-        "new_tokens": None if completion is None else completion.usage.total_tokens,
-        "new_cost_usd": None if completion is None else completion.cost_usd,
-        "new_finished_at": end.at,
-    }
+    tokens = None if completion is None else completion.usage.total_tokens
+    cost_usd = None if completion is None else completion.cost_usd
+    return end.outcome, tokens, cost_usd, end.at, end.attempt_id
 
 
-def _answer_row(end: AttemptEnd, completion: Completion, run_id: str, key: str) -> dict[str, Any]:
-    return {
-        "key": key,
-        "run_id": run_id,
-        "base_url": shown_text(end.base_url),
-        "replicate": end.replicate,
-        "model": shown_text(completion.model),
-        "body": end.body,
-        "completion": to_text(completion),
-        "finish_reason": completion.finish_reason,
-        "created_at": end.at,
-    }
+# Once stored an answer stands: somebody may have used it already.
+_STORE_ANSWER = """
+INSERT INTO completions (key, run_id, base_url, replicate, model, body, completion, finish_reason,
+                         created_at)
+SELECT key, run_id, ?, ?, ?, ?, ?, ?, ? FROM attempts WHERE id = ? ON CONFLICT DO NOTHING
+"""
+
+
+def _answer_row(end: AttemptEnd, completion: Completion) -> tuple[Any, ...]:
+    return (
+        shown_text(end.base_url),
+        end.replicate,
+        shown_text(completion.model),
+        end.body,
+        to_text(completion),
+        completion.finish_reason,
+        end.at,
+        end.attempt_id,
+    )
 
 
 def _chunks(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:

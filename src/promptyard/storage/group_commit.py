@@ -150,7 +150,7 @@ class DatabaseThread:
         for batch, members in _by_batch(calls).items():
             try:
                 with self._database.reading() as connection:
-                    _run(connection, batch, members)
+                    _run_apart(connection, batch, members)
             except Exception as error:  # noqa: BLE001 (it belongs to the callers)
                 _fail(members, error)
         self._deliver(calls)
@@ -158,10 +158,18 @@ class DatabaseThread:
     def _write(self, calls: Sequence[_Call]) -> None:
         if not calls:
             return
+        groups = _by_batch(calls)
+        locks = {call.lock for call in calls if call.lock}
         try:
-            with self._database.writing({call.lock for call in calls if call.lock}) as connection:
-                for batch, members in _by_batch(calls).items():
-                    _run(connection, batch, members)
+            try:
+                with self._database.writing(locks) as connection:
+                    for batch, members in groups.items():
+                        _run_together(connection, batch, members)
+            except _BatchError:
+                # Nothing was committed. Once more, each kind behind a savepoint of its own.
+                with self._database.writing(locks) as connection:
+                    for batch, members in groups.items():
+                        _run_apart(connection, batch, members)
         except Exception as error:  # noqa: BLE001 (nothing was committed: all callers get it)
             _fail(calls, error)
         self._deliver(calls)
@@ -184,7 +192,21 @@ def _by_batch(calls: Sequence[_Call]) -> dict[Batch[Any, Any], list[_Call]]:
     return groups
 
 
-def _run(connection: Connection, batch: Batch[Any, Any], calls: Sequence[_Call]) -> None:
+class _BatchError(Exception):
+    """A batch raised; which of its calls was the cause is not known."""
+
+
+def _run_together(connection: Connection, batch: Batch[Any, Any], calls: Sequence[_Call]) -> None:
+    """Run calls of one kind, as nearly always works. Raises _BatchError when one of them fails."""
+    try:
+        results = batch(connection, [call.argument for call in calls])
+    except Exception as error:
+        raise _BatchError from error
+    for call, result in zip(calls, results, strict=True):
+        call.result = result
+
+
+def _run_apart(connection: Connection, batch: Batch[Any, Any], calls: Sequence[_Call]) -> None:
     """Run calls of one kind together; when that fails one by one, so that only the cause fails.
 
     Raises when the transaction itself is lost, with all that was written in it.
@@ -202,7 +224,7 @@ def _run(connection: Connection, batch: Batch[Any, Any], calls: Sequence[_Call])
             calls[0].error = error
             return
         for call in calls:
-            _run(connection, batch, [call])
+            _run_apart(connection, batch, [call])
         return
     savepoint.commit()
     for call, result in zip(calls, results, strict=True):
