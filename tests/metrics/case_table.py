@@ -4,7 +4,8 @@ A row says what is graded (`input`, `expected`, and the answer as text in `outpu
 `completion`), with which `options`, and what comes of it: `pass`, `fail` (a value of 0), `partial`
 (a value in between), `error` (the case cannot be graded), `skip`, or `refused` (the options are
 wrong). Beside it may stand the `tags`, `field`, `path` and `value` of the first finding that is
-not 1. `judge` lists what the judge model replies: `{when: text in the request, reply: ...}`.
+not 1, and the `kind` of an error or skip. `judge` lists what the judge model replies, as
+`{when: text in the request, reply: ..., finish_reason: ...}`, and `n_asked` how often it is asked.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ from promptyard.metrics.context import MetricContext
 from promptyard.protocols import Judge, Metric
 from promptyard.records.base import Json, Record
 from promptyard.records.cases import Case, CheckSpec
-from promptyard.records.messages import Completion, OutputContract, Request, Tool, ToolCallPart
+from promptyard.records.messages import (
+    Completion,
+    FinishReason,
+    OutputContract,
+    Request,
+    Tool,
+    ToolCallPart,
+)
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.scores import Score
 
@@ -42,6 +50,7 @@ class JudgeReply(Record):
 
     reply: Json
     when: str = ""
+    finish_reason: FinishReason = "stop"
 
 
 class Row(Record):
@@ -52,11 +61,14 @@ class Row(Record):
     check: Mapping[str, Json] = Field(default_factory=dict)
     input: Mapping[str, Json] = Field(default_factory=dict)
     expected: Json = None
+    rubric: str | None = None
     output: str = ""
     completion: Mapping[str, Json] | None = None
     prompt: str | None = None
     judge: tuple[JudgeReply, ...] = ()
+    n_asked: int | None = None
     outcome: Outcome
+    kind: str | None = None
     tags: tuple[str, ...] | None = None
     field: str | None = None
     path: str | None = None
@@ -70,7 +82,7 @@ class Row(Record):
     @property
     def case(self) -> Case:
         """The case that is graded."""
-        return Case(id="c1", input=self.input, expected=self.expected)
+        return Case(id="c1", input=self.input, expected=self.expected, rubric=self.rubric)
 
     @property
     def answer(self) -> Completion:
@@ -106,17 +118,19 @@ class RepliesOf:
     name = "scripted/judge"
 
     def __init__(self, replies: Sequence[JudgeReply]) -> None:
+        self.n_asked = 0
         self._replies = tuple(replies)
 
     async def ask(self, request: Request, *, replicate: int = 0) -> Completion:
         """Return the first reply whose `when` occurs in the request."""
         del replicate
+        self.n_asked += 1
         asked = "\n".join(message.text for message in request.messages)
         for item in self._replies:
             if item.when in asked:
                 text = item.reply if isinstance(item.reply, str) else json.dumps(item.reply)
-                return Completion(text=text, model=self.name)
-        raise MetricError("the table has no reply for what the judge was asked")
+                return Completion(text=text, model=self.name, finish_reason=item.finish_reason)
+        raise AssertionError(f"the table has no reply for what the judge was asked: {asked}")
 
 
 @lru_cache
@@ -197,24 +211,28 @@ def metric_of(
 
 def outcome_of(table: CaseTable, row: Row) -> tuple[Outcome, Sequence[Score]]:
     """Grade a row and say what came of it, as a row says it."""
+    judge = RepliesOf(row.judge) if row.judge else None
     try:
-        metric = metric_of(table, row)
+        metric = metric_of(table, row, judge=judge)
     except ConfigError as error:
-        return _told("refused", error), ()
+        return _told("refused", error, row), ()
     try:
         scores = asyncio.run(_scores(metric, row))
-    except CheckSkipped:
-        return "skip", ()
+    except CheckSkipped as skipped:
+        return _told("skip", skipped, row), ()
     except MetricError as error:
-        return _told("error", error), ()
+        return _told("error", error, row), ()
+    finally:
+        assert row.n_asked is None or row.n_asked == (judge.n_asked if judge else 0)
     assert scores
     lowest = min(score.value for score in scores)
     return ("pass" if lowest == 1.0 else "fail" if lowest == 0.0 else "partial"), scores
 
 
-def _told(outcome: Outcome, error: Exception) -> Outcome:
+def _told(outcome: Outcome, error: Exception, row: Row) -> Outcome:
     assert str(error)
     assert "\n" not in str(error)
+    assert row.kind in {None, getattr(error, "kind", None)}, error
     return outcome
 
 

