@@ -28,9 +28,18 @@ from promptyard.errors import (
 )
 from promptyard.protocols import Model
 from promptyard.providers.openai_compatible import OpenAICompatible
-from promptyard.records.messages import Completion, Message, OutputContract, Request, Usage
+from promptyard.records.messages import (
+    Completion,
+    ImagePart,
+    Message,
+    OutputContract,
+    Request,
+    TextPart,
+    Usage,
+)
 from promptyard.testing import ModelContract
 from support.chat_server import ChatServer, Fault
+from support.service_images import PIXEL_URL
 
 KEY = "sk-not-a-real-key-0123456789"
 PRICES = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 2.0}
@@ -270,6 +279,100 @@ def test_a_placeholder_for_a_key_does_not_spoil_the_message() -> None:
         model = OpenAICompatible("test/m1", "m1", server.base_url, "none")
         with pytest.raises(InvalidRequest, match="no, none of it"):
             asyncio.run(_send(model))
+
+
+VERDICT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string"},
+        "verdict": {"type": "string", "enum": ["pass", "fail"]},
+    },
+    "required": ["reason", "verdict"],
+    "additionalProperties": False,
+}
+
+
+def _ask_for(
+    server: ChatServer, schema: Mapping[str, Any], **params: Any
+) -> tuple[Completion, Mapping[str, Any]]:
+    output = OutputContract(format="json", schema=schema)
+    request = Request(
+        messages=(Message.of("user", "Judge, in JSON."),), params=params, output=output
+    )
+    model = _model(server.base_url)
+
+    async def send() -> Completion:
+        try:
+            return await model.send(model.body(request), timeout_s=10)
+        finally:
+            await model.close()
+
+    return asyncio.run(send()), server.requests[-1].body["response_format"]
+
+
+def test_a_schema_is_forced_strictly_and_the_text_is_its_json() -> None:
+    with ChatServer(lambda _: '{"reason": "é", "verdict": "pass"}') as server:
+        completion, sent = _ask_for(server, VERDICT)
+    assert json.loads(completion.text) == {"reason": "é", "verdict": "pass"}
+    assert sent["json_schema"] == {"name": "answer", "schema": VERDICT, "strict": True}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"additionalProperties": True},
+        {"required": ["reason"]},
+        {"properties": VERDICT["properties"] | {"reason": {"type": "string", "minLength": 1}}},
+        {"properties": VERDICT["properties"] | {"reason": {"oneOf": [{"type": "string"}]}}},
+        {"default": {}},
+    ],
+)
+def test_a_schema_that_is_not_strict_is_sent_as_a_hint(change: dict[str, Any]) -> None:
+    with ChatServer(lambda _: "{}") as server:
+        _, sent = _ask_for(server, VERDICT | change)
+    assert sent["json_schema"]["strict"] is False
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "response_format.type must be 'text' or 'json_object'",
+        "Unsupported parameter: json_schema",
+        "failed to parse grammar",
+    ],
+)
+def test_a_server_that_refuses_the_schema_says_what_to_set(said: str) -> None:
+    def faults(_: int, body: Mapping[str, Any]) -> Fault | None:
+        refused = body["response_format"]["type"] == "json_schema"
+        return Fault.status(400, body={"error": {"message": said}}) if refused else None
+
+    with ChatServer(lambda _: "{}", faults) as server:
+        with pytest.raises(InvalidRequest) as caught:
+            _ask_for(server, VERDICT)
+        assert f"answered 400: {said}; if this server takes no such schema" in str(caught.value)
+        assert "`params: {response_format: {type: json_object}}`" in str(caught.value)
+        assert server.n_requests == 1, "nothing is tried in another way behind the user's back"
+        completion, _ = _ask_for(server, VERDICT, response_format={"type": "json_object"})
+    assert completion.text == "{}"
+
+
+def test_another_refusal_gets_no_advice_about_the_schema() -> None:
+    fault = Fault.status(400, body={"error": {"message": "the prompt is too long"}})
+    with (
+        ChatServer(faults=lambda _i, _b: fault) as server,
+        pytest.raises(InvalidRequest, match=r"the prompt is too long$"),
+    ):
+        _ask_for(server, VERDICT)
+
+
+def test_images_arrive_in_the_wire_format() -> None:
+    parts = (TextPart(text="What is it?"), ImagePart(url=PIXEL_URL), ImagePart(url="https://h/a"))
+    request = Request(messages=(Message(role="user", parts=parts),))
+    with ChatServer() as server:
+        model = _model(server.base_url)
+        asyncio.run(model.send(model.body(request), timeout_s=10))
+    content = server.requests[0].body["messages"][0]["content"]
+    assert [part["type"] for part in content] == ["text", "image_url", "image_url"]
 
 
 def test_redirects_are_not_followed() -> None:

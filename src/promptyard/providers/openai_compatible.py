@@ -11,7 +11,7 @@ from promptyard.providers.chat_answer import read_answer
 from promptyard.providers.chat_wire import chat_body
 from promptyard.providers.http_model import HttpModel
 from promptyard.providers.model_answer import ModelAnswer
-from promptyard.records.base import Json
+from promptyard.records.base import Json, as_object
 from promptyard.records.messages import Request
 
 
@@ -65,3 +65,17 @@ class OpenAICompatible(HttpModel):
         """Read a chat completion. Raises BadResponse when it is not a whole one."""
         del body
         return read_answer(raw)
+
+    def advice(self, said: str, body: Mapping[str, Json]) -> str:
+        """Say how to go on without a forced schema where the server refuses that."""
+        forced = (as_object(body.get("response_format")) or {}).get("type") == "json_schema"
+        lower = said.lower()
+        if not forced or not any(word in lower for word in _FORMAT_WORDS):
+            return ""
+        return (
+            "; if this server takes no such schema, set `params: {response_format: {type: "
+            "json_object}}` in the prompt: the schema is then only checked, not forced"
+        )
+
+
+_FORMAT_WORDS = ("response_format", "json_schema", "schema", "grammar", "structured output")
