@@ -24,19 +24,21 @@ PASS: Outcome = ()
 
 def grade(
     check: CheckSpec | str,
-    output: str,
+    output: str | Completion,
     *,
+    given: Mapping[str, Json] | None = None,
     expected: Json = None,
     options: Mapping[str, Json] | None = None,
     contract: OutputContract | None = None,
 ) -> Sequence[Score]:
-    """Grade `output` with a check given by its type and options, or whole."""
+    """Grade `output` with a check given by its type and options, or whole; `given` is the input."""
     if isinstance(check, str):
         check = CheckSpec(type=check, options=options or {})
     context = MetricContext(output=contract or OutputContract())
     (metric,) = build_metrics([check], context)
-    case = Case(id="c1", input={}, expected=expected)
-    return asyncio.run(metric.score(case, Completion(text=output)))
+    case = Case(id="c1", input=given or {}, expected=expected)
+    answer = Completion(text=output) if isinstance(output, str) else output
+    return asyncio.run(metric.score(case, answer))
 
 
 def assert_outcome(

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from promptyard.metrics.answer_relevance import AnswerRelevance
 from promptyard.metrics.bleu import Bleu, Chrf
 from promptyard.metrics.closed_qa import ClosedQa
+from promptyard.metrics.citation_span import CitationSpan
 from promptyard.metrics.contains import (
     Contains,
     ContainsAll,
@@ -82,6 +83,7 @@ METRICS: Mapping[str, MetricFactory] = {
     "faithfulness": Faithfulness,
     "answer_relevance": AnswerRelevance,
     "context_recall": ContextRecall,
+    "citation_span": CitationSpan,
     "skip": Skip,
 }
 """The built-in checks by the name that task.yaml gives them."""

@@ -48,6 +48,11 @@ def caseless(text: str) -> str:
     return composed(_unicode_form(text, "NFD").casefold())
 
 
+def compatible(text: str) -> str:
+    """Bring a text into Unicode's compatibility form (NFKC): no ligatures, no wide forms."""
+    return text if text.isascii() else _unicode_form(text, "NFKC")
+
+
 def same_json(left: Json, right: Json, how: Normalization) -> bool:
     """Compare two JSON values: types count (true is not 1, null is not absent), 1 equals 1.0.
 
@@ -126,7 +131,7 @@ def answer_label(output: str, how: Normalization, labels: Sequence[str]) -> str:
     return text if len(text) <= LABEL_LIMIT else text[:LABEL_LIMIT] + "…"
 
 
-def _unicode_form(text: str, form: Literal["NFC", "NFD"]) -> str:
+def _unicode_form(text: str, form: Literal["NFC", "NFD", "NFKC"]) -> str:
     # CPython sorts a run of combining marks in quadratic time: 80,000 of them take 8 seconds.
     # A text with such a run is no language; it is compared as it stands.
     return text if _has_flood_of_marks(text) else unicodedata.normalize(form, text)

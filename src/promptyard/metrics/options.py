@@ -71,6 +71,11 @@ class Options:
             raise self.wrong(name, "must be a list of texts (commas do not split)", value)
         return tuple(items)
 
+    def text_or_texts(self, name: str) -> tuple[str, ...]:
+        """Return an option that must be a text or a list of texts."""
+        one = isinstance(self._values.get(name), str)
+        return (self.text(name),) if one else self.texts(name)
+
     def array(self, name: str) -> tuple[Json, ...]:
         """Return an option that must be a list with something in it."""
         self._must_have(name)
@@ -131,6 +136,13 @@ class Options:
         value = self.number(name) if self.has(name) else default
         if value is None or not 0 < value <= 1:
             raise self.wrong(name, "must be more than 0 and at most 1", value)
+        return value
+
+    def whole_number(self, name: str, *, default: int, least: int = 0) -> int:
+        """Return a whole number of at least `least`."""
+        value = self._values.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise self.wrong(name, f"must be a whole number, {least} or more", value)
         return value
 
     def wrong(self, name: str, why: str, *got: Json) -> ConfigError:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from promptyard.evalset.foreign.checks import Unsupported
 from promptyard.evalset.foreign.promptfoo.grammar import TYPES, assertion_of, comma_values
-from promptyard.records.base import Json
+from promptyard.records.base import Json, as_object
 
 from .promptfoo_files import imported, refusal, rows
 
@@ -18,7 +18,7 @@ SCORES = {"A": 1.0, "B": 1.0, "C": 1.0, "D": 0.0, "E": 1.0}
 
 
 def kind_of(value: Any) -> str:
-    return str(value["type"]) if isinstance(value, dict) else ""
+    return str(value["type"]) if as_object(value) is not None else ""
 
 
 def check_of(folder: Path, assertion: Json, **test: Json) -> Any:
