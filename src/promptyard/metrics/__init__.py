@@ -14,6 +14,8 @@ from typing import TypeAlias
 from promptyard.metrics.answer_relevance import AnswerRelevance
 from promptyard.metrics.bleu import Bleu, Chrf
 from promptyard.metrics.closed_qa import ClosedQa
+from promptyard.metrics.citation_ids import CitationIds
+from promptyard.metrics.citation_markers import CitationMarkers
 from promptyard.metrics.citation_span import CitationSpan
 from promptyard.metrics.contains import (
     Contains,
@@ -84,6 +86,8 @@ METRICS: Mapping[str, MetricFactory] = {
     "answer_relevance": AnswerRelevance,
     "context_recall": ContextRecall,
     "citation_span": CitationSpan,
+    "citation_ids": CitationIds,
+    "citation_markers": CitationMarkers,
     "skip": Skip,
 }
 """The built-in checks by the name that task.yaml gives them."""
