@@ -45,6 +45,10 @@ from promptyard.metrics.required_fields import RequiredFields
 from promptyard.metrics.rouge import RougeL, RougeN
 from promptyard.metrics.skip import Skip
 from promptyard.metrics.starts_with import EndsWith, StartsWith
+from promptyard.metrics.tool_args_match import ToolArgsMatch
+from promptyard.metrics.tool_call_f1 import ToolCallF1
+from promptyard.metrics.tool_call_valid import ToolCallValid
+from promptyard.metrics.tool_sequence import ToolSequence
 from promptyard.protocols import Metric
 from promptyard.records.cases import CheckSpec
 
@@ -88,6 +92,10 @@ METRICS: Mapping[str, MetricFactory] = {
     "citation_span": CitationSpan,
     "citation_ids": CitationIds,
     "citation_markers": CitationMarkers,
+    "tool_call_valid": ToolCallValid,
+    "tool_call_f1": ToolCallF1,
+    "tool_args_match": ToolArgsMatch,
+    "tool_sequence": ToolSequence,
     "skip": Skip,
 }
 """The built-in checks by the name that task.yaml gives them."""
@@ -111,6 +119,13 @@ ALIASES: Mapping[str, str] = {
     "context_faithfulness": "faithfulness",
     "groundedness": "faithfulness",
     "answer_relevancy": "answer_relevance",
+    "is_valid_openai_tools_call": "tool_call_valid",
+    "is_valid_openai_function_call": "tool_call_valid",
+    "is_valid_function_call": "tool_call_valid",
+    "tool_correctness": "tool_call_f1",
+    "argument_correctness": "tool_args_match",
+    "trajectory_match": "tool_sequence",
+    "quoted_spans_alignment": "citation_span",
 }
 """Names that other tools give to our checks, with underscores for dashes."""
 

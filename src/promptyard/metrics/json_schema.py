@@ -61,6 +61,10 @@ class Violation(NamedTuple):
     message: str
 
 
+class EngineGaveUp(ValueError):
+    """A pattern of the schema is too costly on some value; `str(error)` says what to do."""
+
+
 class JsonSchema(JsonCheck):
     """Check a JSON answer against a JSON Schema (Draft 2020-12, `format` is asserted).
 
@@ -94,19 +98,16 @@ class JsonSchema(JsonCheck):
                 f"check '{spec.type}': no schema; give option 'schema' or a schema in the prompt's "
                 "output contract"
             )
-        self.validator = _validator(spec.type, schema)
+        self.validator = schema_validator(spec.type, schema)
 
     def grade(self, case: Case, completion: Completion, value: Json) -> Sequence[Score]:
         """Validate and write one finding for each path."""
-        errors = islice(self.validator.iter_errors(value), MAX_VIOLATIONS)
-        by_path: dict[tuple[PathPart, ...], list[Violation]] = {}
-        for violation in (found for error in errors for found in _violations(error)):
-            if violation.tag == _ENGINE_GAVE_UP:
-                raise self.ungradable(case, f"{violation.message}; make the pattern simpler")
-            by_path.setdefault(violation.parts, []).append(violation)
-        if not by_path:
+        try:
+            found = violations_by_path(self.validator, value)
+        except EngineGaveUp as error:
+            raise self.ungradable(case, str(error)) from None
+        if not found:
             return self.passed()
-        found = list(by_path.values())
         findings = [self._finding(completion, value, group) for group in found[:MAX_FINDINGS]]
         if len(found) > MAX_FINDINGS:
             more = f"{findings[-1].reason} (and {len(found) - MAX_FINDINGS} more paths)"
@@ -128,7 +129,22 @@ class JsonSchema(JsonCheck):
         )
 
 
-def _validator(check: str, schema: Mapping[str, Json]) -> Draft202012Validator:
+def violations_by_path(validator: Draft202012Validator, value: Json) -> list[list[Violation]]:
+    """Validate a value and group what it violates by path, at most `MAX_VIOLATIONS` in all.
+
+    Raises EngineGaveUp where a pattern of the schema is too costly.
+    """
+    by_path: dict[tuple[PathPart, ...], list[Violation]] = {}
+    errors = islice(validator.iter_errors(value), MAX_VIOLATIONS)
+    for violation in (found for error in errors for found in _violations(error)):
+        if violation.tag == _ENGINE_GAVE_UP:
+            raise EngineGaveUp(f"{violation.message}; make the pattern simpler")
+        by_path.setdefault(violation.parts, []).append(violation)
+    return list(by_path.values())
+
+
+def schema_validator(check: str, schema: Mapping[str, Json]) -> Draft202012Validator:
+    """Compile a schema, which is done once a check. Raises ConfigError where it is not valid."""
     from jsonschema_rs import Draft202012Validator, ReferencingError, ValidationError
 
     try:
