@@ -34,10 +34,13 @@ from promptyard.metrics.faithfulness import ContextRecall, Faithfulness
 from promptyard.metrics.field_equals import FieldEquals
 from promptyard.metrics.field_numeric import FieldNumeric
 from promptyard.metrics.g_eval import GEval
+from promptyard.metrics.finish_reason import FinishReasonIs
 from promptyard.metrics.is_json import IsJson
+from promptyard.metrics.is_refusal import IsRefusal
 from promptyard.metrics.json_schema import JsonSchema
 from promptyard.metrics.levenshtein import Levenshtein
 from promptyard.metrics.llm_rubric import LlmRubric
+from promptyard.metrics.limits import Cost, Latency, MaxTokens
 from promptyard.metrics.numeric import Numeric, NumericDiff
 from promptyard.metrics.pairwise import Pairwise
 from promptyard.metrics.regex import Regex
@@ -97,6 +100,11 @@ METRICS: Mapping[str, MetricFactory] = {
     "tool_args_match": ToolArgsMatch,
     "tool_sequence": ToolSequence,
     "skip": Skip,
+    "finish_reason": FinishReasonIs,
+    "is_refusal": IsRefusal,
+    "max_tokens": MaxTokens,
+    "latency": Latency,
+    "cost": Cost,
 }
 """The built-in checks by the name that task.yaml gives them."""
 
@@ -126,6 +134,7 @@ ALIASES: Mapping[str, str] = {
     "argument_correctness": "tool_args_match",
     "trajectory_match": "tool_sequence",
     "quoted_spans_alignment": "citation_span",
+    "max_duration": "latency",
 }
 """Names that other tools give to our checks, with underscores for dashes."""
 
