@@ -27,15 +27,13 @@ from promptyard.errors import (
 from promptyard.protocols import Model, Store
 from promptyard.records.base import Json
 from promptyard.records.messages import CallRole, Completion, Request, Usage
+from promptyard.runner.estimate import upper_usage
 from promptyard.runner.ledger import BudgetReserved, Ledger, Reservation
 from promptyard.runner.limiter import AdaptiveLimiter
 from promptyard.runner.retry import CallLimits, retry_wait_s
 
 RESERVATION_POLL_S = 0.02
 """How often a call looks again whether another one has given back what it had reserved."""
-
-DEFAULT_MAX_TOKENS = 1024
-"""Upper estimate of an answer's length where the prompt sets no `max_tokens`."""
 
 _EXACT_JSON = json.JSONEncoder(separators=(",", ":"))
 
@@ -252,7 +250,7 @@ class Caller:
         """Reserve an attempt in ledger and store."""
         budget = self.ledger.budget
         limited = budget.tokens is not None or budget.usd is not None
-        upper = _upper_usage(call.body) if limited else Usage()
+        upper = upper_usage(call.body) if limited else Usage()
         reservation = await self._reserved(
             call.role,
             upper.total_tokens if budget.tokens is not None else 0,
@@ -288,10 +286,3 @@ class Caller:
             attempt.reservation, tokens=completion.usage.total_tokens, usd=completion.cost_usd
         )
         return completion
-
-
-def _upper_usage(body: Mapping[str, Json]) -> Usage:
-    """Estimate from above: a token is at least two characters of JSON, plus the longest answer."""
-    asked = body.get("max_tokens") or body.get("max_completion_tokens")
-    answer = asked if isinstance(asked, int) else DEFAULT_MAX_TOKENS
-    return Usage(input_tokens=len(json.dumps(body)) // 2, output_tokens=answer)

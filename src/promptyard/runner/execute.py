@@ -111,9 +111,9 @@ class Executor:
             return
         try:
             requests = [program.prompt.request(case) for case in cases]
+            await self.caller.prefetch("task", requests, replicate)
         except PromptError:
             return  # the trial of that case reports it
-        await self.caller.prefetch("task", requests, replicate)
 
     async def _trial(
         self,
