@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from promptyard.records.base import Json, Record
 from promptyard.records.evidence import Bucket, TrainTrial
 from promptyard.records.messages import Message
+from promptyard.records.prompt_text import has_image_bytes
 from promptyard.records.prompts import Prompt
 from promptyard.records.quoting import fresh_nonce, quoted
 
@@ -155,6 +156,8 @@ def _row(item: TrainTrial) -> str:
 def _short(value: Json) -> Json:
     if isinstance(value, str):
         return _cut(value)
+    if has_image_bytes(value):
+        return "[an image]"  # its bytes as text tell the optimizer nothing
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= MAX_ITEM_CHARS else _cut(text)
 

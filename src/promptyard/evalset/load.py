@@ -9,6 +9,7 @@ from typing import cast
 from promptyard.errors import EvalSetError
 from promptyard.evalset import IMPORTERS
 from promptyard.evalset.case_row import case_from_row
+from promptyard.evalset.images import ImageFiles
 from promptyard.evalset.strict_json import find_fault
 from promptyard.evalset.wording import nearest, one_line
 from promptyard.protocols import Importer
@@ -24,6 +25,9 @@ def load_cases(
 ) -> tuple[Case, ...]:
     """Read all cases of one eval set, in the order of files and rows. Streams each file.
 
+    An image that a variable names as a file (`{"image": "picture.png"}`) is read from the folder
+    of the case file, or from below it.
+
     Args:
         paths: the files; their suffixes choose the importers.
         cluster_key: an input variable, or the `key` of tags written `key:value`, whose value is
@@ -31,7 +35,8 @@ def load_cases(
         importers: by suffix, the dot included.
 
     Raises EvalSetError in one line with file, line and key: a file that is missing or unreadable, a
-    row that is no case, an id that is there twice (naming both lines), no cases at all.
+    row that is no case, an image that cannot be taken, an id that is there twice (naming both
+    lines), no cases at all.
     """
     if not paths:
         raise EvalSetError("no case files were named; set `cases` in task.yaml")
@@ -61,9 +66,11 @@ def _rows_of(
         raise EvalSetError(
             f"{path}: no importer reads '{path.suffix}' files{nearest(path.suffix, importers)}"
         )
+    images = ImageFiles(path.parent)
     try:
         for number, row in importer().read(path):
-            yield f"{path}:{number}", row
+            position = f"{path}:{number}"
+            yield position, images.embed(row, position)
     except FileNotFoundError:
         raise EvalSetError(
             f"{path}: there is no such case file (looked in {path.resolve().parent}); check "

@@ -370,6 +370,11 @@ def image_url(value: Json) -> str | None:
     return None
 
 
+def has_image_bytes(value: Json) -> bool:
+    """Tell whether a value is an image that carries its bytes (a data: URL), not an address."""
+    return (image_url(value) or "").lower().startswith("data:")
+
+
 def _lone_chat(
     pieces: tuple[tuple[str, str], ...], filled: list[Json]
 ) -> tuple[Message, ...] | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from promptyard.records.edits import Rejection
 from promptyard.records.evidence import Bucket, ConfusionPair, Evidence, ScoredPrompt, TrainTrial
+from promptyard.records.prompt_text import has_image_bytes
 from promptyard.records.prompts import Demo, Program
 from promptyard.records.scores import GradedCase
 from promptyard.signals.buckets import bucket_failures
@@ -54,8 +55,10 @@ def example_bank(trials: Sequence[TrainTrial]) -> tuple[Demo, ...]:
     """Turn train cases into demonstrations: passing answers as given, gold text for the others.
 
     A failing case becomes one only where its expectation is the text of an answer. Passing ones
-    come first (source `bootstrap`), then gold ones (`label`).
+    come first (source `bootstrap`), then gold ones (`label`). Cases with the bytes of an image
+    become none: a prompt is a text that people read, and megabytes of base64 are not.
     """
+    trials = [item for item in trials if not any(map(has_image_bytes, item.case.input.values()))]
     passing = [
         Demo(
             input=dict(item.case.input),
