@@ -80,7 +80,7 @@ class MessagesServer(ModelServer):
             return Refusal(401, said, "authentication_error")
         try:
             check_version(headers)
-            check_fields(body, headers["anthropic-version"])
+            check_fields(with_renamed_format(headers, body), headers["anthropic-version"])
             check_tools(body, forces_tools=self._forces_tools)
             check_turns(body["messages"], takes_system_turns=self._takes_system_turns)
             check_format(body)
@@ -155,6 +155,13 @@ def check_version(headers: Mapping[str, str]) -> None:
         raise Refused("anthropic-version: header is required")
     if version not in VERSIONS:
         raise Refused(f"anthropic-version: {version!r} is not a valid version")
+
+
+def with_renamed_format(headers: Mapping[str, str], body: Body) -> Body:
+    """Take `output_format`, as it was called while it was beta, from those who still send that."""
+    if "structured-outputs" not in headers.get("anthropic-beta", ""):
+        return body
+    return {key: value for key, value in body.items() if key != "output_format"}
 
 
 def check_fields(body: Body, version: str) -> None:

@@ -43,6 +43,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         base_url="https://openrouter.ai/api/v1", key_variable="OPENROUTER_API_KEY"
     ),
     "groq": Endpoint(base_url="https://api.groq.com/openai/v1", key_variable="GROQ_API_KEY"),
+    "litellm": Endpoint(base_url=None, key_variable=None),
     "ollama": Endpoint(base_url="http://127.0.0.1:11434/v1", key_variable=None),
     "vllm": Endpoint(base_url="http://127.0.0.1:8000/v1", key_variable=None),
     "llamacpp": Endpoint(base_url="http://127.0.0.1:8080/v1", key_variable=None),
@@ -79,6 +80,14 @@ def _anthropic(model: str, settings: ProviderSettings) -> Model:
     )
 
 
+def _litellm(model: str, settings: ProviderSettings) -> Model:
+    from promptyard.providers.litellm import LiteLLM
+
+    return LiteLLM(
+        model, base_url=settings.base_url, api_key=settings.api_key, prices=settings.prices
+    )
+
+
 def _address(provider: str, model: str, settings: ProviderSettings) -> str:
     base_url = settings.base_url or ENDPOINTS[provider].base_url
     if base_url is None:
@@ -102,6 +111,7 @@ PROVIDERS: Mapping[str, ProviderFactory] = {
     "anthropic": _anthropic,
     "embedded": _embedded,
     "groq": _openai_compatible("groq"),
+    "litellm": _litellm,
     "llamacpp": _openai_compatible("llamacpp"),
     "ollama": _openai_compatible("ollama"),
     "openai": _openai_compatible("openai"),
