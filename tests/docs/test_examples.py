@@ -17,9 +17,13 @@ from doc_blocks import EXECUTED, NOT_EXECUTED, ROOT, SHOWN, Block, blocks_of, pa
 from promptyard.line.task import load_task
 from promptyard.providers.embedded import answer
 from support.chat_server import ChatServer
+from support.messages_server import MessagesServer
 
 SERVER_IN_PAGES = "http://127.0.0.1:8000/v1"
 """The address that pages use; a real server on a free port stands in its place here."""
+
+MESSAGES_SERVER_IN_PAGES = "http://127.0.0.1:8001/v1"
+MESSAGES_KEY_IN_PAGES = "key-of-my-gateway"
 
 REASON = "not executed: "
 PRINTED = "printed by the block above"
@@ -27,15 +31,23 @@ EXECUTED_PAGES = [page for page in pages() if any(b.language in EXECUTED for b i
 
 
 def lexical(body: Mapping[str, Any]) -> str:
-    return answer([(turn["role"], turn["content"]) for turn in body["messages"]])
+    system = [("system", body["system"])] if "system" in body else []
+    return answer([*system, *((turn["role"], turn["content"]) for turn in body["messages"])])
 
 
 @pytest.mark.parametrize("page", EXECUTED_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / "examples", folder / "examples")
-    with ChatServer(lexical) as server:
-        reader = Reader(folder, fresh_environment(tmp_path / "home"), server.base_url)
+    with (
+        ChatServer(lexical) as chat,
+        MessagesServer(lexical, key=MESSAGES_KEY_IN_PAGES) as messages,
+    ):
+        addresses = {
+            SERVER_IN_PAGES: chat.base_url,
+            MESSAGES_SERVER_IN_PAGES: messages.base_url,
+        }
+        reader = Reader(folder, fresh_environment(tmp_path / "home"), addresses)
         for block in blocks_of(page):
             reader.read(block)
         reader.run_python()
@@ -49,17 +61,21 @@ class Reader:
     suites run together at the end: starting is what takes the time here.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], base_url: str) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], addresses: Mapping[str, str]
+    ) -> None:
         self.printed = ""
         self._folder = folder
         self._environment = environment
-        self._base_url = base_url
+        self._addresses = addresses
         self._scripts: list[str] = []
         self._suites: list[str] = []
 
     def read(self, block: Block) -> None:
         """Run a block, or note it down to be run with its neighbours."""
-        text = block.text.replace(SERVER_IN_PAGES, self._base_url)
+        text = block.text
+        for written, real in self._addresses.items():
+            text = text.replace(written, real)
         if block.language == "bash":
             self.run_python()
             self.printed = self._run(["bash", "-euo", "pipefail", "-c", text], block.name)
