@@ -53,6 +53,8 @@ def names_page() -> str:
 def _endpoint(endpoint: Any) -> tuple[str, str]:
     if endpoint is None:
         return "in the process", "–"
+    if endpoint.finds_its_own:
+        return "the service's own, or your `base_url`", "the service's own variables"
     address = f"`{endpoint.base_url}`" if endpoint.base_url else "your `base_url`"
     return address, f"`{endpoint.key_variable}`" if endpoint.key_variable else "–"
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from promptyard.records.base import Json, Record
 from promptyard.records.evidence import Bucket, TrainTrial
+from promptyard.records.images import has_image_bytes
 from promptyard.records.messages import Message
-from promptyard.records.prompt_text import has_image_bytes
 from promptyard.records.prompts import Prompt
 from promptyard.records.quoting import fresh_nonce, quoted
 

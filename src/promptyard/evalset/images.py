@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from promptyard.errors import EvalSetError
 from promptyard.evalset.wording import one_line
 from promptyard.records.base import Json, as_object
-from promptyard.records.prompt_text import image_url
+from promptyard.records.images import image_url
 
 MAX_IMAGE_BYTES = 3_750_000
 """In base64 these are 5 MB, the tightest limit of the services for one image."""

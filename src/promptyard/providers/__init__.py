@@ -26,10 +26,14 @@ class ProviderSettings(Record):
 
 
 class Endpoint(Record):
-    """Where a known service listens, and which variable holds its key."""
+    """Where a known service listens, and which variable holds its key.
+
+    `finds_its_own` says that a library looks up addresses and keys where none is given.
+    """
 
     base_url: str | None
     key_variable: str | None
+    finds_its_own: bool = False
 
 
 ProviderFactory = Callable[[str, ProviderSettings], Model]
@@ -43,7 +47,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         base_url="https://openrouter.ai/api/v1", key_variable="OPENROUTER_API_KEY"
     ),
     "groq": Endpoint(base_url="https://api.groq.com/openai/v1", key_variable="GROQ_API_KEY"),
-    "litellm": Endpoint(base_url=None, key_variable=None),
+    "litellm": Endpoint(base_url=None, key_variable=None, finds_its_own=True),
     "ollama": Endpoint(base_url="http://127.0.0.1:11434/v1", key_variable=None),
     "vllm": Endpoint(base_url="http://127.0.0.1:8000/v1", key_variable=None),
     "llamacpp": Endpoint(base_url="http://127.0.0.1:8080/v1", key_variable=None),

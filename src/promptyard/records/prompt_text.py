@@ -32,6 +32,7 @@ from typing import cast
 
 from promptyard.errors import PromptError
 from promptyard.records.base import Json, as_object
+from promptyard.records.images import image_url
 from promptyard.records.messages import ImagePart, Message, Part, Role, TextPart
 
 ROLE_LINE = re.compile(r"(system|user|assistant|demos):[ \t]*$")
@@ -360,19 +361,6 @@ def _strip_attributes(source: str) -> str:
             whole = f"{heading.group(1)} {heading.group(2)}" + whole[len(line.text) :]
         out.append(whole)
     return "".join(out)
-
-
-def image_url(value: Json) -> str | None:
-    """Return the URL of an image value (`{"image": url}`), or None for anything else."""
-    image = as_object(value)
-    if image is not None and set(image) == {"image"} and isinstance(image["image"], str):
-        return image["image"]
-    return None
-
-
-def has_image_bytes(value: Json) -> bool:
-    """Tell whether a value is an image that carries its bytes (a data: URL), not an address."""
-    return (image_url(value) or "").lower().startswith("data:")
 
 
 def _lone_chat(

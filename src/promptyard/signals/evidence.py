@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from promptyard.records.edits import Rejection
 from promptyard.records.evidence import Bucket, ConfusionPair, Evidence, ScoredPrompt, TrainTrial
-from promptyard.records.prompt_text import has_image_bytes
+from promptyard.records.images import has_image_bytes
 from promptyard.records.prompts import Demo, Program
 from promptyard.records.scores import GradedCase
 from promptyard.signals.buckets import bucket_failures
