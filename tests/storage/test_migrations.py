@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from promptyard.errors import StorageError
@@ -49,6 +51,29 @@ def test_migrations_make_exactly_the_tables_that_are_declared(url: str) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     database.close()
+
+
+def test_a_new_sqlite_store_is_what_the_migrations_make(tmp_path: Path) -> None:
+    with create_engine("sqlite://").begin() as connection:
+        migrations.run_migrations(connection)
+        migrated = migrations.snapshot(connection)
+    written = migrations.snapshot_path().read_text("utf-8")
+    assert written == migrated, "write it anew: python -m promptyard.storage.migrations"
+    database = _opened(str(tmp_path / "new.db"))
+    with database.reading() as connection:
+        assert migrations.snapshot(connection) == migrated
+        assert migrations.is_current(connection, "new.db")
+    database.close()
+
+
+def test_a_new_sqlite_store_opens_without_alembic() -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from promptyard.storage import open_store\n"
+        "asyncio.run(open_store(None).open())\n"
+        "assert 'alembic' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_opening_again_changes_nothing(url: str) -> None:

@@ -1,0 +1,173 @@
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE completions (
+	id INTEGER NOT NULL, 
+	"key" TEXT NOT NULL, 
+	run_id TEXT NOT NULL, 
+	base_url TEXT NOT NULL, 
+	replicate BIGINT NOT NULL, 
+	model TEXT NOT NULL, 
+	body TEXT, 
+	completion TEXT NOT NULL, 
+	finish_reason TEXT NOT NULL, 
+	created_at TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	CONSTRAINT uq_completions_key_run_id UNIQUE ("key", run_id)
+);
+
+CREATE TABLE attempts (
+	id INTEGER NOT NULL, 
+	run_id TEXT NOT NULL, 
+	role TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	started_at TEXT NOT NULL, 
+	outcome TEXT, 
+	tokens BIGINT, 
+	cost_usd FLOAT, 
+	finished_at TEXT, 
+	PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_attempts_run_id ON attempts (run_id);
+
+CREATE TABLE runs (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	task TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	started_at TEXT NOT NULL, 
+	sentence TEXT NOT NULL, 
+	header TEXT NOT NULL, 
+	result TEXT, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_runs_id UNIQUE (id)
+);
+
+CREATE INDEX ix_runs_task ON runs (task);
+
+CREATE TABLE journal (
+	run_id TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	payload TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	PRIMARY KEY (run_id, seq)
+);
+
+CREATE TABLE reports (
+	run_id TEXT NOT NULL, 
+	purpose TEXT NOT NULL, 
+	program_id TEXT NOT NULL, 
+	split TEXT NOT NULL, 
+	report TEXT NOT NULL, 
+	saved_at TEXT NOT NULL, seq BIGINT DEFAULT '0' NOT NULL, 
+	PRIMARY KEY (run_id, purpose, program_id, split)
+);
+
+CREATE TABLE looks (
+	holdout_key TEXT NOT NULL, 
+	pair_key TEXT NOT NULL, 
+	looked_at TEXT NOT NULL, 
+	PRIMARY KEY (holdout_key, pair_key)
+);
+
+CREATE TABLE eval_sets (
+	name TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	eval_set TEXT NOT NULL, 
+	saved_at TEXT NOT NULL, 
+	PRIMARY KEY (name, version)
+);
+
+CREATE TABLE versions (
+	name TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	digest TEXT NOT NULL, 
+	created_at TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	PRIMARY KEY (name, number), 
+	CONSTRAINT uq_versions_name_digest UNIQUE (name, digest)
+);
+
+CREATE TABLE pointers (
+	prompt TEXT NOT NULL, 
+	pointer TEXT NOT NULL, 
+	number BIGINT NOT NULL, 
+	moved_at TEXT NOT NULL, 
+	PRIMARY KEY (prompt, pointer), 
+	CONSTRAINT fk_pointers_version FOREIGN KEY(prompt, number) REFERENCES versions (name, number)
+);
+
+CREATE TABLE moves (
+	seq INTEGER NOT NULL, 
+	prompt TEXT NOT NULL, 
+	pointer TEXT NOT NULL, 
+	from_number BIGINT, 
+	to_number BIGINT NOT NULL, 
+	moved_at TEXT NOT NULL, 
+	move TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT fk_moves_version FOREIGN KEY(prompt, to_number) REFERENCES versions (name, number)
+);
+
+CREATE INDEX ix_moves_prompt_pointer ON moves (prompt, pointer);
+
+CREATE TRIGGER versions_refuse_update BEFORE UPDATE ON versions BEGIN SELECT RAISE(ABORT, 'versions is append-only'); END;
+
+CREATE TRIGGER versions_refuse_delete BEFORE DELETE ON versions BEGIN SELECT RAISE(ABORT, 'versions is append-only'); END;
+
+CREATE TRIGGER moves_refuse_update BEFORE UPDATE ON moves BEGIN SELECT RAISE(ABORT, 'moves is append-only'); END;
+
+CREATE TRIGGER moves_refuse_delete BEFORE DELETE ON moves BEGIN SELECT RAISE(ABORT, 'moves is append-only'); END;
+
+CREATE TABLE report_trials (
+	run_id TEXT NOT NULL, 
+	purpose TEXT NOT NULL, 
+	program_id TEXT NOT NULL, 
+	split TEXT NOT NULL, 
+	chunk BIGINT NOT NULL, 
+	trials TEXT NOT NULL, 
+	PRIMARY KEY (run_id, purpose, program_id, split, chunk)
+);
+
+CREATE TABLE measurements (
+	id INTEGER NOT NULL, 
+	task TEXT NOT NULL, 
+	program_id TEXT NOT NULL, 
+	eval_set_version TEXT NOT NULL, 
+	split TEXT NOT NULL, 
+	run_id TEXT NOT NULL, 
+	purpose TEXT NOT NULL, 
+	measurement TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	CONSTRAINT uq_measurements_report UNIQUE (run_id, purpose, program_id, split)
+);
+
+CREATE INDEX ix_measurements_task ON measurements (task);
+
+CREATE TABLE certificates (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	prompt_hash TEXT NOT NULL, 
+	certificate TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_certificates_id UNIQUE (id)
+);
+
+CREATE INDEX ix_certificates_prompt_hash ON certificates (prompt_hash);
+
+CREATE TABLE eval_set_versions (
+	seq INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	parent TEXT, 
+	change TEXT NOT NULL, 
+	n_cases BIGINT NOT NULL, 
+	n_by_split TEXT NOT NULL, 
+	created_at TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_eval_set_versions_name_version UNIQUE (name, version)
+)
