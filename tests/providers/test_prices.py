@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from promptyard.errors import ConfigError
-from promptyard.providers.prices import TokenPrices, listed_cost
+from promptyard.providers.prices import UNLISTED, TokenPrices, listed_cost
 from promptyard.records.messages import Usage
 
 OPENAI = "https://api.openai.com/v1"
@@ -115,6 +119,25 @@ def test_a_gateway_is_priced_by_the_name_of_the_provider() -> None:
 )
 def test_an_unknown_price_is_none_and_not_zero(provider: str, model: str, base_url: str) -> None:
     assert listed_cost(provider, model, base_url) is None
+
+
+@pytest.mark.parametrize("provider", UNLISTED)
+def test_what_is_not_looked_up_is_not_in_the_table(provider: str) -> None:
+    from genai_prices.data import providers
+
+    assert provider not in {known.id for known in providers}
+    for address in (LOCAL, "http://localhost:8000/v1", "http://[::1]:8000/v1"):
+        assert not [known.id for known in providers if re.match(known.api_pattern, address)]
+
+
+def test_a_server_of_your_own_is_priced_without_reading_the_table() -> None:
+    code = (
+        "import sys\n"
+        "from promptyard.providers.prices import listed_cost\n"
+        f"assert listed_cost('vllm', 'm1', '{LOCAL}') is None\n"
+        "assert 'genai_prices' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_look_up_is_done_once_a_model() -> None:

@@ -6,6 +6,7 @@ runner's. A protocol is a subclass: it writes bodies, names its headers and read
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
@@ -50,7 +51,9 @@ class HttpModel(ABC):
         self.base_url = normal_base_url(
             base_url, name, self.endpoint, default_path=self.default_path
         )
-        self._given_prices = None if prices is None else TokenPrices.given(prices, model=name)
+        given = None if prices is None else TokenPrices.given(prices, model=name)
+        self._cost_of: CostOf | None = given.cost_usd if given else None
+        self._looked_up = given is not None
         self._client = HttpClient(
             endpoint_url(self.base_url, self.endpoint),
             name=name,
@@ -95,8 +98,6 @@ class HttpModel(ABC):
             payload = wire_bytes(body)
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"{self.name}: the request cannot be JSON: {error}") from None
-        # The first look-up of a price blocks for about 0.4 s: before the call, not within it.
-        self._cost_of()
         try:
             answer = await self._client.post(
                 payload, timeout_s=timeout_s, headers=self.call_headers(body)
@@ -116,24 +117,31 @@ class HttpModel(ABC):
             finish_reason=said.finish_reason,
             usage=said.usage or Usage(),
             latency_s=answer.latency_s,
-            cost_usd=None if said.usage is None else self.cost_usd(said.usage),
+            cost_usd=None if said.usage is None else await self._priced(said.usage),
             model=said.model or self.model,
             request_id=answer.request_id or said.response_id,
         )
 
+    async def _priced(self, usage: Usage) -> float | None:
+        """Price an answer without holding up other calls: a first look-up takes about 0.2 s."""
+        if not self._looked_up:
+            await asyncio.to_thread(self._look_up)
+        return self.cost_usd(usage)
+
     def cost_usd(self, usage: Usage) -> float | None:
         """Price of a usage in USD, or None when no price is known. Never goes to the network."""
-        cost_of = self._cost_of()
-        return None if cost_of is None else cost_of(usage)
+        if not self._looked_up:
+            self._look_up()
+        return None if self._cost_of is None else self._cost_of(usage)
 
     async def close(self) -> None:
         """Give connections back. Safe to call twice; a later send connects again."""
         await self._client.close()
 
-    def _cost_of(self) -> CostOf | None:
-        if self._given_prices is not None:
-            return self._given_prices.cost_usd
-        return listed_cost(self.name.partition("/")[0], self.model, self.base_url)
+    def _look_up(self) -> None:
+        provider = self.name.partition("/")[0]
+        self._cost_of = listed_cost(provider, self.model, self.base_url)
+        self._looked_up = True
 
 
 def _all_headers(key_headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

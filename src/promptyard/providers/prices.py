@@ -6,8 +6,10 @@ Nothing here goes to the network. A model without a known price costs None, neve
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 
@@ -63,13 +65,22 @@ class TokenPrices(Record):
         ) / 1e6
 
 
+UNLISTED = ("llamacpp", "ollama", "openai_compatible", "vllm")
+"""Providers that the table does not have."""
+
+_OWN_HOST = re.compile(r"localhost|[0-9.]+|[0-9a-f:]+")
+
+
 @functools.lru_cache(maxsize=1024)
 def listed_cost(provider: str, model: str, base_url: str) -> CostOf | None:
     """Look a model up in the table of genai-prices; None where it has no price.
 
     The address decides whose prices hold; an address that the table does not know (a gateway)
-    falls back to the provider's name. The first look-up takes about 0.4 s, later ones nothing.
+    falls back to the provider's name. The first look-up takes about 0.2 s, later ones nothing; a
+    server of your own is not looked up, since the table has only services.
     """
+    if provider in UNLISTED and _is_own_server(base_url):
+        return None
     from genai_prices import Usage as TableUsage
     from genai_prices import calc_price
 
@@ -84,6 +95,11 @@ def listed_cost(provider: str, model: str, base_url: str) -> CostOf | None:
         return None
     # The table also matches names that merely contain a provider's, as `openai_compatible` does.
     return _cost_of(found) if _letters(found.provider.id) == _letters(provider) else None
+
+
+def _is_own_server(base_url: str) -> bool:
+    """Tell whether an address is this machine or an IP address; services have host names."""
+    return _OWN_HOST.fullmatch(urlsplit(base_url).hostname or "") is not None
 
 
 def _letters(name: str) -> str:

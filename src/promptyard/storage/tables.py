@@ -27,7 +27,6 @@ from sqlalchemy import (
     insert,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 metadata = MetaData()
 
@@ -241,9 +240,14 @@ def insert_numbered(
 
 def insert_once(connection: Connection, table: Table) -> Insert:
     """Return an INSERT that leaves a row alone that is there already."""
+    # Each is imported where it is used: all of PostgreSQL's drivers come with its dialect.
     if connection.dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return postgresql_insert(table).on_conflict_do_nothing()
 
 
 def insert_or_replace(
@@ -252,7 +256,11 @@ def insert_or_replace(
     """Return an INSERT of `values` that takes the place of the row with the same `key`."""
     others = {name: value for name, value in values.items() if name not in key}
     if connection.dialect.name == "sqlite":
-        sqlite_insert = sqlite.insert(table).values(values)
-        return sqlite_insert.on_conflict_do_update(index_elements=key, set_=others)
-    postgresql_insert = postgresql.insert(table).values(values)
-    return postgresql_insert.on_conflict_do_update(index_elements=key, set_=others)
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        replacing = sqlite_insert(table).values(values)
+        return replacing.on_conflict_do_update(index_elements=key, set_=others)
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    replacing_there = postgresql_insert(table).values(values)
+    return replacing_there.on_conflict_do_update(index_elements=key, set_=others)
