@@ -18,7 +18,7 @@ SCORES = {"A": 1.0, "B": 1.0, "C": 1.0, "D": 0.0, "E": 1.0}
 
 
 def kind_of(value: Any) -> str:
-    return str(value["type"]) if as_object(value) is not None else ""
+    return str((as_object(value) or {}).get("type", ""))
 
 
 def check_of(folder: Path, assertion: Json, **test: Json) -> Any:

@@ -10,12 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from promptyard.evalset.foreign.braintrust import Braintrust
+from promptyard.evalset.foreign.deepeval import DeepEval
 from promptyard.evalset.foreign.head import HEAD_BYTES
+from promptyard.evalset.foreign.inspect_ai import InspectAi
+from promptyard.evalset.foreign.langfuse import Langfuse
+from promptyard.evalset.foreign.mlflow import MLflow
+from promptyard.evalset.foreign.openai_evals import OpenAiEvals
 from promptyard.evalset.foreign.promptfoo.importer import Promptfoo
+from promptyard.evalset.foreign.pydantic_evals import PydanticEvals
 from promptyard.protocols import ForeignImporter
 
 FOREIGN_IMPORTERS: Mapping[str, Callable[[], ForeignImporter]] = {
     "promptfoo": Promptfoo,
+    "pydantic_evals": PydanticEvals,
+    "openai_evals": OpenAiEvals,
+    "langfuse": Langfuse,
+    "mlflow": MLflow,
+    "deepeval": DeepEval,
+    "braintrust": Braintrust,
+    "inspect": InspectAi,
 }
 """The built-in importers by the name of their format, the more particular ones first."""
 
