@@ -18,6 +18,7 @@ from promptyard.line.task import Models, Task
 from promptyard.metrics import METRICS, MetricFactory
 from promptyard.metrics.build import build_metrics, canonical_name
 from promptyard.metrics.context import MetricContext
+from promptyard.metrics.nested import with_nested
 from promptyard.metrics.python_callable import metric_from_callable
 from promptyard.metrics.suite import suite_metrics
 from promptyard.plugins import resolve
@@ -213,7 +214,8 @@ def metric_table(specs: Sequence[CheckSpec]) -> dict[str, MetricFactory]:
     Raises ConfigError, with the nearest name, for a metric that nobody offers.
     """
     table = dict(METRICS)
-    for name in {canonical_name(spec.type.removeprefix("not:")) for spec in specs}:
+    named = {canonical_name(spec.type.removeprefix("not:")) for spec in with_nested(specs)}
+    for name in named:
         table.setdefault(name, resolve("metrics", name, METRICS))
     return table
 

@@ -17,6 +17,7 @@ from promptyard.metrics.closed_qa import ClosedQa
 from promptyard.metrics.citation_ids import CitationIds
 from promptyard.metrics.citation_markers import CitationMarkers
 from promptyard.metrics.citation_span import CitationSpan
+from promptyard.metrics.combination import AllOf, AnyOf, KOfN, Weighted
 from promptyard.metrics.contains import (
     Contains,
     ContainsAll,
@@ -99,6 +100,10 @@ METRICS: Mapping[str, MetricFactory] = {
     "tool_call_f1": ToolCallF1,
     "tool_args_match": ToolArgsMatch,
     "tool_sequence": ToolSequence,
+    "all_of": AllOf,
+    "any_of": AnyOf,
+    "k_of_n": KOfN,
+    "weighted": Weighted,
     "skip": Skip,
     "finish_reason": FinishReasonIs,
     "is_refusal": IsRefusal,
@@ -135,6 +140,7 @@ ALIASES: Mapping[str, str] = {
     "trajectory_match": "tool_sequence",
     "quoted_spans_alignment": "citation_span",
     "max_duration": "latency",
+    "assert_set": "weighted",
 }
 """Names that other tools give to our checks, with underscores for dashes."""
 

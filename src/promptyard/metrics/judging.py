@@ -106,7 +106,7 @@ class JudgeCheck(Check):
             "params": dict(self._params),
             "model": self.context.judge.name if self.context.judge is not None else None,
         }
-        return content_hash(identity)[:16]
+        return instrument_hash(identity)
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Ask the judge, some cases twice, and stamp what it said."""
@@ -240,6 +240,11 @@ class CriterionCheck(JudgeCheck):
         reason = with_quote(reply.values, (shown_answer(completion),))
         value = 1.0 if verdict == "pass" else 0.0
         return Judgement(verdict, reply.model, self.graded(completion, value, reason))
+
+
+def instrument_hash(*identity: Json) -> str:
+    """Return the name of an instrument: 16 hex digits of the hash of all that it consists of."""
+    return content_hash(list(identity))[:16]
 
 
 def _served(asked: str, answered: str) -> str:

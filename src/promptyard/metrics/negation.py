@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from promptyard.metrics.check import one_line
 from promptyard.metrics.json_text import shorten
+from promptyard.metrics.judging import instrument_hash
 from promptyard.protocols import Metric
 from promptyard.records.cases import After, Case, CheckSpec, Severity
 from promptyard.records.messages import Completion
@@ -42,7 +43,7 @@ class Inverted:
         if not scores:
             return ()  # nothing was measured: there is nothing to turn round
         first = scores[0]
-        common = {"metric": self.name, "label": None, "path": None}
+        common = {"metric": self.name, "label": None, "path": None, **_restamped(first)}
         if any(score.value < 1.0 for score in scores):
             weight = sum(score.weight for score in scores)
             passed = {"value": 1.0, "tags": (), "reason": "", "field": None, "weight": weight}
@@ -53,3 +54,11 @@ class Inverted:
         reason = one_line(f"{reason}; got {shorten(completion.text)}")
         failed = {"value": 0.0, "tags": (self._tag,), "reason": reason}
         return (first.model_copy(update=common | failed),)
+
+
+def _restamped(score: Score) -> dict[str, object]:
+    """An inverted judge is another instrument: what it passes is what the judge fails."""
+    if score.judge is None:
+        return {}
+    prompt_hash = instrument_hash(NOT, score.judge.prompt_hash)
+    return {"judge": score.judge.model_copy(update={"prompt_hash": prompt_hash})}
