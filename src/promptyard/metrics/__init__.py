@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from promptyard.metrics.answer_relevance import AnswerRelevance
 from promptyard.metrics.bleu import Bleu, Chrf
-from promptyard.metrics.closed_qa import ClosedQa
 from promptyard.metrics.citation_ids import CitationIds
 from promptyard.metrics.citation_markers import CitationMarkers
 from promptyard.metrics.citation_span import CitationSpan
+from promptyard.metrics.closed_qa import ClosedQa
 from promptyard.metrics.combination import AllOf, AnyOf, KOfN, Weighted
 from promptyard.metrics.contains import (
     Contains,
@@ -27,6 +27,8 @@ from promptyard.metrics.contains import (
     IContainsAny,
 )
 from promptyard.metrics.context import MetricContext
+from promptyard.metrics.cross_field import CrossField
+from promptyard.metrics.date_format import DateFormat
 from promptyard.metrics.enum_value import EnumValue
 from promptyard.metrics.equals import Equals
 from promptyard.metrics.f1 import F1
@@ -34,16 +36,19 @@ from promptyard.metrics.factuality import Factuality
 from promptyard.metrics.faithfulness import ContextRecall, Faithfulness
 from promptyard.metrics.field_equals import FieldEquals
 from promptyard.metrics.field_numeric import FieldNumeric
-from promptyard.metrics.g_eval import GEval
+from promptyard.metrics.field_set import FieldSet
 from promptyard.metrics.finish_reason import FinishReasonIs
+from promptyard.metrics.g_eval import GEval
 from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.is_refusal import IsRefusal
 from promptyard.metrics.json_schema import JsonSchema
+from promptyard.metrics.length import Length, WordCount
 from promptyard.metrics.levenshtein import Levenshtein
-from promptyard.metrics.llm_rubric import LlmRubric
 from promptyard.metrics.limits import Cost, Latency, MaxTokens
+from promptyard.metrics.llm_rubric import LlmRubric
 from promptyard.metrics.numeric import Numeric, NumericDiff
 from promptyard.metrics.pairwise import Pairwise
+from promptyard.metrics.range_value import Range
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
 from promptyard.metrics.rouge import RougeL, RougeN
@@ -53,6 +58,7 @@ from promptyard.metrics.tool_args_match import ToolArgsMatch
 from promptyard.metrics.tool_call_f1 import ToolCallF1
 from promptyard.metrics.tool_call_valid import ToolCallValid
 from promptyard.metrics.tool_sequence import ToolSequence
+from promptyard.metrics.unique import Unique
 from promptyard.protocols import Metric
 from promptyard.records.cases import CheckSpec
 
@@ -75,9 +81,16 @@ METRICS: Mapping[str, MetricFactory] = {
     "json_schema": JsonSchema,
     "required_fields": RequiredFields,
     "enum": EnumValue,
+    "range": Range,
+    "length": Length,
+    "word_count": WordCount,
+    "date_format": DateFormat,
+    "unique": Unique,
+    "cross_field": CrossField,
     "field_equals": FieldEquals,
     "numeric": Numeric,
     "field_numeric": FieldNumeric,
+    "field_set": FieldSet,
     "numeric_diff": NumericDiff,
     "f1": F1,
     "levenshtein": Levenshtein,

@@ -6,7 +6,7 @@ import json
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal, TypeAlias
 
 from promptyard.metrics.json_text import InvalidJson, as_array, clean, parse_json, shorten
@@ -77,6 +77,20 @@ def same_json(left: Json, right: Json, how: Normalization) -> bool:
     if _is_number(left) and _is_number(right):
         return bool(left == right)
     return type(left) is type(right) and bool(left == right)
+
+
+def comparison_key(value: Json, how: Normalization) -> Hashable:
+    """Return what two JSON values have in common exactly when `same_json` finds them equal."""
+    if isinstance(value, str):
+        return ("text", normalized(value, how))
+    found = as_object(value)
+    if found is not None:
+        pairs = {normalized(key, "none"): item for key, item in found.items()}
+        return frozenset((key, comparison_key(item, how)) for key, item in pairs.items())
+    items = as_array(value)
+    if items is not None:
+        return tuple(comparison_key(item, how) for item in items)
+    return ("number" if _is_number(value) else "word", value)
 
 
 def same_answer(expected: Json, output: str, how: Normalization) -> bool:
