@@ -10,18 +10,18 @@ from promptyard.records.base import Json
 from promptyard.records.cases import CheckSpec
 
 
-@pytest.mark.parametrize(
-    ("check", "options", "finishes"),
-    [
-        ("finish_reason", {}, {"length", "content_filter"}),
-        ("not:finish_reason", {"value": "length"}, {"length", "content_filter"}),
-        ("is_refusal", {}, {"content_filter"}),
-        ("not:is_refusal", {}, {"content_filter"}),
-        ("max_tokens", {"most": 1}, set()),
-        ("latency", {"max_s": 1}, set()),
-        ("cost", {"max_usd": 1}, set()),
-    ],
-)
+ROWS: list[tuple[str, dict[str, Json], set[str]]] = [
+    ("finish_reason", {}, {"length", "content_filter"}),
+    ("not:finish_reason", {"value": "length"}, {"length", "content_filter"}),
+    ("is_refusal", {}, {"content_filter"}),
+    ("not:is_refusal", {}, {"content_filter"}),
+    ("max_tokens", {"most": 1}, set()),
+    ("latency", {"max_s": 1}, set()),
+    ("cost", {"max_usd": 1}, set()),
+]
+
+
+@pytest.mark.parametrize(("check", "options", "finishes"), ROWS)
 def test_only_these_grade_answers_that_are_not_whole(
     check: str, options: dict[str, Json], finishes: set[str]
 ) -> None:
