@@ -198,6 +198,10 @@ def test_parameters_are_sent_as_given_but_synonyms_get_their_name() -> None:
     assert wire_bytes(messages_body("m1", backwards)) == wire_bytes(body)
 
 
+def test_a_bare_stop_text_becomes_the_list_that_the_protocol_wants() -> None:
+    assert _body(params={"stop": "END"})["stop_sequences"] == ["END"]
+
+
 @pytest.mark.parametrize("key", [*RESERVED_PARAMS, "system"])
 def test_a_parameter_that_would_change_the_call_is_an_error(key: str) -> None:
     with pytest.raises(PromptError, match=f"Remove '{key}' from params"):

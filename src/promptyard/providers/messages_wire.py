@@ -185,7 +185,9 @@ def _force(body: dict[str, Json], output: OutputContract, tools: Sequence[Tool])
 
 
 def _set_param(body: dict[str, Json], key: str, value: Json) -> None:
-    if key == "output_config" and isinstance(value, dict):
+    if key == "stop_sequences" and isinstance(value, str):
+        body[key] = [value]  # the other protocol takes a bare text
+    elif key == "output_config" and isinstance(value, dict):
         # It also carries `effort`; only a `format` of its own replaces ours.
         body[key] = {**(as_object(body.get(key)) or {}), **value}
     else:
