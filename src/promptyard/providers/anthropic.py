@@ -72,9 +72,8 @@ class Anthropic(HttpModel):
         samples = any(key in body for key in SAMPLING_PARAMS)
         return {"anthropic-version": SAMPLING_API_VERSION if samples else API_VERSION}
 
-    def read(self, raw: bytes, body: Mapping[str, Json]) -> ModelAnswer:
+    def read(self, raw: bytes) -> ModelAnswer:
         """Read a message. Raises BadResponse when it is not a whole one."""
-        del body
         return read_message(raw)
 
     def advice(self, said: str, body: Mapping[str, Json]) -> str:

@@ -70,8 +70,8 @@ class HttpModel(ABC):
         """Return what `send` posts. Raises PromptError for what the protocol cannot say."""
 
     @abstractmethod
-    def read(self, raw: bytes, body: Mapping[str, Json]) -> ModelAnswer:
-        """Read the answer to `body`. Raises BadResponse when it is no whole completion."""
+    def read(self, raw: bytes) -> ModelAnswer:
+        """Read the body of a 2xx answer. Raises BadResponse when it is no whole completion."""
 
     def advice(self, said: str, body: Mapping[str, Json]) -> str:
         """Return what to do about a refused request (`said`); it ends the error message."""
@@ -108,7 +108,7 @@ class HttpModel(ABC):
                 f"{error}{advice}", status=error.status, request_id=error.request_id
             ) from None
         try:
-            said = self.read(answer.raw, body)
+            said = self.read(answer.raw)
         except BadResponse as error:
             raise self._client.bad_response(str(error), answer) from None
         return Completion(

@@ -61,9 +61,8 @@ class OpenAICompatible(HttpModel):
         """Return what `send` posts. Raises PromptError for a parameter that is ours to set."""
         return chat_body(self.model, request)
 
-    def read(self, raw: bytes, body: Mapping[str, Json]) -> ModelAnswer:
+    def read(self, raw: bytes) -> ModelAnswer:
         """Read a chat completion. Raises BadResponse when it is not a whole one."""
-        del body
         return read_answer(raw)
 
     def advice(self, said: str, body: Mapping[str, Json]) -> str:
