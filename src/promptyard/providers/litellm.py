@@ -129,13 +129,15 @@ class LiteLLM:
         except BadResponse as error:
             raise BadResponse(f"{self.name}: {one_line(str(error), self._secrets())}") from None
         headers = _headers(response)
+        # In a thread: the first look-up loads a table of prices.
+        cost = None if said.usage is None else await asyncio.to_thread(self.cost_usd, said.usage)
         return Completion(
             text=said.text,
             tool_calls=said.tool_calls,
             finish_reason=said.finish_reason,
             usage=said.usage or Usage(),
             latency_s=latency_s,
-            cost_usd=None if said.usage is None else self.cost_usd(said.usage),
+            cost_usd=cost,
             model=said.model or self.model,
             request_id=request_id(headers) or said.response_id,
         )
