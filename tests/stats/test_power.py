@@ -13,6 +13,7 @@ from promptyard.stats.power import (
     certifiable_margin,
     minimal_detectable_effect,
     smallest_significant_win,
+    unpaired_detectable_effect,
 )
 
 from .scipy_oracle import scipy_stats
@@ -44,6 +45,25 @@ def test_detectable_effects_reproduce_the_table(
     else:
         assert effect is not None
         assert 100 * effect == pytest.approx(points, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("n", "points"), [(50, 22.4), (100, 15.8), (200, 11.2), (300, 9.1), (500, 7.1)]
+)
+def test_what_two_groups_of_different_cases_detect_reproduces_the_table(
+    n: int, points: float
+) -> None:
+    assert 100 * unpaired_detectable_effect(n, 0.8) == pytest.approx(points, abs=0.05)
+    paired = minimal_detectable_effect(n, 0.2)
+    assert paired is not None
+    assert paired < unpaired_detectable_effect(n, 0.8)
+
+
+def test_two_groups_detect_nothing_where_there_is_nothing_to_ask() -> None:
+    assert unpaired_detectable_effect(1, 0.5) == 1.0
+    for n, rate in ((0, 0.5), (10, 1.5)):
+        with pytest.raises(ValueError, match="power needs"):
+            unpaired_detectable_effect(n, rate)
 
 
 @given(n=st.integers(5, 5_000), psi=st.floats(0.001, 1.0), power=st.floats(0.55, 0.99))

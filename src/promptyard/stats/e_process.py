@@ -1,7 +1,7 @@
 """Evidence that may be looked at after every case: an e-process on the cases that changed.
 
 A test with a fixed number of cases is wrong when one peeks and stops at the first p < 0.05: with
-200-500 cases it then errs in 20-30 %. The e-process keeps alpha at whatever moment one stops. The
+200-500 cases it then errs in 17-31 %. The e-process keeps alpha at whatever moment one stops. The
 price is power: below `RECOMMENDED_FROM` cases run all of them and test once.
 """
 

@@ -33,6 +33,21 @@ def minimal_detectable_effect(
     return effect if 0.0 < effect <= psi else None
 
 
+def unpaired_detectable_effect(
+    n: int, rate: float, *, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """Return the difference of two rates near `rate` that two groups of `n` cases each find.
+
+    Two-sided: (z_alpha + z_power) sqrt(2 rate (1 - rate) / n). For groups that cannot be paired;
+    beside `minimal_detectable_effect` it shows what pairing is worth. Raises ValueError outside
+    n >= 1, 0 <= rate <= 1 or 0 < alpha, power < 1.
+    """
+    if n < 1 or not 0.0 <= rate <= 1.0:
+        raise ValueError(f"power needs n >= 1 and a rate in [0, 1], got n={n}, rate={rate}")
+    z = _z_alpha(alpha, two_sided=True) + normal_quantile(power)
+    return min(1.0, z * math.sqrt(2.0 * rate * (1.0 - rate) / n))
+
+
 def cases_for_effect(
     effect: float, psi: float, *, alpha: float = 0.05, power: float = 0.8, two_sided: bool = True
 ) -> int:
