@@ -32,7 +32,9 @@ EXPECTED_ALIASES = (
 )
 """Names that other formats give to what we call `expected`."""
 
-_INPUT_ALIASES = ("inputs", "question", "prompt", "vars", "text")
+INPUT_ALIASES = ("inputs", "question", "prompt", "vars", "text")
+"""Names that other formats give to an input, or to its one variable."""
+
 _SLIPS = ("severity", "dimension", "weight", "critical")
 
 
@@ -90,7 +92,7 @@ def _wrong(path: str, expected: str, got: Json) -> _Refused:
 def _key_hint(key: str) -> str:
     if key.casefold() in EXPECTED_ALIASES:
         return "; it is called 'expected' here"
-    if key.casefold() in _INPUT_ALIASES:
+    if key.casefold() in INPUT_ALIASES:
         return "; variables stand in 'input': {\"input\": {" + f'"{one_line(key)}": ...' + "}}"
     return nearest(key, _READERS)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from promptyard.candidates import GENERATORS, GeneratorOptions
 from promptyard.config import ProjectConfig, load_project_config
 from promptyard.errors import ConfigError
+from promptyard.evalset.foreign import FOREIGN_IMPORTERS
 from promptyard.funnel import STAGES
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.task import Models, Task
@@ -23,6 +24,7 @@ from promptyard.metrics.python_callable import metric_from_callable
 from promptyard.metrics.suite import suite_metrics
 from promptyard.plugins import resolve
 from promptyard.protocols import (
+    ForeignImporter,
     Gate,
     Generator,
     Judge,
@@ -218,6 +220,11 @@ def metric_table(specs: Sequence[CheckSpec]) -> dict[str, MetricFactory]:
     for name in named:
         table.setdefault(name, resolve("metrics", name, METRICS))
     return table
+
+
+def build_foreign_importer(name: str) -> ForeignImporter:
+    """Make the importer of a format, built in or of a plugin. Raises ConfigError."""
+    return resolve("importers", name, FOREIGN_IMPORTERS)()
 
 
 def build_gate(name: str = "holdout") -> Gate:

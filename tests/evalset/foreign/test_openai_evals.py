@@ -217,7 +217,7 @@ def item_check(folder: Path, grader: Mapping[str, Json]) -> Any:
                 "pass_threshold": 4,
                 "input": [{"role": "user", "content": {"type": "input_text", "text": "Rate."}}],
             },
-            {"type": "llm_rubric", "rubric": "Rate.", "threshold": 0.75},
+            {"type": "llm_rubric", "rubric": "Rate."},
         ),
     ],
 )

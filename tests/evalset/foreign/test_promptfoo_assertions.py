@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def check_of(folder: Path, assertion: Json, **test: Json) -> Any:
         return check["reason"]
     assert check.pop("severity") == "soft"
     return check
+
+
+def from_threshold(threshold: float, *checks: Mapping[str, Json]) -> Json:
+    inner = [{**check, "severity": "soft"} for check in checks]
+    return {"type": "weighted", "threshold": threshold, "checks": inner}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,7 @@ def check_of(folder: Path, assertion: Json, **test: Json) -> Any:
         ({"type": "rouge-n", "value": "a"}, {"type": "rouge_n", "value": "a", "threshold": 0.75}),
         (
             {"type": "bleu", "value": ["a", "b"], "threshold": 0.3},
-            {"type": "bleu", "value": ["a", "b"], "threshold": 0.3},
+            {"type": "bleu", "value": ["a", "b"], "any_of": True, "threshold": 0.3},
         ),
         ({"type": "word-count", "value": 5}, {"type": "word_count", "min": 5, "max": 5}),
         ({"type": "word-count", "value": "5"}, {"type": "word_count", "min": 5, "max": 5}),
@@ -90,13 +96,17 @@ def check_of(folder: Path, assertion: Json, **test: Json) -> Any:
         ({"type": "not-is-refusal"}, {"type": "not:is_refusal"}),
         (
             {"type": "tool-call-f1", "value": "a, b"},
-            {"type": "tool_call_f1", "value": ["a", "b"], "threshold": 1.0},
+            {"type": "tool_call_f1", "value": ["a", "b"]},
+        ),
+        (
+            {"type": "tool-call-f1", "value": ["a"], "threshold": 0.8},
+            from_threshold(0.8, {"type": "tool_call_f1", "value": ["a"]}),
         ),
         ({"type": "is-valid-openai-tools-call"}, {"type": "tool_call_valid"}),
         ({"type": "llm-rubric", "value": "is kind"}, {"type": "llm_rubric", "rubric": "is kind"}),
         (
             {"type": "llm-rubric", "value": "is kind to {{name}}", "threshold": 0.8},
-            {"type": "llm_rubric", "rubric": "is kind to Ann", "threshold": 0.8},
+            {"type": "llm_rubric", "rubric": "is kind to Ann"},
         ),
         (
             {"type": "model-graded-closedqa", "value": "is it?"},
@@ -104,23 +114,20 @@ def check_of(folder: Path, assertion: Json, **test: Json) -> Any:
         ),
         (
             {"type": "g-eval", "value": "is clear"},
-            {"type": "g_eval", "criteria": "is clear", "threshold": 0.7},
+            from_threshold(0.7, {"type": "g_eval", "criteria": "is clear"}),
         ),
         (
             {"type": "g-eval", "value": ["clear", "short"], "threshold": 0.5},
-            {
-                "type": "weighted",
-                "threshold": 0.5,
-                "checks": [
-                    {"type": "g_eval", "criteria": "clear"},
-                    {"type": "g_eval", "criteria": "short"},
-                ],
-            },
+            from_threshold(
+                0.5,
+                {"type": "g_eval", "criteria": "clear"},
+                {"type": "g_eval", "criteria": "short"},
+            ),
         ),
         ({"type": "answer-relevance"}, {"type": "answer_relevance"}),
         (
             {"type": "context-faithfulness", "threshold": 0.9},
-            {"type": "faithfulness", "source": "context", "threshold": 0.9},
+            from_threshold(0.9, {"type": "faithfulness", "source": "context"}),
         ),
         (
             {"type": "contains", "value": "a", "weight": 2, "metric": "of {{name}}"},
@@ -208,47 +215,37 @@ def test_factuality_has_its_scores_written_out(tmp_path: Path) -> None:
     assert row["checks"][0]["scores"] == {**SCORES, "A": 0.4, "B": 0.6}
 
 
-def test_a_set_without_threshold_keeps_what_can_be_run(tmp_path: Path) -> None:
-    parts = [{"type": "contains", "value": "a"}, {"type": "similar", "value": "b"}]
-    test = {
-        "vars": {"q": "x"},
-        "assert": [{"type": "assert-set", "metric": "m", "weight": 3, "assert": parts}],
+SKIPPED: Json = {"type": "webhook", "value": "http://x"}
+SKIP: Json = {"type": "skip", "reason": "unsupported: promptfoo webhook", "source": SKIPPED}
+
+
+def test_a_set_keeps_its_parts_also_those_that_cannot_be_run(tmp_path: Path) -> None:
+    parts = [{"type": "contains", "value": "a"}, SKIPPED]
+    whole = {"type": "assert-set", "metric": "m", "weight": 3, "assert": parts}
+    assert check_of(tmp_path, whole) == {
+        "type": "all_of",
+        "checks": [{"type": "contains", "value": "a", "severity": "soft"}, SKIP],
+        "id": "m",
+        "weight": 3,
     }
-    (row,) = rows(tmp_path, {"tests": [test]})
-    assert row["checks"] == [
-        {
-            "type": "all_of",
-            "checks": [{"type": "contains", "value": "a"}],
-            "id": "m",
-            "weight": 3,
-            "severity": "soft",
-        },
-        {"type": "skip", "reason": "unsupported: promptfoo similar", "source": parts[1]},
-    ]
 
 
-def test_nothing_is_known_of_a_threshold_over_what_cannot_be_run(tmp_path: Path) -> None:
+def test_a_set_with_a_threshold_is_a_weighted_mean(tmp_path: Path) -> None:
     parts = [{"type": "contains", "value": "a", "weight": 2}, {"type": "is-json"}]
     whole = {"type": "assert-set", "threshold": 0.5, "assert": parts}
-    (row,) = rows(tmp_path, {"tests": [{"vars": {"q": "x"}, "assert": [whole]}]})
-    assert row["checks"] == [
-        {
-            "type": "weighted",
-            "threshold": 0.5,
-            "checks": [{"type": "contains", "value": "a", "weight": 2}, {"type": "is_json"}],
-            "severity": "soft",
-        }
-    ]
-    whole["assert"] = [*parts, {"type": "webhook", "value": "http://x"}]
-    (row,) = rows(tmp_path, {"tests": [{"vars": {"q": "x"}, "assert": [whole]}]})
-    (check,) = row["checks"]
-    assert check["type"] == "skip"
-    assert "of which 1 cannot be run: promptfoo webhook" in check["reason"]
-    assert check["source"] == whole
+    contains = {"type": "contains", "value": "a", "weight": 2}
+    assert check_of(tmp_path, whole) == from_threshold(0.5, contains, {"type": "is_json"})
+    assert check_of(tmp_path, {**whole, "threshold": 2}).startswith(
+        "unsupported: promptfoo assert-set: a threshold of 2"
+    )
 
 
 def test_a_threshold_of_the_test_weighs_all_assertions(tmp_path: Path) -> None:
-    asserts = [{"type": "equals", "value": "a"}, {"type": "icontains", "value": "b", "weight": 3}]
+    asserts = [
+        {"type": "equals", "value": "a"},
+        {"type": "icontains", "value": "b", "weight": 3},
+        SKIPPED,
+    ]
     test = {"vars": {"q": "x"}, "threshold": 0.7, "assert": asserts}
     (row,) = rows(tmp_path, {"tests": [test]})
     assert row["checks"] == [
@@ -256,14 +253,29 @@ def test_a_threshold_of_the_test_weighs_all_assertions(tmp_path: Path) -> None:
             "type": "weighted",
             "threshold": 0.7,
             "checks": [
-                {"type": "equals", "value": "a", "normalize": "none"},
-                {"type": "icontains", "value": "b", "weight": 3},
+                {"type": "equals", "value": "a", "normalize": "none", "severity": "soft"},
+                {"type": "icontains", "value": "b", "weight": 3, "severity": "soft"},
+                SKIP,
             ],
             "severity": "soft",
         }
     ]
     (row,) = rows(tmp_path, {"tests": [{**test, "threshold": 0}]})
     assert row["checks"][0]["type"] == "skip"
+
+
+def test_a_reference_that_is_not_the_expectation_is_a_skip(tmp_path: Path) -> None:
+    facts = [{"type": "factuality", "value": value} for value in ("Paris", "Rome", "Paris")]
+    test = {"vars": {"q": "x"}, "assert": [{"type": "equals", "value": "P"}, *facts]}
+    (row,) = rows(tmp_path, {"tests": [test]})
+    assert row["expected"] == "Paris"
+    assert [check["type"] for check in row["checks"]] == [
+        "equals",
+        "factuality",
+        "skip",
+        "factuality",
+    ]
+    assert row["checks"][0]["value"] == "P"
 
 
 @pytest.mark.parametrize("option", ["transform", "transformVars", "postprocess"])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset.case_row import case_from_row
-from promptyard.records.base import Json
+from promptyard.records.base import Json, as_list, as_object
 from promptyard.records.imported import SKIP, ImportedRow
 
 FACTUALITY_SCORES: Mapping[str, float] = {"A": 1.0, "B": 1.0, "C": 1.0, "D": 0.0, "E": 1.0}
@@ -47,18 +47,49 @@ class Notes:
         )
 
 
-def take_expected(checks: Sequence[Mapping[str, Json]]) -> tuple[Json, list[dict[str, Json]]]:
-    """Make the value of a lone `equals`, or of a lone `factuality`, the expectation of the case.
+def take_expected(
+    checks: Sequence[Mapping[str, Json]], *, lone_equals: bool = True
+) -> tuple[Json, list[dict[str, Json]]]:
+    """Make the reference of factuality checks, or the value of a lone `equals`, the expectation.
 
     Returns the expectation (None where there is none) and the checks. Demonstrations and confusions
-    are made of expectations, which a value inside of a check is not.
+    are made of expectations, which a value inside of a check is not. Factuality has no other
+    reference, so a check with another one than the first is a skip.
     """
+    references = [found for check in checks for found in _references(check)]
+    if references:
+        first = references[0]
+        kept: list[dict[str, Json]] = []
+        for check in checks:
+            if any(reference != first for reference in _references(check)):
+                kept.append(skip_check("a second reference answer", dict(check)))
+            else:
+                kept.append(_without_reference(check))
+        return first, kept
     rest = [dict(check) for check in checks]
-    for kind, option in (("equals", "value"), ("factuality", "expected")):
-        lone = [check for check in rest if check.get("type") == kind]
-        if len(lone) == 1 and lone[0].get(option) is not None:
-            return lone[0].pop(option), rest
+    lone = [check for check in rest if check.get("type") == "equals"]
+    if lone_equals and len(lone) == 1 and lone[0].get("value") is not None:
+        return lone[0].pop("value"), rest
     return None, rest
+
+
+def _references(check: Mapping[str, Json]) -> list[Json]:
+    """Return what factuality checks hold answers against, nested ones too."""
+    own = [check["expected"]] if _is_factuality(check) and "expected" in check else []
+    inner = (as_object(item) or {} for item in as_list(check.get("checks")) or ())
+    return [*own, *(found for item in inner for found in _references(item))]
+
+
+def _without_reference(check: Mapping[str, Json]) -> dict[str, Json]:
+    kept = {k: v for k, v in check.items() if k != "expected" or not _is_factuality(check)}
+    inner = as_list(check.get("checks"))
+    if inner is not None:
+        kept["checks"] = [_without_reference(as_object(item) or {}) for item in inner]
+    return kept
+
+
+def _is_factuality(check: Mapping[str, Json]) -> bool:
+    return str(check.get("type")).removeprefix("not:") == "factuality"
 
 
 def share_first(

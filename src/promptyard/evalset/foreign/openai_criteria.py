@@ -148,16 +148,9 @@ def _label_model(
 def _score_model(
     grader: Mapping[str, Json], item: Mapping[str, Json], notes: Notes
 ) -> dict[str, Json]:
-    limits = as_list(grader.get("range")) or [0, 1]
-    numbers = [n for n in limits if isinstance(n, int | float) and not isinstance(n, bool)]
-    if len(numbers) != 2 or numbers[0] >= numbers[1]:
-        raise Unsupported(f"a range of {one_line(repr(grader.get('range')))}")
-    low, high = numbers
-    threshold = grader.get("pass_threshold")
-    check: dict[str, Json] = {"type": "llm_rubric", "rubric": _instructions(grader, item, notes)}
-    if isinstance(threshold, int | float) and not isinstance(threshold, bool):
-        check["threshold"] = round(min(max((threshold - low) / (high - low), 0.0), 1.0), 6)
-    return check
+    if grader.get("pass_threshold") is not None:
+        notes.add("thresholds of score graders were left out: our judge says pass, fail or unsure")
+    return {"type": "llm_rubric", "rubric": _instructions(grader, item, notes)}
 
 
 _Convert: TypeAlias = Callable[[Mapping[str, Json], Mapping[str, Json], Notes], dict[str, Json]]

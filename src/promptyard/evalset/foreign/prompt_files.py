@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from promptyard.errors import PromptError
 from promptyard.evalset.foreign.checks import Unsupported
+from promptyard.records.prompt_text import TOKEN
 from promptyard.records.prompts import Prompt
 
 Turn: TypeAlias = "tuple[str, str]"
@@ -23,9 +24,7 @@ ROLES: dict[str, Literal["system", "user", "assistant"]] = {
 }
 _ROLE_LINE = re.compile(r"^(?=(?:system|user|assistant|demos):[ \t]*$)", re.MULTILINE)
 _ESCAPED_ROLE = re.compile(r"^\\(?=(?:system|user|assistant|demos):[ \t]*$)", re.MULTILINE)
-_ESCAPED_MARK = re.compile(r"\\(\{\{|</?edit>)")
 _MARK = re.compile(r"\{\{|</?edit>")
-_OUR_VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*\}\}")
 
 
 def literal(text: str) -> str:
@@ -59,5 +58,5 @@ def prompt_text(turns: Sequence[Turn]) -> str:
 
 def _show_names(content: str) -> str:
     """Return what a content shows when each variable shows its own name."""
-    plain = _OUR_VARIABLE.sub(lambda match: match[1], _ESCAPED_ROLE.sub("", content))
-    return _ESCAPED_MARK.sub(lambda match: match[1], plain)
+    plain = _ESCAPED_ROLE.sub("", content)
+    return TOKEN.sub(lambda m: m["escaped"] or m["variable"].strip("{} \t"), plain)

@@ -21,6 +21,7 @@ from promptyard.evalset.foreign.promptfoo.checks_by_type import (
     is_number,
 )
 from promptyard.evalset.foreign.promptfoo.grammar import assertion_of
+from promptyard.evalset.foreign.promptfoo.native import check_in
 from promptyard.evalset.foreign.promptfoo.templates import fill
 from promptyard.evalset.foreign.source_files import SCHEME, SourceFiles, code_language
 from promptyard.evalset.wording import one_line
@@ -49,19 +50,16 @@ class FooTest:
 
 
 def checks_of(test: FooTest, files: SourceFiles, notes: Notes) -> list[dict[str, Json]]:
-    """Return the checks of a test.
+    """Return the checks of a test; a threshold over all assertions makes them one `weighted` check.
 
-    A threshold over all assertions becomes one `weighted` check. Where a part of it cannot be run,
-    nothing is known of the whole, which then is a skip. Raises EvalSetError for what is no
-    assertion.
+    Raises EvalSetError for what is no assertion.
     """
     converter = _Converter(test, files, notes)
-    checks = [check for item in test.asserts for check in converter.checks(item)]
+    checks = [converter.check(item) for item in test.asserts]
     if test.threshold is None or not checks:
         return checks
     source: Json = {"threshold": test.threshold, "assert": list(test.asserts)}
-    kept = _under_threshold(test.threshold, checks, source, "a threshold over all assertions")
-    return [{**kept, "severity": "soft"} if not is_skip(kept) else kept]
+    return _together(checks, test.threshold, source, "a threshold over all assertions")
 
 
 class _Converter:
@@ -73,12 +71,13 @@ class _Converter:
         self._notes = notes
         self._blocked = _what_blocks(test.options)
 
-    def checks(self, item: Json) -> list[dict[str, Json]]:
-        """Return what one assertion becomes: one check, or the parts of a set."""
+    def check(self, item: Json) -> dict[str, Json]:
+        """Return what one assertion becomes."""
         assertion = self._assertion(item)
-        if assertion["type"] == SET:
-            return self._set(assertion)
-        return [self._check(assertion, nested=False)]
+        native = check_in(assertion)
+        if native is not None:
+            return native
+        return self._set(assertion) if assertion["type"] == SET else self._check(assertion)
 
     def _assertion(self, item: Json) -> Mapping[str, Json]:
         assertion = assertion_of(item) if isinstance(item, str) else as_object(item)
@@ -92,33 +91,25 @@ class _Converter:
                 self._notes.add(f"the key '{one_line(key)}' of assertions is not known; left out")
         return assertion
 
-    def _set(self, assertion: Mapping[str, Json]) -> list[dict[str, Json]]:
-        """Keep a set together; without a threshold what cannot be run stands beside the rest."""
+    def _set(self, assertion: Mapping[str, Json]) -> dict[str, Json]:
+        """Keep a set together: all of its assertions, or a mean from the threshold on."""
         items = as_list(assertion.get("assert"))
         if not items:
             raise EvalSetError(f"{self._test.at}: an assert-set needs a list under 'assert'")
-        parts = [self._check(self._assertion(item), nested=True) for item in items]
+        parts = [self._check(self._assertion(item)) for item in items]
         try:
-            common = self._common(assertion, nested=False)
+            common = self._common(assertion)
         except Unsupported as reason:
-            return [skip_check(f"promptfoo {SET}: {reason}", dict(assertion))]
-        threshold = assertion.get("threshold")
-        if threshold is not None:
-            what = "an assert-set with a threshold"
-            kept = _under_threshold(threshold, parts, dict(assertion), what)
-            return [kept if is_skip(kept) else {**kept, **common}]
-        runnable = [part for part in parts if not is_skip(part)]
-        skipped = [part for part in parts if is_skip(part)]
-        if not runnable:
-            return skipped
-        return [{"type": "all_of", "checks": runnable, **common}, *skipped]
+            return skip_check(f"promptfoo {SET}: {reason}", dict(assertion))
+        found = _together(parts, assertion.get("threshold"), dict(assertion), SET)[0]
+        return found if is_skip(found) else {**found, **common}
 
-    def _check(self, assertion: Mapping[str, Json], *, nested: bool) -> dict[str, Json]:
+    def _check(self, assertion: Mapping[str, Json]) -> dict[str, Json]:
         kind = cast("str", assertion["type"])
         base = kind.removeprefix("not-")
         try:
             check = self._conversion(base)(self._given(base, assertion))
-            common = self._common(assertion, nested=nested)
+            common = self._common(assertion)
         except Unsupported as reason:
             said = f"{kind}: {reason}" if str(reason) else kind
             return skip_check(f"promptfoo {said}", dict(assertion))
@@ -132,7 +123,7 @@ class _Converter:
             raise Unsupported
         return CONVERT[base]
 
-    def _common(self, assertion: Mapping[str, Json], *, nested: bool) -> dict[str, Json]:
+    def _common(self, assertion: Mapping[str, Json]) -> dict[str, Json]:
         """Return the keys that every check may have: id, weight, severity."""
         common: dict[str, Json] = {}
         metric = assertion.get("metric")
@@ -152,7 +143,7 @@ class _Converter:
             )
         if assertion.get("rubricPrompt") is not None:
             self._notes.add("assertions have a grader prompt of their own; ours is used instead")
-        return common if nested else {**common, "severity": "soft"}
+        return {**common, "severity": "soft"}
 
     def _given(self, base: str, assertion: Mapping[str, Json]) -> Given:
         transform = assertion.get("transform")
@@ -188,19 +179,18 @@ class _Converter:
         return fill(value, self._test.variables)
 
 
-def _under_threshold(
-    threshold: Json, parts: Sequence[Mapping[str, Json]], source: Json, what: str
-) -> dict[str, Json]:
-    skipped = [part for part in parts if is_skip(part)]
-    if skipped:
-        inner = str(skipped[0]["reason"]).removeprefix("unsupported: ")
-        return skip_check(
-            f"promptfoo {what}, of which {len(skipped)} cannot be run: {inner}", source
-        )
+def _together(
+    parts: list[dict[str, Json]], threshold: Json, source: Json, what: str
+) -> list[dict[str, Json]]:
+    """Return one check of several: all of them, or their mean from a threshold on.
+
+    A part that cannot be run stays inside, so that the whole is skipped where it depends on it.
+    """
+    if threshold is None:
+        return [{"type": "all_of", "checks": parts, "severity": "soft"}]
     if not is_number(threshold) or not 0 < threshold <= 1:
-        return skip_check(f"promptfoo {what}: {one_line(repr(threshold))}", source)
-    plain = [{key: item for key, item in part.items() if key != "severity"} for part in parts]
-    return {"type": "weighted", "threshold": threshold, "checks": plain}
+        return [skip_check(f"promptfoo {what}: a threshold of {one_line(repr(threshold))}", source)]
+    return [{"type": "weighted", "threshold": threshold, "checks": parts, "severity": "soft"}]
 
 
 def _what_blocks(options: Mapping[str, Json]) -> str | None:

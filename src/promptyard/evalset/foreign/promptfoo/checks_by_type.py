@@ -30,6 +30,9 @@ class Given:
     notes: Notes
 
 
+FINISHES = ("stop", "length", "tool_calls", "content_filter")
+"""Reasons to stop that mean the same in promptfoo and here."""
+
 Conversion: TypeAlias = "Callable[[Given], dict[str, Json]]"
 
 
@@ -122,14 +125,33 @@ def _levenshtein(given: Given) -> dict[str, Json]:
 def _overlap(default: float) -> Conversion:
     def convert(given: Given) -> dict[str, Json]:
         several = as_list(given.value)
-        value = [plain_text(item) for item in several] if several else _text(given)
         threshold = default if given.threshold is None else given.threshold
         given.notes.add(
             f"{given.base} is computed by our definition; its threshold may need another value"
         )
-        return {"type": _type(given), "value": value, "threshold": threshold}
+        check: dict[str, Json] = {"type": _type(given), "threshold": threshold}
+        if several:
+            return {**check, "value": [plain_text(item) for item in several], "any_of": True}
+        return {**check, "value": _text(given)}
 
     return convert
+
+
+def _from(threshold: float | None, check: dict[str, Json]) -> dict[str, Json]:
+    """Let a graded check pass from a threshold on."""
+    if threshold is None or threshold == 1:
+        return check
+    if not 0 < threshold < 1:
+        raise Unsupported(f"a threshold of {threshold:g}")
+    inner = {**check, "severity": "soft"}
+    return {"type": "weighted", "threshold": threshold, "checks": [inner]}
+
+
+def _no_threshold(given: Given) -> None:
+    if given.threshold is not None:
+        given.notes.add(
+            f"the threshold of {given.base} was left out: our judge says pass, fail or unsure"
+        )
 
 
 def _word_count(given: Given) -> dict[str, Json]:
@@ -158,7 +180,10 @@ def _cost(given: Given) -> dict[str, Json]:
 
 
 def _finish_reason(given: Given) -> dict[str, Json]:
-    return {"type": "finish_reason", "value": _text(given).strip().lower()}
+    reason = _text(given).strip().lower()
+    if reason not in FINISHES:
+        raise Unsupported(f"the reason {one_line(reason)}")
+    return {"type": "finish_reason", "value": reason}
 
 
 def _tool_call_f1(given: Given) -> dict[str, Json]:
@@ -169,8 +194,7 @@ def _tool_call_f1(given: Given) -> dict[str, Json]:
     if not names or not all(names):
         raise Unsupported("no names of tools")
     given.notes.add("tool-call-f1 counts a tool that is called twice as two calls here")
-    threshold = 1.0 if given.threshold is None else given.threshold
-    return {"type": "tool_call_f1", "value": names, "threshold": threshold}
+    return _from(given.threshold, {"type": "tool_call_f1", "value": names})
 
 
 def _tool_call_valid(given: Given) -> dict[str, Json]:
@@ -182,8 +206,8 @@ def _rubric(given: Given) -> dict[str, Json]:
     rubric = plain_text(given.value).strip()
     if not rubric:
         raise Unsupported("a rubric that stands in the grader prompt only")
-    check: dict[str, Json] = {"type": "llm_rubric", "rubric": rubric}
-    return check if given.threshold is None else {**check, "threshold": given.threshold}
+    _no_threshold(given)
+    return {"type": "llm_rubric", "rubric": rubric}
 
 
 def _closed_qa(given: Given) -> dict[str, Json]:
@@ -194,11 +218,11 @@ def _g_eval(given: Given) -> dict[str, Json]:
     threshold = 0.7 if given.threshold is None else given.threshold
     several = as_list(given.value)
     if several is None:
-        return {"type": "g_eval", "criteria": _text(given).strip(), "threshold": threshold}
+        return _from(threshold, {"type": "g_eval", "criteria": _text(given).strip()})
     criteria = [plain_text(item).strip() for item in several]
     if not criteria or not all(criteria) or not 0 < threshold <= 1:
         raise Unsupported(f"criteria of {one_line(repr(given.value))}")
-    parts = [{"type": "g_eval", "criteria": item} for item in criteria]
+    parts = [{"type": "g_eval", "criteria": item, "severity": "soft"} for item in criteria]
     return {"type": "weighted", "threshold": threshold, "checks": parts}
 
 
@@ -225,15 +249,15 @@ def _factuality(given: Given) -> dict[str, Json]:
 
 def _answer_relevance(given: Given) -> dict[str, Json]:
     given.notes.add("answer-relevance is judged by a model here, not by embeddings")
+    _no_threshold(given)
     check: dict[str, Json] = {"type": "answer_relevance"}
-    return check if not given.threshold else {**check, "threshold": given.threshold}
+    return {**check, "question": "query"} if "query" in given.variables else check
 
 
 def _faithfulness(given: Given) -> dict[str, Json]:
     if "context" not in given.variables:
         raise Unsupported("no variable 'context'")
-    check: dict[str, Json] = {"type": "faithfulness", "source": "context"}
-    return check if not given.threshold else {**check, "threshold": given.threshold}
+    return _from(given.threshold or None, {"type": "faithfulness", "source": "context"})
 
 
 def _plain(given: Given) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from promptyard.evalset.foreign.head import read_head
 from promptyard.evalset.foreign.metadata import tags_of
 from promptyard.evalset.foreign.promptfoo.assertions import FooTest, checks_of
 from promptyard.evalset.foreign.promptfoo.csv_tests import is_test_table
+from promptyard.evalset.foreign.promptfoo.native import OURS, SHARED, SHOWN_KEYS, case_keys
 from promptyard.evalset.foreign.promptfoo.prompts import PREFIX, SUFFIX, prompts_of
 from promptyard.evalset.foreign.promptfoo.references import without_references
 from promptyard.evalset.foreign.promptfoo.tests import Gatherer
@@ -137,14 +138,19 @@ def _row(
     for name, option in ((PREFIX, "prefix"), (SUFFIX, "suffix")):
         if name in around:
             inputs[name] = str(test.options.get(option, ""))
-    expected, checks = take_expected(checks_of(test, files, notes))
-    place = test.at.removeprefix(f"{path.parent}/")
+    ours = case_keys(test.metadata)
+    expected, checks = take_expected(checks_of(test, files, notes), lone_equals=ours is None)
+    others = {k: v for k, v in test.metadata.items() if k not in (OURS, SHARED)}
     row: dict[str, Json] = {"input": inputs}
     row |= dict(_given("expected", expected))
-    row |= dict(_given("kind", "adversarial" if "pluginId" in test.metadata else None))
-    row |= dict(_given("tags", tags_of(test.metadata, notes)))
-    row |= dict(_given("cluster", _cluster(test)))
     row |= dict(_given("checks", checks))
+    if ours is not None:
+        added = tags_of({k: v for k, v in others.items() if k not in SHOWN_KEYS}, notes)
+        return {**row, **ours, **dict(_given("tags", [*ours.get("tags", ()), *added]))}
+    row |= dict(_given("kind", "adversarial" if "pluginId" in test.metadata else None))
+    row |= dict(_given("tags", tags_of(others, notes)))
+    row |= dict(_given("cluster", _cluster(test)))
+    place = test.at.removeprefix(f"{path.parent}/")
     row["source"] = f"{one_line(test.description)} ({place})" if test.description else place
     return row
 

@@ -7,18 +7,21 @@ test cases) and .../scenarios.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset.foreign.checks import Notes, Unsupported
 from promptyard.evalset.foreign.promptfoo.assertions import FooTest
-from promptyard.evalset.foreign.promptfoo.templates import fill
+from promptyard.evalset.foreign.promptfoo.native import OURS, SHARED, with_kept
+from promptyard.evalset.foreign.promptfoo.templates import plain_text
 from promptyard.evalset.foreign.source_files import SCHEME, SourceFiles
 from promptyard.evalset.wording import one_line
 from promptyard.records.base import Json, as_list, as_object
 
 MAX_CASES = 100_000
+NAMED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _TEST_KEYS = frozenset(
     {"vars", "assert", "options", "threshold", "metadata", "description", "config", "type"}
 )
@@ -96,7 +99,8 @@ class Merger:
         found = as_list([] if value is None else value)
         if found is None:
             raise EvalSetError(f"{at}: assert: expected a list, got {one_line(repr(value))}")
-        return found
+        metadata = self._keys(level, "metadata", at)
+        return with_kept(with_kept(found, metadata, OURS), metadata, SHARED)
 
     def _variables(self, level: Mapping[str, Json], at: str) -> Mapping[str, Json]:
         """Return the variables of a level, which may stand in files."""
@@ -123,6 +127,8 @@ class Merger:
 
         Cases of one test differ in some variables only, so they form a cluster.
         """
+        if OURS in test.metadata:  # written by us: nothing in it is a template or names a file
+            return [test]
         frozen = test.options.get("disableVarExpansion") is True
         axes: list[list[Json]] = []
         size = 1
@@ -157,19 +163,15 @@ class Merger:
 
     def _filled(self, variables: Mapping[str, Json]) -> dict[str, Json]:
         """Fill the variables that other variables name, in one pass."""
-        filled: dict[str, Json] = {}
-        for name, value in variables.items():
-            filled[name] = value
-            if not isinstance(value, str) or "{{" not in value:
-                continue
-            others = {key: item for key, item in variables.items() if key != name}
-            try:
-                filled[name] = fill(value, others)
-            except Unsupported:
-                self._notes.add(
-                    "a variable holds a template that cannot be filled; it stays a text"
-                )
-        return filled
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            return plain_text(variables[name]) if name in variables else match[0]
+
+        return {
+            name: NAMED.sub(value, item) if isinstance(item, str) else item
+            for name, item in variables.items()
+        }
 
 
 def _short(at: str) -> str:

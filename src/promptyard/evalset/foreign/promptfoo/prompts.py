@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from promptyard.errors import EvalSetError
 from promptyard.evalset.foreign.checks import Notes, Unsupported
 from promptyard.evalset.foreign.prompt_files import literal, prompt_text
-from promptyard.evalset.foreign.promptfoo.templates import VARIABLE, has_logic
+from promptyard.evalset.foreign.promptfoo.templates import VARIABLE, has_logic, pieces_of
 from promptyard.evalset.foreign.source_files import SCHEME, SourceFiles, code_language, read_text
 from promptyard.evalset.raw_rows import raw_rows
 from promptyard.evalset.strict_json import JsonFault, parse_json
@@ -128,13 +128,18 @@ def _chat(source: str) -> list[tuple[str, str]] | None:
 
 def _template(source: str) -> str:
     """Write a template of promptfoo in ours, which have plain variables only."""
-    if has_logic(source):
-        raise Unsupported(f"template logic ({one_line(source)})")
     pieces: list[str] = []
-    at = 0
-    for match in VARIABLE.finditer(source):
-        if "." in match[1]:
-            raise Unsupported(f"a template that looks into '{one_line(match[1])}'")
-        pieces += [literal(source[at : match.start()]), f"{{{{{match[1]}}}}}"]
-        at = match.end()
-    return "".join([*pieces, literal(source[at:])])
+    for is_raw, piece in pieces_of(source):
+        if is_raw:
+            pieces.append(literal(piece))
+            continue
+        if has_logic(piece):
+            raise Unsupported(f"template logic ({one_line(source)})")
+        at = 0
+        for match in VARIABLE.finditer(piece):
+            if "." in match[1]:
+                raise Unsupported(f"a template that looks into '{one_line(match[1])}'")
+            pieces += [literal(piece[at : match.start()]), f"{{{{{match[1]}}}}}"]
+            at = match.end()
+        pieces.append(literal(piece[at:]))
+    return "".join(pieces)

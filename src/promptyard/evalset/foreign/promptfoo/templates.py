@@ -1,17 +1,19 @@
-"""The part of promptfoo's templates that has no logic: variables, filled in one pass."""
+"""The part of promptfoo's templates that has no logic: variables, filled in one pass; raw text."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from promptyard.evalset.foreign.checks import Unsupported
 from promptyard.evalset.wording import one_line
 from promptyard.records.base import Json, as_object
 
 VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*(?:\.\w+)*)\s*-?\}\}")
+RAW = re.compile(r"\{%-?\s*raw\s*-?%\}(.*?)\{%-?\s*endraw\s*-?%\}", re.DOTALL)
 _ANY_MARK = re.compile(r"\{[{%#]")
+_BEFORE_RAW = re.compile(r"(?<=\{)(?=%-?\s*(?:end)?raw)")
 
 
 def fill(text: str, values: Mapping[str, Json]) -> str:
@@ -21,13 +23,31 @@ def fill(text: str, values: Mapping[str, Json]) -> str:
     """
     if "{" not in text:
         return text
+    pieces: list[str] = []
+    for is_raw, piece in pieces_of(text):
+        if not is_raw and has_logic(piece):
+            raise Unsupported(f"template logic ({one_line(text)})")
+        pieces.append(
+            piece if is_raw else VARIABLE.sub(lambda m: plain_text(lookup(m[1], values)), piece)
+        )
+    return "".join(pieces)
 
-    def value(match: re.Match[str]) -> str:
-        return plain_text(lookup(match[1], values))
 
-    if _ANY_MARK.search(VARIABLE.sub("", text)):
-        raise Unsupported(f"template logic ({one_line(text)})")
-    return VARIABLE.sub(value, text)
+def pieces_of(text: str) -> Iterator[tuple[bool, str]]:
+    """Yield (whether it is raw, piece) of a template."""
+    at = 0
+    for match in RAW.finditer(text):
+        yield False, text[at : match.start()]
+        yield True, match[1]
+        at = match.end()
+    yield False, text[at:]
+
+
+def as_literal(text: str) -> str:
+    """Write a text so that promptfoo reads no template in it and opens no file."""
+    if not _ANY_MARK.search(text) and not text.startswith(("file://", "package:")):
+        return text
+    return "".join(f"{{% raw %}}{part}{{% endraw %}}" for part in _BEFORE_RAW.split(text))
 
 
 def lookup(name: str, values: Mapping[str, Json]) -> Json:

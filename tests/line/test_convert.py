@@ -1,0 +1,233 @@
+"""Importing and exporting as the line does it: planned first, then written, never over a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from promptyard.errors import ConfigError, EvalSetError
+from promptyard.line.convert import (
+    ImportPlan,
+    export_task,
+    import_summary,
+    plan_import,
+    write_export,
+    write_import,
+)
+from promptyard.line.task import Task, load_task
+from promptyard.records.cases import CheckSpec
+
+CONFIG = """\
+prompts: ['Translate: {{text}}']
+defaultTest: {assert: [{type: icontains, value: bon}]}
+tests:
+- {vars: {text: a}, assert: [{type: equals, value: Bonjour}]}
+- {vars: {text: b}, assert: [{type: equals, value: Bonsoir}, {type: similar, value: x}]}
+- {vars: {text: c}}
+"""
+
+
+def config(folder: Path, text: str = CONFIG) -> Path:
+    path = folder / "promptfooconfig.yaml"
+    path.write_text(text)
+    return path
+
+
+def table(folder: Path, text: str = "question,answer\n1+1?,2\n2+2?,4\n3+3?,6\n") -> Path:
+    path = folder / "data.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_new_folder_becomes_a_task_that_loads(tmp_path: Path) -> None:
+    plan = plan_import(config(tmp_path))
+    assert (plan.formats, plan.guessed) == (("promptfoo",), True)
+    written = write_import(plan, tmp_path / "task")
+    assert [path.name for path in written] == ["cases.jsonl", "task.yaml", "prompt.md"]
+    assert (tmp_path / "task/task.yaml").read_text() == (
+        "# Imported from promptfooconfig.yaml (promptfoo).\n"
+        "prompt: prompt.md\n"
+        "cases: cases.jsonl\n"
+        "checks:\n"
+        "- type: icontains\n"
+        "  value: bon\n"
+        "  severity: soft\n"
+    )
+    with pytest.raises(EvalSetError, match="split"):
+        load_task(tmp_path / "task")  # three cases are too few for three splits
+    lines = (tmp_path / "task/cases.jsonl").read_text().splitlines()
+    assert [json.loads(line)["input"]["text"] for line in lines] == ["a", "b", "c"]
+
+
+def test_a_file_of_cases_has_the_shared_checks_in_each(tmp_path: Path) -> None:
+    (path,) = write_import(plan_import(config(tmp_path)), tmp_path / "cases.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [[check["type"] for check in row["checks"]] for row in rows] == [
+        ["icontains", "equals"],
+        ["icontains", "equals", "skip"],
+        ["icontains"],
+    ]
+
+
+def test_the_folder_of_a_task_gets_cases_only_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    task = tmp_path / "task"
+    task.mkdir()
+    (task / "task.yaml").write_text("mine")
+    plan = plan_import(config(tmp_path))
+    assert write_import(plan, task) == (task / "cases.jsonl",)
+    with pytest.raises(EvalSetError, match=r"cases.jsonl: is there already; --force overwrites it"):
+        write_import(plan, task)
+    assert write_import(plan, task, force=True) == (task / "cases.jsonl",)
+    assert (task / "task.yaml").read_text() == "mine"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "prompt.md").write_text("mine")
+    with pytest.raises(EvalSetError, match=r"prompt.md: is there already; write to another place"):
+        write_import(plan, other, force=True)
+    assert [path.name for path in other.iterdir()] == ["prompt.md"]
+
+
+def test_a_table_is_guessed_and_shows_its_variables_in_a_first_prompt(tmp_path: Path) -> None:
+    path = table(tmp_path, "question,context,answer\n1+1?,maths,2\n")
+    plan = plan_import(path)
+    assert plan.guessed
+    assert plan.imported.mapping == {
+        "question": "input.question",
+        "context": "input.context",
+        "answer": "expected",
+    }
+    write_import(plan, tmp_path / "task")
+    prompt = (tmp_path / "task/prompt.md").read_text()
+    assert prompt == "user:\nquestion: {{question}}\ncontext: {{context}}\n"
+    mapped = plan_import(path, mapping={"context": "-"})
+    assert (mapped.guessed, mapped.formats) == (False, ("table",))
+
+
+def test_a_format_that_was_named_is_no_guess(tmp_path: Path) -> None:
+    plan = plan_import(config(tmp_path), format_name="Promptfoo")
+    assert not plan.guessed
+    assert import_summary(plan)["format"] == "Promptfoo"
+
+
+def test_the_summary_counts_what_cannot_be_run(tmp_path: Path) -> None:
+    summary = import_summary(plan_import(config(tmp_path)))
+    assert summary["n_cases"] == 3
+    assert summary["checks"] == {"icontains": 3, "equals": 2, "skip": 1}
+    assert summary["n_skipped"] == 1
+    assert summary["skipped"] == {"unsupported: promptfoo similar": 1}
+    assert len(summary["sample"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "reason"),
+    [
+        ("none.yaml", {}, "none.yaml: there is no such file"),
+        ("", {}, ": this is a folder; name the file"),
+        ("notes.txt", {}, "the format is not recognised; say which it is with --from (promptfoo"),
+        ("notes.txt", {"format_name": "promptfo"}, "importers: unknown name 'promptfo'; did you"),
+        ("notes.txt", {"format_name": "table"}, "no reader for '.txt' files"),
+        ("x.yaml", {"format_name": "promptfoo", "mapping": {"a": "id"}}, "--map is for tables"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_in_one_line(
+    name: str, arguments: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    (tmp_path / "x.yaml").write_text("tests: []")
+    with pytest.raises((EvalSetError, ConfigError)) as caught:
+        plan_import(tmp_path / name, **arguments)  # pyright: ignore[reportArgumentType] (of several types)
+    assert reason in str(caught.value)
+
+
+PLUGIN = """\
+from promptyard.records.imported import ImportedRow, ImportedSet
+
+
+class Own:
+    name = "own"
+
+    def recognises(self, path, head):
+        return False
+
+    def read(self, path):
+        row = ImportedRow(at=str(path), row={"input": {"q": path.read_text()}})
+        return ImportedSet(format=self.name, rows=(row,))
+"""
+
+
+def test_an_importer_of_a_plugin_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_format.py").write_text(PLUGIN)
+    info = tmp_path / "own_format-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-format\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[promptyard.importers]\nown = own_format:Own\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    path = tmp_path / "x.own"
+    path.write_text("hello")
+    plan = plan_import(path, format_name="own")
+    assert plan.imported.rows[0].row["input"] == {"q": "hello"}
+
+
+def small_task(folder: Path) -> Task:
+    rows = [
+        {"id": f"{split}-{n}", "input": {"q": f"q{n}"}, "expected": "x", "split": split}
+        for split in ("train", "dev", "holdout")
+        for n in range(2)
+    ]
+    return Task(
+        name="small", prompt="user:\n{{q}}\n", cases=rows, metrics=["exact_match"], folder=folder
+    )
+
+
+def test_a_task_is_exported_and_imported_again(tmp_path: Path) -> None:
+    task = small_task(tmp_path)
+    exported = export_task(task, "promptfoo")
+    write_export(exported, tmp_path / "promptfooconfig.yaml")
+    write_import(plan_import(tmp_path / "promptfooconfig.yaml"), tmp_path / "back")
+    back = load_task(tmp_path / "back")
+    assert back.eval_set.version == task.eval_set.version
+    assert back.metrics == (CheckSpec(type="exact_match"),)
+    assert back.program == task.program
+    with pytest.raises(EvalSetError, match="is there already; --force overwrites it"):
+        write_export(exported, tmp_path / "promptfooconfig.yaml")
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv"])
+def test_exported_cases_are_the_same_eval_set(name: str, tmp_path: Path) -> None:
+    task = small_task(tmp_path)
+    file = tmp_path / f"cases.{name}"
+    write_export(export_task(task, name), file)
+    (tmp_path / "task.yaml").write_text(
+        f"prompt: prompt.md\ncases: {file.name}\nchecks: [equals]\n"
+    )
+    (tmp_path / "prompt.md").write_text("user:\n{{q}}\n")
+    assert load_task(tmp_path).eval_set.version == task.eval_set.version
+
+
+def test_metrics_that_are_code_are_left_out_and_said(tmp_path: Path) -> None:
+    def own(case: object, output: str) -> float:
+        del case
+        return float(bool(output))
+
+    task = Task(
+        name="t",
+        prompt="user:\n{{q}}\n",
+        cases=small_task(tmp_path).eval_set,
+        metrics=["equals", own],
+    )
+    assert "1 metrics are code and were left out" in export_task(task, "promptfoo").notes
+    with pytest.raises(ConfigError, match="exporters: unknown name 'xml'"):
+        export_task(task, "xml")
+
+
+def test_a_file_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    plan = plan_import(table(tmp_path))
+    assert isinstance(plan, ImportPlan)
+    with pytest.raises(EvalSetError, match="cannot be written"):
+        write_import(plan, tmp_path / "file" / "cases.jsonl")
