@@ -49,7 +49,9 @@ def test_a_converted_assertion_is_a_check_that_can_be_built(
         "metric": "m",
     }
     test: Json = {"vars": {"q": "x", "context": "c"}, "assert": [assertion]}
-    (row,) = rows(tmp_path, {"tests": [test]})
+    tools = [{"name": "search", "parameters": {"type": "object"}}]
+    provider = {"id": "openai:x", "config": {"tools": tools}}
+    (row,) = rows(tmp_path, {"providers": [provider], "tests": [test]})
     (check,) = row["checks"]
     assert check["type"] != "skip"
     missing = set(names(check)) - set(METRICS)

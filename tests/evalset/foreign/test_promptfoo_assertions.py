@@ -102,7 +102,6 @@ def from_threshold(threshold: float, *checks: Mapping[str, Json]) -> Json:
             {"type": "tool-call-f1", "value": ["a"], "threshold": 0.8},
             from_threshold(0.8, {"type": "tool_call_f1", "value": ["a"]}),
         ),
-        ({"type": "is-valid-openai-tools-call"}, {"type": "tool_call_valid"}),
         ({"type": "llm-rubric", "value": "is kind"}, {"type": "llm_rubric", "rubric": "is kind"}),
         (
             {"type": "llm-rubric", "value": "is kind to {{name}}", "threshold": 0.8},
@@ -284,6 +283,19 @@ def test_nothing_is_graded_where_promptfoo_would_change_the_answer_first(
 ) -> None:
     reason = check_of(tmp_path, {"type": "contains", "value": "a"}, options={option: "x => 1"})
     assert reason.startswith("unsupported: promptfoo contains: after a transform of the")
+
+
+def test_tool_calls_are_held_against_the_tools_of_the_provider(tmp_path: Path) -> None:
+    tools: Json = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    test = {"vars": {"q": "x"}, "assert": [{"type": "is-valid-openai-tools-call"}]}
+    provider: Json = {"id": "openai:x", "config": {"tools": tools}}
+    (row,) = rows(tmp_path, {"providers": ["openai:y", provider], "tests": [test]})
+    assert row["checks"] == [{"type": "tool_call_valid", "tools": tools, "severity": "soft"}]
+    provider["config"] = {"tools": "file://tools.json"}
+    found = rows(tmp_path, {"providers": [provider], "tests": [test]}, tools_json='[{"name": "g"}]')
+    assert found[0]["checks"][0]["tools"] == [{"name": "g"}]
+    (row,) = rows(tmp_path, {"tests": [test]})
+    assert row["checks"][0]["reason"].endswith("the provider of the configuration has no tools")
 
 
 def test_an_assertion_without_a_type_is_refused_with_its_place(tmp_path: Path) -> None:

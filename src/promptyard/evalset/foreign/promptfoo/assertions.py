@@ -49,12 +49,15 @@ class FooTest:
     cluster: str | None = None
 
 
-def checks_of(test: FooTest, files: SourceFiles, notes: Notes) -> list[dict[str, Json]]:
+def checks_of(
+    test: FooTest, files: SourceFiles, notes: Notes, tools: Json = None
+) -> list[dict[str, Json]]:
     """Return the checks of a test; a threshold over all assertions makes them one `weighted` check.
 
-    Raises EvalSetError for what is no assertion.
+    `tools` are those that the provider of the configuration has. Raises EvalSetError for what is
+    no assertion.
     """
-    converter = _Converter(test, files, notes)
+    converter = _Converter(test, files, notes, tools)
     checks = [converter.check(item) for item in test.asserts]
     if test.threshold is None or not checks:
         return checks
@@ -65,8 +68,9 @@ def checks_of(test: FooTest, files: SourceFiles, notes: Notes) -> list[dict[str,
 class _Converter:
     """Converts the assertions of one test."""
 
-    def __init__(self, test: FooTest, files: SourceFiles, notes: Notes) -> None:
+    def __init__(self, test: FooTest, files: SourceFiles, notes: Notes, tools: Json) -> None:
         self._test = test
+        self._tools = tools
         self._files = files
         self._notes = notes
         self._blocked = _what_blocks(test.options)
@@ -160,6 +164,7 @@ class _Converter:
             trimmed=trimmed,
             variables=self._test.variables,
             factuality=as_object(self._test.options.get("factuality")) or {},
+            tools=self._tools,
             notes=self._notes,
         )
 

@@ -27,6 +27,7 @@ class Given:
     trimmed: bool
     variables: Mapping[str, Json]
     factuality: Mapping[str, Json]
+    tools: Json
     notes: Notes
 
 
@@ -198,8 +199,10 @@ def _tool_call_f1(given: Given) -> dict[str, Json]:
 
 
 def _tool_call_valid(given: Given) -> dict[str, Json]:
-    given.notes.add("tool calls are held against the `tools` in the front matter of the prompt")
-    return {"type": "tool_call_valid"}
+    tools = as_list(given.tools)
+    if not tools:
+        raise Unsupported("the provider of the configuration has no tools")
+    return {"type": "tool_call_valid", "tools": tools}
 
 
 def _rubric(given: Given) -> dict[str, Json]:

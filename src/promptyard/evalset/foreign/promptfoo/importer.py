@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from promptyard.errors import EvalSetError
-from promptyard.evalset.foreign.checks import Notes, share_first, take_expected, with_unique_ids
+from promptyard.evalset.foreign.checks import (
+    Notes,
+    Unsupported,
+    share_first,
+    take_expected,
+    with_unique_ids,
+)
 from promptyard.evalset.foreign.head import read_head
 from promptyard.evalset.foreign.metadata import tags_of
 from promptyard.evalset.foreign.promptfoo.assertions import FooTest, checks_of
@@ -73,9 +80,8 @@ class Promptfoo:
             for name, option in ((PREFIX, "prefix"), (SUFFIX, "suffix"))
             if any(test.options.get(option) for test in tests)
         ]
-        rows = [
-            ImportedRow(at=test.at, row=_row(test, files, notes, around, path)) for test in tests
-        ]
+        read = _RowReader(path, files, notes, around, _tools(config, files, notes))
+        rows = [ImportedRow(at=test.at, row=read.row(test)) for test in tests]
         files.raise_refusals()
         if not rows:
             raise EvalSetError(f"{path}: no tests; promptfoo tests stand under `tests`")
@@ -118,11 +124,14 @@ def _under_tests(tree: Tree) -> Tree:
     return Tree(tree.path, tree.data, lines)
 
 
+def _providers(config: Mapping[str, Json]) -> Sequence[Json]:
+    value = config.get("providers", config.get("targets"))
+    items = as_list(value)
+    return items if items is not None else [] if value is None else [value]
+
+
 def _say_models(config: Mapping[str, Json], notes: Notes) -> None:
-    providers = config.get("providers", config.get("targets"))
-    named = [
-        str((as_object(item) or {}).get("id", item)) for item in as_list(providers) or [providers]
-    ]
+    named = [str((as_object(item) or {}).get("id", item)) for item in _providers(config)]
     models = [name.replace(":", "/", 1) for name in named if ":" in name and "://" not in name]
     if models:
         notes.add(
@@ -131,28 +140,52 @@ def _say_models(config: Mapping[str, Json], notes: Notes) -> None:
         )
 
 
-def _row(
-    test: FooTest, files: SourceFiles, notes: Notes, around: list[str], path: Path
-) -> Mapping[str, Json]:
-    inputs = dict(test.variables)
-    for name, option in ((PREFIX, "prefix"), (SUFFIX, "suffix")):
-        if name in around:
-            inputs[name] = str(test.options.get(option, ""))
-    ours = case_keys(test.metadata)
-    expected, checks = take_expected(checks_of(test, files, notes), lone_equals=ours is None)
-    others = {k: v for k, v in test.metadata.items() if k not in (OURS, SHARED)}
-    row: dict[str, Json] = {"input": inputs}
-    row |= dict(_given("expected", expected))
-    row |= dict(_given("checks", checks))
-    if ours is not None:
-        added = tags_of({k: v for k, v in others.items() if k not in SHOWN_KEYS}, notes)
-        return {**row, **ours, **dict(_given("tags", [*ours.get("tags", ()), *added]))}
-    row |= dict(_given("kind", "adversarial" if "pluginId" in test.metadata else None))
-    row |= dict(_given("tags", tags_of(others, notes)))
-    row |= dict(_given("cluster", _cluster(test)))
-    place = test.at.removeprefix(f"{path.parent}/")
-    row["source"] = f"{one_line(test.description)} ({place})" if test.description else place
-    return row
+def _tools(config: Mapping[str, Json], files: SourceFiles, notes: Notes) -> Json:
+    """Return the tools of the first provider that has any."""
+    for provider in _providers(config):
+        tools = (as_object((as_object(provider) or {}).get("config")) or {}).get("tools")
+        if not tools:
+            continue
+        notes.add("tool calls are held against the tools of the first provider that has any")
+        try:
+            return files.one(tools) if isinstance(tools, str) else tools
+        except Unsupported as why:
+            notes.add(f"the tools of the provider were left out: {why}")
+    return None
+
+
+@dataclass(frozen=True)
+class _RowReader:
+    """Makes rows of tests; `around` are the variables that hold what stands around the prompt."""
+
+    path: Path
+    files: SourceFiles
+    notes: Notes
+    around: Sequence[str]
+    tools: Json
+
+    def row(self, test: FooTest) -> Mapping[str, Json]:
+        """Return the row of a test. Raises EvalSetError for what is no assertion."""
+        inputs = dict(test.variables)
+        for name, option in ((PREFIX, "prefix"), (SUFFIX, "suffix")):
+            if name in self.around:
+                inputs[name] = str(test.options.get(option, ""))
+        ours = case_keys(test.metadata)
+        checks = checks_of(test, self.files, self.notes, self.tools)
+        expected, checks = take_expected(checks, lone_equals=ours is None)
+        others = {k: v for k, v in test.metadata.items() if k not in (OURS, SHARED)}
+        row: dict[str, Json] = {"input": inputs}
+        row |= dict(_given("expected", expected))
+        row |= dict(_given("checks", checks))
+        if ours is not None:
+            added = tags_of({k: v for k, v in others.items() if k not in SHOWN_KEYS}, self.notes)
+            return {**row, **ours, **dict(_given("tags", [*ours.get("tags", ()), *added]))}
+        row |= dict(_given("kind", "adversarial" if "pluginId" in test.metadata else None))
+        row |= dict(_given("tags", tags_of(others, self.notes)))
+        row |= dict(_given("cluster", _cluster(test)))
+        place = test.at.removeprefix(f"{self.path.parent}/")
+        row["source"] = f"{one_line(test.description)} ({place})" if test.description else place
+        return row
 
 
 def _given(key: str, value: Json) -> Iterator[tuple[str, Json]]:
