@@ -220,7 +220,12 @@ StepCall: TypeAlias = Callable[[str, Request], Awaitable[Completion]]
 
 
 class Workflow(Protocol):
-    """Runs the steps of a program on one case."""
+    """Runs the steps of a program on one case. Made anew for each run of cases.
+
+    A workflow whose first request depends on nothing but the case may also have
+    `first_request(program, case) -> Request`: the runner then looks the first answers of many
+    cases up at once.
+    """
 
     name: str
 

@@ -277,6 +277,42 @@ def test_the_key_of_a_call_is_its_exact_body_address_and_replicate() -> None:
     assert completion_key(dict(body), "http://a", 0) in keys
 
 
+def test_a_request_that_was_looked_up_is_the_same_call_for_another_replicate_or_not(
+    tmp_path: Path,
+) -> None:
+    model = ScriptedModel(echo)
+    requests = [ask("a"), ask("b"), ask("a")]
+
+    async def work(caller: Caller, store: Store) -> list[str]:
+        await caller.prefetch("task", requests, 0)
+        answers = [await caller.complete("task", request) for request in requests]
+        answers.append(await caller.complete("task", requests[0], 1))
+        return [answer.text for answer in answers]
+
+    assert with_caller(model, work, url=str(tmp_path / "s.db")) == [
+        "echo a",
+        "echo b",
+        "echo a",
+        "echo a",
+    ]
+    assert model.n_requests == 3
+    assert with_caller(model, work, url=str(tmp_path / "s.db"), run_id="r2")[0] == "echo a"
+    assert model.n_requests == 3
+
+
+def test_looking_up_for_one_replicate_says_nothing_of_another() -> None:
+    model = ScriptedModel(echo)
+    request = ask("a")
+
+    async def work(caller: Caller, store: Store) -> None:
+        await caller.prefetch("task", [request], 1)
+        await caller.complete("task", request, 0)
+        await caller.complete("task", request, 1)
+
+    with_caller(model, work)
+    assert model.n_requests == 2
+
+
 def test_a_role_without_a_model_says_which_key_to_set() -> None:
     async def work(caller: Caller, store: Store) -> None:
         with pytest.raises(ModelUnusable, match=r"models\.judge"):

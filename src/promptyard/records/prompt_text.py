@@ -293,29 +293,42 @@ def render_block(text: str, block: Block, values: Mapping[str, Json]) -> tuple[M
     Raises PromptError naming every variable that `values` lacks.
     """
     pieces = _block_pieces(text, block)
-    missing = sorted({name for kind, name in pieces if kind == "variable" and name not in values})
-    if missing:
-        known = ", ".join(sorted(values)) or "none"
-        raise PromptError(
-            f"the prompt uses {{{{{missing[0]}}}}}, which the case does not have; "
-            f"its input has: {known}"
-        )
-    filled = [values[name] if kind == "variable" else name for kind, name in pieces]
+    try:
+        filled = [values[name] if kind == "variable" else name for kind, name in pieces]
+    except KeyError:
+        raise _missing_variable(pieces, values) from None
     if block.role == "user" and (chat := _lone_chat(pieces, filled)):
         return chat
     parts: list[Part] = []
+    texts: list[str] = []  # neighbouring texts are one part
     for (kind, _), value in zip(pieces, filled, strict=True):
-        if kind == "variable" and (url := image_url(value)):
+        if isinstance(value, str):
+            texts.append(value)
+        elif kind == "variable" and (url := image_url(value)):
+            if texts:
+                parts.append(TextPart(text="".join(texts)))
+                texts = []
             parts.append(ImagePart(url=url))
         else:
-            content = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            parts.append(TextPart(text=content))
+            texts.append(json.dumps(value, ensure_ascii=False))
+    if texts or not parts:
+        parts.append(TextPart(text="".join(texts)))
     role: Role = (
         "system"
         if block.role == "system"
         else ("assistant" if block.role == "assistant" else "user")
     )
-    return (Message(role=role, parts=_joined(parts)),)
+    return (Message(role=role, parts=tuple(parts)),)
+
+
+def _missing_variable(
+    pieces: tuple[tuple[str, str], ...], values: Mapping[str, Json]
+) -> PromptError:
+    missing = min(name for kind, name in pieces if kind == "variable" and name not in values)
+    known = ", ".join(sorted(values)) or "none"
+    return PromptError(
+        f"the prompt uses {{{{{missing}}}}}, which the case does not have; its input has: {known}"
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -378,14 +391,3 @@ def _lone_chat(
             return None
         turns.append(Message.of(role, content))
     return tuple(turns)
-
-
-def _joined(parts: list[Part]) -> tuple[Part, ...]:
-    """Join neighbouring text parts, so that plain prompts give one part."""
-    joined: list[Part] = []
-    for part in parts:
-        if joined and isinstance(part, TextPart) and isinstance(joined[-1], TextPart):
-            joined[-1] = TextPart(text=joined[-1].text + part.text)
-        else:
-            joined.append(part)
-    return tuple(joined) or (TextPart(text=""),)

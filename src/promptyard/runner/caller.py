@@ -7,6 +7,7 @@ rules 4 and 5).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import random
@@ -21,6 +22,7 @@ from promptyard.errors import (
     ModelError,
     ModelTimeout,
     ModelUnusable,
+    PromptError,
     RateLimited,
     Unreachable,
 )
@@ -54,6 +56,9 @@ class _Call:
     body: Mapping[str, Json]
     key: str
     replicate: int
+
+    def is_other(self, role: CallRole, replicate: int) -> bool:
+        return self.role != role or self.replicate != replicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class Caller:
         self._reached: set[int] = set()
         self._unusable: dict[int, ModelUnusable] = {}
         self._absent: set[str] = set()
+        # Bodies and keys of requests that were looked up, by the identity of the request itself.
+        self._prepared: dict[int, tuple[Request, _Call]] = {}
 
     def has(self, role: CallRole) -> bool:
         """Say whether the task names a model for this role."""
@@ -108,10 +115,17 @@ class Caller:
         return self._models[role]
 
     async def prefetch(self, role: CallRole, requests: Sequence[Request], replicate: int) -> None:
-        """Look many requests up in the store at once; later calls find the answers in memory."""
-        model = self.model(role)
-        keys = [completion_key(model.body(item), model.base_url, replicate) for item in requests]
-        missing = [key for key in keys if key not in self._known]
+        """Look many requests up in the store at once; later calls find the answers in memory.
+
+        A request that the model cannot be asked is left to the call itself.
+        """
+        missing: list[str] = []
+        for request in requests:
+            with contextlib.suppress(PromptError):
+                call = self._call(role, request, replicate)
+                self._prepared[id(request)] = request, call
+                if call.key not in self._known:
+                    missing.append(call.key)
         if missing:
             self._known.update(await self._store.completions(missing, self._run_id))
             self._absent.update(key for key in missing if key not in self._known)
@@ -122,9 +136,10 @@ class Caller:
         Raises BudgetExceeded when nothing may be spent any more, ModelUnusable when the model
         cannot work at all, and otherwise the ModelError of the last attempt.
         """
-        model = self.model(role)
-        body = model.body(request)
-        key = completion_key(body, model.base_url, replicate)
+        prepared, call = self._prepared.pop(id(request), (None, None))
+        if call is None or prepared is not request or call.is_other(role, replicate):
+            call = self._call(role, request, replicate)
+        key = call.key
         if key in self._known:
             self.ledger.count_cached()
             return self._replayed(key)
@@ -134,7 +149,7 @@ class Caller:
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._in_flight[key] = future
         try:
-            completion = await self._stored_or_called(_Call(role, model, body, key, replicate))
+            completion = await self._stored_or_called(call)
         except BaseException as error:
             if not future.done():
                 future.set_exception(
@@ -149,6 +164,11 @@ class Caller:
             return completion
         finally:
             del self._in_flight[key]
+
+    def _call(self, role: CallRole, request: Request, replicate: int) -> _Call:
+        model = self.model(role)
+        body = model.body(request)
+        return _Call(role, model, body, completion_key(body, model.base_url, replicate), replicate)
 
     def _replayed(self, key: str) -> Completion:
         """Return a known answer marked as one that cost nothing this time."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from promptyard.errors import (
@@ -28,12 +30,28 @@ from promptyard.records.scores import (
     case_score,
 )
 from promptyard.runner.caller import Caller
+from promptyard.runner.feed import CaseFeed
 from promptyard.runner.grading import CircuitBreaker, Grading, grade
 from promptyard.runner.summarize import summarize
 
 MetricsFor: TypeAlias = Callable[[Program, Case], Sequence[Metric]]
 SuiteMetrics: TypeAlias = Callable[[Sequence[GradedCase]], Mapping[str, Json]]
 TrialDone: TypeAlias = Callable[[Trial], Awaitable[None] | None]
+
+MIN_CHUNK = 64
+"""Cases that are looked up together at least; more where more run at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all trials of one run share."""
+
+    program: Program
+    workflow: Workflow
+    split: SplitName
+    replicate: int
+    breaker: CircuitBreaker
+    call: StepCall
 
 
 class Executor:
@@ -71,25 +89,29 @@ class Executor:
         trial. Raises BudgetExceeded or ModelUnusable when the run cannot go on; answers that
         were in flight are stored before that.
         """
-        await self._prefetch(program, cases, replicate)
+        shared = _Shared(
+            program,
+            self._workflow_for(program),
+            split,
+            replicate,
+            CircuitBreaker(),
+            self._step_call(replicate),
+        )
+        n_workers = min(len(cases), 2 * self.caller.limits.concurrency)
+        feed = CaseFeed(cases, max(n_workers, MIN_CHUNK), lambda some: self._prefetch(shared, some))
         trials: dict[int, Trial] = {}
         stopped: list[Exception] = []
-        breaker = CircuitBreaker()
-        queue = iter(enumerate(cases))
 
         async def work() -> None:
-            for index, case in queue:
-                if stopped:
-                    return
-                try:
-                    trials[index] = await self._trial(program, case, split, replicate, breaker)
-                except (BudgetExceeded, ModelUnusable, StorageError) as error:
-                    stopped.append(error)
-                    return
-                if on_trial is not None:
-                    on_trial(trials[index])
+            try:
+                while not stopped and (taken := await feed.take()) is not None:
+                    index, case = taken
+                    trials[index] = await self._trial(shared, case)
+                    if on_trial is not None:
+                        on_trial(trials[index])
+            except (BudgetExceeded, ModelUnusable, StorageError) as error:
+                stopped.append(error)
 
-        n_workers = min(len(cases), 2 * self.caller.limits.concurrency)
         await asyncio.gather(*(work() for _ in range(n_workers)))
         if stopped:
             raise stopped[0]
@@ -105,29 +127,22 @@ class Executor:
             program.id, self._eval_set_version, split, graded, self._suite_metrics(graded)
         )
 
-    async def _prefetch(self, program: Program, cases: Sequence[Case], replicate: int) -> None:
-        """Look the first step up for all cases in one query; later steps depend on answers."""
-        if len(program.steps) != 1:
+    async def _prefetch(self, shared: _Shared, cases: Sequence[Case]) -> None:
+        """Look the first calls of cases up in one query, where they do not depend on answers."""
+        first_request = getattr(shared.workflow, "first_request", None)
+        if first_request is None:
             return
-        try:
-            requests = [program.prompt.request(case) for case in cases]
-            await self.caller.prefetch("task", requests, replicate)
-        except PromptError:
-            return  # the trial of that case reports it
+        requests: list[Request] = []
+        for case in cases:
+            with contextlib.suppress(PromptError):  # the trial of that case reports it
+                requests.append(first_request(shared.program, case))
+        await self.caller.prefetch("task", requests, shared.replicate)
 
-    async def _trial(
-        self,
-        program: Program,
-        case: Case,
-        split: SplitName,
-        replicate: int,
-        breaker: CircuitBreaker,
-    ) -> Trial:
+    async def _trial(self, shared: _Shared, case: Case) -> Trial:
+        program, split, replicate = shared.program, shared.split, shared.replicate
         visits: Sequence[StepVisit] = ()
         try:
-            visits = await self._workflow_for(program).run(
-                program, case, self._step_call(replicate)
-            )
+            visits = await shared.workflow.run(program, case, shared.call)
         except ModelUnusable:
             raise
         except ModelError as error:
@@ -144,7 +159,7 @@ class Executor:
                 kind, message = UNUSABLE_FINISHES[answer.finish_reason]
                 failure = Failure(at="model", kind=kind, message=message)
                 return self._failed(program, case, split, replicate, visits, failure)
-        grading = await grade(metrics, case, answer, breaker)
+        grading = await grade(metrics, case, answer, shared.breaker)
         return self._graded(program, case, split, replicate, visits, grading)
 
     def _step_call(self, replicate: int) -> StepCall:

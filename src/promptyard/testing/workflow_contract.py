@@ -28,8 +28,11 @@ class WorkflowContract:
         """Return a case with all variables of the program."""
         raise NotImplementedError("override case()")
 
-    def run(self) -> tuple[Sequence[StepVisit], list[tuple[str, Request]]]:
+    def run(
+        self, workflow: Workflow | None = None
+    ) -> tuple[Sequence[StepVisit], list[tuple[str, Request]]]:
         """Run the workflow on the case; returns its visits and the calls that it made."""
+        given = workflow or self.workflow()
         calls: list[tuple[str, Request]] = []
 
         async def call(step: str, request: Request) -> Completion:
@@ -37,7 +40,7 @@ class WorkflowContract:
             return Completion(text=f"answer {len(calls)} of {step}")
 
         async def work() -> Sequence[StepVisit]:
-            return await self.workflow().run(self.program(), self.case(), call)
+            return await given.run(self.program(), self.case(), call)
 
         return asyncio.run(work()), calls
 
@@ -57,6 +60,17 @@ class WorkflowContract:
     def test_it_repeats_exactly(self) -> None:
         """The same program and case make the same calls."""
         assert self.run() == self.run()
+
+    def test_the_first_request_that_it_names_is_the_one_it_makes(self) -> None:
+        """The runner looks the answer to it up before, so it may be no other."""
+        workflow = self.workflow()
+        first_request = getattr(workflow, "first_request", None)
+        if first_request is None:
+            return
+        named = first_request(self.program(), self.case())
+        visits, calls = self.run(workflow)
+        assert calls[0][1] == named
+        assert (visits, calls) == self.run()
 
     def test_an_error_of_a_call_reaches_the_runner(self) -> None:
         """A failed call is a Failure of the trial; a workflow that swallows it would score it."""

@@ -8,6 +8,7 @@ from promptyard.errors import ConfigError
 from promptyard.protocols import StepCall
 from promptyard.records.base import Json
 from promptyard.records.cases import Case
+from promptyard.records.messages import Request
 from promptyard.records.prompts import Program
 from promptyard.records.scores import StepVisit
 
@@ -22,7 +23,15 @@ class Single:
         if options:
             raise ConfigError(f"workflow 'single' has no options; got: {', '.join(options)}")
 
+        self._built: dict[str, Request] = {}
+
+    def first_request(self, program: Program, case: Case) -> Request:
+        """Build what `run` asks first; it is kept for `run`, so that it is built once."""
+        request = self._built[case.id] = program.prompt.request(case)
+        return request
+
     async def run(self, program: Program, case: Case, call: StepCall) -> Sequence[StepVisit]:
         """Render the step for the case and call it."""
-        completion = await call(program.steps[0].name, program.prompt.request(case))
+        request = self._built.pop(case.id, None) or program.prompt.request(case)
+        completion = await call(program.steps[0].name, request)
         return (StepVisit(step=program.steps[0].name, completion=completion),)
