@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, or_, select
 
 from promptyard.errors import Conflict, NotFound
 from promptyard.records.messages import CLEAN_FINISHES, Completion
-from promptyard.storage.stored_text import shown_text, to_text
+from promptyard.storage.stored_text import from_text, shown_text, to_text
 from promptyard.storage.tables import attempts, completions, insert_numbered, run_for_each
 
 _CHUNK = 500  # keys in one query; databases limit the parameters of a statement
@@ -117,7 +116,7 @@ def _answers(connection: Connection, keys: Iterable[str], run_id: str) -> dict[s
                 own.add(key)
             elif key in answers:
                 continue
-            answers[key] = Completion.model_validate({**json.loads(text), "cached": True})
+            answers[key] = from_text(Completion, text).model_copy(update={"cached": True})
     return answers
 
 

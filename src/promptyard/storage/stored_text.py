@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from promptyard.errors import StorageError
@@ -30,7 +31,10 @@ def to_text(record: Record) -> str:
 
 def from_text(kind: type[AnyRecord], text: str) -> AnyRecord:
     """Read a record that `to_text` wrote."""
-    return kind.model_validate(json.loads(text))
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError:  # lone surrogates, which only the standard library reads
+        return kind.model_validate(json.loads(text))
 
 
 def json_text(value: Json) -> str:
