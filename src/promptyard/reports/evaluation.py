@@ -89,9 +89,7 @@ def evaluation_view(
         buckets=tuple(buckets),
         confusions=tuple(confusions),
         detectable=_detectable(n_independent),
-        failing=tuple(
-            _failing(case, _worst(report, case.id), values) for case in ranked[:MOST_FAILING]
-        ),
+        failing=_failing_cases(report, ranked[:MOST_FAILING], values),
         n_failing=len(failing),
     )
 
@@ -164,10 +162,20 @@ def _detectable(n: int) -> tuple[Detectable, ...]:
     )
 
 
-def _worst(report: Report, case_id: str) -> Trial:
-    """Return the replicate of a case to show: one without a score first, then the lowest."""
-    trials = [trial for trial in report.trials if trial.case_id == case_id]
-    return min(trials, key=lambda trial: -1.0 if trial.score is None else trial.score)
+def _failing_cases(
+    report: Report, cases: Sequence[Case], values: Mapping[str, float]
+) -> tuple[FailingCase, ...]:
+    """Write out cases, each by one replicate: one without a score first, then the lowest."""
+    trials: dict[str, list[Trial]] = {case.id: [] for case in cases}
+    for trial in report.trials:
+        if trial.case_id in trials:
+            trials[trial.case_id].append(trial)
+    worst = [min(trials[case.id], key=_rank) for case in cases]
+    return tuple(_failing(case, trial, values) for case, trial in zip(cases, worst, strict=True))
+
+
+def _rank(trial: Trial) -> float:
+    return -1.0 if trial.score is None else trial.score
 
 
 def _failing(case: Case, trial: Trial, values: Mapping[str, float]) -> FailingCase:

@@ -51,6 +51,7 @@ class Rates(Record):
 def rates(report: Report) -> Rates:
     """Count what went wrong in a report."""
     trials = report.trials
+    marks = [_marks(trial) for trial in trials]
     judged = [
         score.judge
         for trial in trials
@@ -60,8 +61,8 @@ def rates(report: Report) -> Rates:
     skips = [gap.reason for trial in trials for gap in trial.unmeasured if gap.status == "skip"]
     return Rates(
         n_trials=len(trials),
-        n_truncated=sum(TRUNCATED in _marks(trial) for trial in trials),
-        n_refused=sum(not REFUSALS.isdisjoint(_marks(trial)) for trial in trials),
+        n_truncated=sum(TRUNCATED in found for found in marks),
+        n_refused=sum(not REFUSALS.isdisjoint(found) for found in marks),
         n_errors=report.n_errors,
         n_unscored=report.n_unscored,
         n_judged_twice=len(judged),

@@ -127,6 +127,8 @@ def cluster_totals(
         return [float(value) for value in values], [1] * len(values)
     if len(clusters) != len(values):
         raise ValueError(f"{len(values)} values have {len(clusters)} cluster labels")
+    if len(set(clusters)) == len(clusters):  # as nearly always, and then there is nothing to sum
+        return [float(value) for value in values], [1] * len(values)
     members: dict[Hashable, list[float]] = {}
     for value, cluster in zip(values, clusters, strict=True):
         members.setdefault(cluster, []).append(value)
