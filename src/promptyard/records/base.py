@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +33,17 @@ def canonical_json(value: Json) -> str:
 def content_hash(value: Json) -> str:
     """SHA-256 (hex) of the canonical JSON form of `value`; lone surrogates are kept apart."""
     return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def content_hash_of_list(values: Iterable[Json]) -> str:
+    """Return `content_hash(list(values))`, with no more than one value in memory at a time."""
+    # Normalising piece by piece is the same: pieces begin and end with ASCII, which joins nothing.
+    digest = hashlib.sha256(b"[")
+    for number, value in enumerate(values):
+        digest.update(b"," if number else b"")
+        digest.update(canonical_json(value).encode("utf-8", "surrogatepass"))
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 _OBJECTS = (dict, Mapping)  # dict first: what nearly every object is, and quickly told

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from promptyard.records.base import Json, Record, content_hash
+from promptyard.records.base import Json, Record, content_hash, content_hash_of_list
 
 SplitName: TypeAlias = Literal["train", "dev", "holdout"]
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "holdout")
@@ -97,5 +97,5 @@ class EvalSetVersion(Record):
 
 def eval_set_version(cases: tuple[Case, ...]) -> str:
     """Hash of all cases with their split assignment, in order of their ids (16 hex digits)."""
-    rows = sorted((case.id, case.model_dump(mode="json")) for case in cases)
-    return content_hash([row for _, row in rows])[:16]
+    ordered = sorted(cases, key=lambda case: case.id)
+    return content_hash_of_list(case.model_dump(mode="json") for case in ordered)[:16]
