@@ -26,6 +26,7 @@ from promptyard.metrics.contains import (
     IContainsAll,
     IContainsAny,
 )
+from promptyard.metrics.contains_json import ContainsJson
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.cross_field import CrossField
 from promptyard.metrics.date_format import DateFormat
@@ -78,6 +79,7 @@ METRICS: Mapping[str, MetricFactory] = {
     "ends_with": EndsWith,
     "regex": Regex,
     "is_json": IsJson,
+    "contains_json": ContainsJson,
     "json_schema": JsonSchema,
     "required_fields": RequiredFields,
     "enum": EnumValue,
@@ -135,6 +137,7 @@ ALIASES: Mapping[str, str] = {
     "f1_score": "f1",
     "token_f1": "f1",
     "json_validator": "is_json",
+    "valid_json": "is_json",
     "llm_judge": "llm_rubric",
     "model_graded_closedqa": "closed_qa",
     "closedqa": "closed_qa",

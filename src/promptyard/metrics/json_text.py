@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, cast
 
 from promptyard.records.base import Json, as_object
@@ -17,9 +17,17 @@ PathPart: TypeAlias = str | int
 ABSENT: Final = object()
 """What `lookup` gives where there is no value. Absent, null and "" are three different things."""
 
+MAX_TEXT = 1_000_000
+MAX_BROKEN = 10_000
+
+_BRACKET = re.compile(r"[{\[]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAYBE_SURROGATE = re.compile("\\\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _MESSAGES = {"Extra data": "text after the JSON value"}
+
+
+class TooMuchText(ValueError):
+    """Looking for JSON in the text would take too long; `str(error)` says why."""
 
 
 class InvalidJson(ValueError):
@@ -48,6 +56,30 @@ def parse_json(text: str, *, allow_fence: bool = False) -> Json:
     except ValueError:
         raise InvalidJson("a number is out of range") from None
     return _escape_surrogates(value) if _MAYBE_SURROGATE.search(body) else value
+
+
+def json_within(text: str) -> Iterator[Json]:
+    """Yield the JSON objects and arrays that stand in a text, by the rules of `parse_json`.
+
+    From left to right; where a value breaks, reading goes on at the break, so that no part of a
+    broken value is yielded.
+
+    Raises TooMuchText for more than a million characters or 10,000 broken values.
+    """
+    if len(text) > MAX_TEXT:
+        raise TooMuchText(f"{len(text):,} characters are too many to look for JSON in")
+    n_broken = 0
+    start = _BRACKET.search(text)
+    while start is not None:
+        at = start.start()
+        end = _value_end(text, at)
+        try:
+            yield parse_json(text[at:end])
+        except InvalidJson:
+            n_broken += 1
+            if n_broken > MAX_BROKEN:
+                raise TooMuchText(f"there are more than {MAX_BROKEN:,} broken values") from None
+        start = _BRACKET.search(text, max(end, at + 1))
 
 
 def path_parts(value: Json, dotted: str) -> tuple[PathPart, ...]:
@@ -123,6 +155,20 @@ def _finite(text: str) -> float:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite
 )
+
+
+def _value_end(text: str, start: int) -> int:
+    """Return where the value that begins at `start` ends, or where it breaks."""
+    try:
+        return _LENIENT.raw_decode(text, start)[1]
+    except json.JSONDecodeError as error:
+        return error.pos
+    except RecursionError:
+        return start + MAX_DEPTH  # far too deep; so is every value that begins before that
+
+
+_LENIENT = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+"""Finds the end of what looks like JSON; numbers are not converted, so none is too long."""
 
 
 def _without_fence(text: str) -> str:
