@@ -201,7 +201,7 @@ def metric_of(
     """Build the metric as a row describes it. Raises ConfigError where its options are wrong."""
     spec = CheckSpec(type=name or table.metric, options=row.options, **{**row.check, **common})
     judge = judge or (RepliesOf(row.judge) if row.judge else None)
-    context = MetricContext(output=table.output, tools=table.tools, judge=judge)
+    context = MetricContext(table.output, table.tools, judge, folder=TABLES)
     (metric,) = build_metrics([spec], context)
     binding = getattr(metric, "for_program", None)
     if binding is not None and row.prompt is not None:

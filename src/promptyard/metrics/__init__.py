@@ -49,6 +49,7 @@ from promptyard.metrics.limits import Cost, Latency, MaxTokens
 from promptyard.metrics.llm_rubric import LlmRubric
 from promptyard.metrics.numeric import Numeric, NumericDiff
 from promptyard.metrics.pairwise import Pairwise
+from promptyard.metrics.python_function import PythonFunction
 from promptyard.metrics.range_value import Range
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
@@ -119,6 +120,7 @@ METRICS: Mapping[str, MetricFactory] = {
     "any_of": AnyOf,
     "k_of_n": KOfN,
     "weighted": Weighted,
+    "python": PythonFunction,
     "skip": Skip,
     "finish_reason": FinishReasonIs,
     "is_refusal": IsRefusal,
@@ -157,6 +159,7 @@ ALIASES: Mapping[str, str] = {
     "quoted_spans_alignment": "citation_span",
     "max_duration": "latency",
     "assert_set": "weighted",
+    "callable": "python",
 }
 """Names that other tools give to our checks, with underscores for dashes."""
 

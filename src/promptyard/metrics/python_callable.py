@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from promptyard.errors import MetricError
 from promptyard.metrics.check import one_line
 from promptyard.metrics.json_text import clean
+from promptyard.metrics.python_target import said
 from promptyard.protocols import Metric
 from promptyard.records.cases import Case, Dimension, Severity
 from promptyard.records.messages import Completion
@@ -53,8 +54,8 @@ class _CallableMetric:
         except MetricError:
             raise
         except Exception as error:
-            why = one_line(f"{type(error).__name__}: {error}")
-            raise MetricError(f"metric '{self.name}' failed on case '{case.id}': {why}") from error
+            why = f"metric '{self.name}' failed on case '{case.id}': {said(error)}"
+            raise MetricError(why) from error
         return self._scores(case, returned)
 
     def _scores(self, case: Case, returned: Any) -> tuple[Score, ...]:

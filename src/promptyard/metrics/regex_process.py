@@ -6,22 +6,16 @@ could stop it. A few children are kept; each answers in a fraction of a millisec
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import contextlib
 import json
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import IO
 
+from promptyard.metrics.child_processes import MAX_CHILDREN, Children, shared
 from promptyard.metrics.regex_worker import TIMED_OUT
 
-MAX_CHILDREN = min(4, os.cpu_count() or 1)
 _WORKER = Path(__file__).with_name("regex_worker.py")
 
 
@@ -35,14 +29,11 @@ async def last_match_within(pattern: str, text: str, *, timeout_s: float) -> str
     return await _children().last_match(pattern, text, timeout_s=timeout_s)
 
 
-class RegexChildren:
-    """Up to `n_children` threads, each with a child process of its own, started when needed."""
+class RegexChildren(Children):
+    """Children that search."""
 
     def __init__(self, n_children: int) -> None:
-        self.pid = os.getpid()
-        self._threads = ThreadPoolExecutor(n_children, thread_name_prefix="promptyard-regex")
-        self._mine = threading.local()
-        self._all: set[subprocess.Popen[bytes]] = set()
+        super().__init__([sys.executable, "-I", "-S", str(_WORKER)], n_children, "regex")
 
     async def search(self, pattern: str, flags: int, text: str, *, timeout_s: float) -> bool:
         """Whether `re.search` finds the pattern; waiting for a free child is not counted.
@@ -62,56 +53,23 @@ class RegexChildren:
         found = await self._answer(request | {"want": "last"})
         return None if found is None else str(found)
 
-    @property
-    def child_pids(self) -> tuple[int, ...]:
-        """Process ids of the children that are alive, as far as is known."""
-        return tuple(child.pid for child in self._all)
-
     def ask(self, line: bytes) -> bool | str | None:
         """Send one request to the child of this thread; one that died is replaced once."""
         code = 0
         for _ in range(2):
-            child = self._child()
+            child = self.child()
             answer = _exchange(child, line)
             if answer.endswith(b"\n"):
                 found: bool | str | None = json.loads(answer)
                 return found
-            code = self._ended(child)
+            code = self.ended(child)
             if code == TIMED_OUT:
                 raise TimeoutError
         raise OSError(f"the process that runs regular expressions ended with code {code}, twice")
 
-    def close(self) -> None:
-        """End all children. Safe to call twice."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for child in tuple(self._all):
-            child.kill()
-            self._ended(child)
-
     async def _answer(self, request: Mapping[str, str | float]) -> bool | str | None:
         line = json.dumps(request).encode("ascii") + b"\n"
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.ask, line)
-
-    def _child(self) -> subprocess.Popen[bytes]:
-        child: subprocess.Popen[bytes] | None = getattr(self._mine, "child", None)
-        if child is None or child not in self._all:
-            child = subprocess.Popen(  # noqa: S603 - our own file, run by the same interpreter
-                [sys.executable, "-I", "-S", str(_WORKER)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-            self._mine.child = child
-            self._all.add(child)
-        return child
-
-    def _ended(self, child: subprocess.Popen[bytes]) -> int:
-        self._all.discard(child)
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                _close(pipe)
-        return child.wait()
+        return await self.in_thread(partial(self.ask, line))
 
 
 _shared: RegexChildren | None = None
@@ -119,9 +77,7 @@ _shared: RegexChildren | None = None
 
 def _children() -> RegexChildren:
     global _shared  # noqa: PLW0603 - processes are a resource of the whole program
-    if _shared is None or _shared.pid != os.getpid():  # one that was forked has no threads
-        _shared = RegexChildren(MAX_CHILDREN)
-        atexit.register(_shared.close)
+    _shared = shared(_shared, lambda: RegexChildren(MAX_CHILDREN))
     return _shared
 
 
@@ -135,9 +91,3 @@ def _exchange(child: subprocess.Popen[bytes], line: bytes) -> bytes:
     except OSError:
         return b""
     return child.stdout.readline()
-
-
-def _close(pipe: IO[bytes]) -> None:
-    """Close a pipe, also one with bytes that nobody will read any more."""
-    with contextlib.suppress(OSError):
-        pipe.close()
