@@ -44,7 +44,7 @@ class PythonFunction(Check):
 
     A function that raises, ends its process or returns anything else leaves the case unscored
     (`scorer_error`), one that takes too long, too (`scorer_timeout`): that is never a failed
-    answer. Soft, accuracy, unless its Scores say otherwise. Costs about a millisecond a case.
+    answer. Soft, accuracy, unless its Scores say otherwise. Costs a few milliseconds a case.
     """
 
     name = "python"
