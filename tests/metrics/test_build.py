@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from promptyard.errors import ConfigError
-from promptyard.metrics import METRICS
-from promptyard.metrics.build import build_metrics
+from promptyard.metrics import ALIASES, AMBIGUOUS, METRICS
+from promptyard.metrics.build import build_metrics, canonical_name
 from promptyard.metrics.context import MetricContext
 from promptyard.protocols import Metric
 from promptyard.records.cases import Case, CheckSpec
@@ -57,6 +57,14 @@ def test_aliases_give_the_same_metric() -> None:
     assert names == {"equals"}
 
 
+def test_names_of_other_tools_lead_to_checks_and_hide_none() -> None:
+    assert set(ALIASES.values()) <= set(METRICS)
+    assert not set(ALIASES) & set(METRICS)
+    assert not set(AMBIGUOUS) & (set(METRICS) | set(ALIASES))
+    for name, ours in ALIASES.items():
+        assert canonical_name(name.replace("_", "-").upper()) == ours
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -64,6 +72,11 @@ def test_aliases_give_the_same_metric() -> None:
         ("is-jsn", "unknown check 'is-jsn'; did you mean 'is_json'?"),
         ("not:contians", "unknown check 'not:contians'; did you mean 'not:contains'?"),
         ("not-contains", "unknown check 'not-contains'; did you mean 'not:contains'?"),
+        (
+            "not:match",
+            "unknown check 'not:match': it is starts_with in OpenAI evals and ends_with in inspect; "
+            "name the one you mean",
+        ),
     ],
 )
 def test_an_unknown_check_is_an_error_that_names_the_nearest(name: str, message: str) -> None:

@@ -132,14 +132,26 @@ METRICS: Mapping[str, MetricFactory] = {
 
 ALIASES: Mapping[str, str] = {
     "exact": "equals",
+    "exactmatch": "equals",
+    "equals_expected": "equals",
     "includes": "contains",
+    "string_presence": "contains",
     "pattern": "regex",
-    "number_equals": "numeric",
-    "numeric_match": "numeric",
-    "f1_score": "f1",
-    "token_f1": "f1",
+    "pattern_match": "regex",
     "json_validator": "is_json",
     "valid_json": "is_json",
+    "validjson": "is_json",
+    "json_correctness": "json_schema",
+    "number_equals": "numeric",
+    "numeric_match": "numeric",
+    "numericdiff": "numeric_diff",
+    "f1_score": "f1",
+    "token_f1": "f1",
+    "edit_distance": "levenshtein",
+    "non_llm_string_similarity": "levenshtein",
+    "rouge_score": "rouge_l",
+    "bleu_score": "bleu",
+    "chrf_score": "chrf",
     "llm_judge": "llm_rubric",
     "model_graded_closedqa": "closed_qa",
     "closedqa": "closed_qa",
@@ -163,4 +175,9 @@ ALIASES: Mapping[str, str] = {
 }
 """Names that other tools give to our checks, with underscores for dashes."""
 
-__all__ = ["ALIASES", "METRICS", "MetricContext", "MetricFactory"]
+AMBIGUOUS: Mapping[str, str] = {
+    "match": "starts_with in OpenAI evals and ends_with in inspect",
+}
+"""Names that other tools give to different checks: what they mean where."""
+
+__all__ = ["ALIASES", "AMBIGUOUS", "METRICS", "MetricContext", "MetricFactory"]

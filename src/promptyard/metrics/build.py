@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from promptyard.errors import ConfigError
-from promptyard.metrics import ALIASES, METRICS, MetricFactory
+from promptyard.metrics import ALIASES, AMBIGUOUS, METRICS, MetricFactory
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.negation import NOT, Inverted
 from promptyard.metrics.options import nearest
@@ -47,6 +47,9 @@ def _metric(spec: CheckSpec, context: MetricContext, table: Mapping[str, MetricF
     negated = spec.type.startswith(NOT)
     wanted = canonical_name(spec.type.removeprefix(NOT))
     name = next((name for name in table if canonical_name(name) == wanted), None)
+    if name is None and wanted in AMBIGUOUS:
+        meanings = AMBIGUOUS[wanted]
+        raise ConfigError(f"unknown check '{spec.type}': it is {meanings}; name the one you mean")
     if name is None:
         known = sorted(table)
         candidates = (*known, *(NOT + name for name in known))
