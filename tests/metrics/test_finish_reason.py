@@ -10,20 +10,20 @@ from promptyard.records.base import Json
 from promptyard.records.cases import CheckSpec
 
 
-ROWS: list[tuple[str, dict[str, Json], set[str]]] = [
-    ("finish_reason", {}, {"length", "content_filter"}),
-    ("not:finish_reason", {"value": "length"}, {"length", "content_filter"}),
-    ("is_refusal", {}, {"content_filter"}),
-    ("not:is_refusal", {}, {"content_filter"}),
-    ("max_tokens", {"most": 1}, set()),
-    ("latency", {"max_s": 1}, set()),
-    ("cost", {"max_usd": 1}, set()),
-]
-
-
-@pytest.mark.parametrize(("check", "options", "finishes"), ROWS)
+@pytest.mark.parametrize(
+    ("check", "options", "finishes"),
+    [
+        ("finish_reason", {}, "length content_filter"),
+        ("not:finish_reason", {"value": "length"}, "length content_filter"),
+        ("is_refusal", {}, "content_filter"),
+        ("not:is_refusal", {}, "content_filter"),
+        ("max_tokens", {"most": 1}, ""),
+        ("latency", {"max_s": 1}, ""),
+        ("cost", {"max_usd": 1}, ""),
+    ],
+)
 def test_only_these_grade_answers_that_are_not_whole(
-    check: str, options: dict[str, Json], finishes: set[str]
+    check: str, options: dict[str, Json], finishes: str
 ) -> None:
     (metric,) = build_metrics([CheckSpec(type=check, options=options)], MetricContext())
-    assert getattr(metric, "grades_finishes", None) == finishes
+    assert getattr(metric, "grades_finishes", None) == set(finishes.split())

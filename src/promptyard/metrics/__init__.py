@@ -40,6 +40,7 @@ from promptyard.metrics.field_numeric import FieldNumeric
 from promptyard.metrics.field_set import FieldSet
 from promptyard.metrics.finish_reason import FinishReasonIs
 from promptyard.metrics.g_eval import GEval
+from promptyard.metrics.forbidden_content import ForbiddenContent
 from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.is_refusal import IsRefusal
 from promptyard.metrics.json_schema import JsonSchema
@@ -54,6 +55,11 @@ from promptyard.metrics.range_value import Range
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
 from promptyard.metrics.rouge import RougeL, RougeN
+from promptyard.metrics.pii_leak import PiiLeak
+from promptyard.metrics.prompt_leak import PromptLeak
+from promptyard.metrics.regex import Regex
+from promptyard.metrics.required_fields import RequiredFields
+from promptyard.metrics.secret_leak import SecretLeak
 from promptyard.metrics.skip import Skip
 from promptyard.metrics.starts_with import EndsWith, StartsWith
 from promptyard.metrics.tool_args_match import ToolArgsMatch
@@ -127,6 +133,10 @@ METRICS: Mapping[str, MetricFactory] = {
     "max_tokens": MaxTokens,
     "latency": Latency,
     "cost": Cost,
+    "secret_leak": SecretLeak,
+    "pii_leak": PiiLeak,
+    "forbidden_content": ForbiddenContent,
+    "prompt_leak": PromptLeak,
 }
 """The built-in checks by the name that task.yaml gives them."""
 
@@ -172,6 +182,8 @@ ALIASES: Mapping[str, str] = {
     "max_duration": "latency",
     "assert_set": "weighted",
     "callable": "python",
+    "pii_leakage": "pii_leak",
+    "prompt_leakage": "prompt_leak",
 }
 """Names that other tools give to our checks, with underscores for dashes."""
 

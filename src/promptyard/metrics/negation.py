@@ -10,6 +10,7 @@ from promptyard.metrics.judging import instrument_hash
 from promptyard.protocols import Metric
 from promptyard.records.cases import After, Case, CheckSpec, Severity
 from promptyard.records.messages import Completion
+from promptyard.records.prompts import Program
 from promptyard.records.scores import Score
 
 NOT = "not:"
@@ -31,8 +32,14 @@ class Inverted:
         self.grades_finishes: frozenset[str] = getattr(inner, "grades_finishes", frozenset())
         self.severity: Severity | None = getattr(inner, "severity", None)
         self._inner = inner
+        self._spec = spec
         self._tag = spec.tag or FORBIDDEN
         self._options = dict(spec.options)
+
+    def for_program(self, program: Program) -> Inverted:
+        """Return the inversion of the metric that grades this program's answers."""
+        binding = getattr(self._inner, "for_program", None)
+        return self if binding is None else Inverted(binding(program), self._spec)
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Grade with the other metric and turn the outcome round.
