@@ -41,6 +41,7 @@ from promptyard.metrics.field_set import FieldSet
 from promptyard.metrics.finish_reason import FinishReasonIs
 from promptyard.metrics.g_eval import GEval
 from promptyard.metrics.forbidden_content import ForbiddenContent
+from promptyard.metrics.instructions import Instructions
 from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.is_refusal import IsRefusal
 from promptyard.metrics.json_schema import JsonSchema
@@ -137,6 +138,7 @@ METRICS: Mapping[str, MetricFactory] = {
     "pii_leak": PiiLeak,
     "forbidden_content": ForbiddenContent,
     "prompt_leak": PromptLeak,
+    "instructions": Instructions,
 }
 """The built-in checks by the name that task.yaml gives them."""
 
@@ -182,6 +184,7 @@ ALIASES: Mapping[str, str] = {
     "max_duration": "latency",
     "assert_set": "weighted",
     "callable": "python",
+    "ifeval": "instructions",
     "pii_leakage": "pii_leak",
     "prompt_leakage": "prompt_leak",
 }
