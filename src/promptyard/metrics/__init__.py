@@ -41,6 +41,7 @@ from promptyard.metrics.field_set import FieldSet
 from promptyard.metrics.finish_reason import FinishReasonIs
 from promptyard.metrics.g_eval import GEval
 from promptyard.metrics.forbidden_content import ForbiddenContent
+from promptyard.metrics.g_eval import GEval
 from promptyard.metrics.instructions import Instructions
 from promptyard.metrics.is_json import IsJson
 from promptyard.metrics.is_refusal import IsRefusal
@@ -60,6 +61,7 @@ from promptyard.metrics.pii_leak import PiiLeak
 from promptyard.metrics.prompt_leak import PromptLeak
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
+from promptyard.metrics.rouge import RougeL, RougeN
 from promptyard.metrics.secret_leak import SecretLeak
 from promptyard.metrics.skip import Skip
 from promptyard.metrics.starts_with import EndsWith, StartsWith

@@ -50,8 +50,8 @@ class Inverted:
         if not scores:
             return ()  # nothing was measured: there is nothing to turn round
         first = scores[0]
-        common = {"metric": self.name, "label": None, "path": None, "counts": None}
-        common |= _restamped(first)
+        common: dict[str, object] = dict.fromkeys(("label", "path", "span", "counts"))
+        common |= {"metric": self.name, **_restamped(first)}
         if any(score.value < 1.0 for score in scores):
             weight = sum(score.weight for score in scores)
             passed = {"value": 1.0, "tags": (), "reason": "", "field": None, "weight": weight}
