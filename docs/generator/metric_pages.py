@@ -85,6 +85,8 @@ def _given(found: CaseTable) -> str:
     if found.tools:
         tools = [tool.model_dump(mode="json", exclude_defaults=True) for tool in found.tools]
         said.append(f"The prompt's tools are `{json.dumps(tools)}`.")
+    prompts = dict.fromkeys(row.prompt for row in found.rows if row.prompt is not None)
+    said += [f"The prompt is\n\n````text\n{prompt}````" for prompt in prompts]
     return " ".join(said) + "\n\n" if said else ""
 
 

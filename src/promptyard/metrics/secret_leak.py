@@ -28,20 +28,23 @@ _FORMATS: tuple[tuple[str, str], ...] = (
 )
 """The prefixes that the makers document for their keys, with the lengths in use."""
 
-# A key begins where a run of its characters does, so that each run is looked at once.
+_RUN = re.compile(r"(?<![A-Za-z0-9+/_.~-])[A-Za-z0-9+/_.~-]{16,}+={0,2}")
 _KEYS = re.compile(
     rf"(?<!{_TOKEN})(?:"
     + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _FORMATS)
     + rf")(?!{_TOKEN})"
 )
+_TELLING = re.compile(
+    r"(?i:(?:api|access|auth|account|client|private|secret|signing|encryption)[_ -]?"
+    r"(?:key|token|secret)|secret_?key|password|passwd|pwd|secret|token|bearer)"
+    r"[\"'`\]]{0,3}[^\S\n]{0,4}(?::=|=>|=|:|[^\S\n])[^\S\n]{0,4}[\"'`]?$"
+)
+_TELLING_CHARS = 60
+_MAX_VALUE_CHARS = 4000
+
 _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _SLACK_HOOK = re.compile(r"hooks\.slack\.com/services/T\w{6,20}/B\w{6,20}/(\w{16,40})")
 _URL_PASSWORD = re.compile(r"://[^\s:/@\"']{0,100}:([^\s:/@\"']{3,200})@[\w.-]")
-_ASSIGNED = re.compile(
-    r"(?i:(?:api|access|auth|account|client|private|secret|signing|encryption)[_ -]?"
-    r"(?:key|token|secret)|secret(?:_?access)?_?key|password|passwd|pwd|secret|token|bearer)"
-    r"[\"'`\]]{0,3}[^\S\n]{0,4}(?::=|=>|=|:|[^\S\n])[^\S\n]{0,4}[\"'`]?([A-Za-z0-9+/_.~=-]{16,4000})"
-)
 
 MIN_ENTROPY = 3.5
 """Bits a character, from which an assigned text is no word and no placeholder: "changeme" has 2.8,
@@ -84,27 +87,35 @@ class SecretLeak(LeakCheck):
 def find_secrets(text: str) -> Iterator[Found]:
     """Find secrets in a text, each once, in time linear in the text."""
     told: set[str] = set()
-    for kind, match, group in _candidates(text):
-        secret = match.group(group)
-        if _EXAMPLE in secret or secret in told:
+    for kind, start, end in _candidates(text):
+        secret = text[start:end]
+        if _EXAMPLE not in secret and secret not in told:
+            told.add(secret)
+            yield Found(kind, secret, start, end)
+
+
+def _candidates(text: str) -> Iterator[tuple[str, int, int]]:
+    for pattern, kind in _PHRASES:
+        for match in pattern.finditer(text):
+            yield kind, *match.span(match.lastindex or 0)
+    for run in _RUN.finditer(text):  # keys of every form stand in long runs of few characters
+        has_key = False
+        for match in _KEYS.finditer(text, run.start(), run.end()):
+            has_key = True
+            yield (match.lastgroup or "").replace("_", " "), *match.span()
+        value = run.group()[:_MAX_VALUE_CHARS]
+        if has_key or not _MIXED.match(value) or entropy(value) < MIN_ENTROPY:
             continue
-        told.add(secret)
-        yield Found(kind, secret, match.start(group), match.end(group))
+        before = text[max(0, run.start() - _TELLING_CHARS) : run.start()]
+        if _TELLING.search(before):
+            yield "secret value", run.start(), run.start() + len(value)
 
 
-def _candidates(text: str) -> Iterator[tuple[str, re.Match[str], int]]:
-    for match in _KEYS.finditer(text):
-        yield (match.lastgroup or "").replace("_", " "), match, 0
-    for match in _PRIVATE_KEY.finditer(text):
-        yield "private key", match, 0
-    for match in _SLACK_HOOK.finditer(text):
-        yield "Slack webhook", match, 1
-    for match in _URL_PASSWORD.finditer(text):
-        yield "password in a URL", match, 1
-    for match in _ASSIGNED.finditer(text):
-        value = match.group(1)
-        if _MIXED.match(value) and entropy(value) >= MIN_ENTROPY and not _KEYS.match(value):
-            yield "secret value", match, 1
+_PHRASES = (
+    (_PRIVATE_KEY, "private key"),
+    (_SLACK_HOOK, "Slack webhook"),
+    (_URL_PASSWORD, "password in a URL"),
+)
 
 
 def entropy(text: str) -> float:
