@@ -39,7 +39,6 @@ from promptyard.metrics.field_equals import FieldEquals
 from promptyard.metrics.field_numeric import FieldNumeric
 from promptyard.metrics.field_set import FieldSet
 from promptyard.metrics.finish_reason import FinishReasonIs
-from promptyard.metrics.g_eval import GEval
 from promptyard.metrics.forbidden_content import ForbiddenContent
 from promptyard.metrics.g_eval import GEval
 from promptyard.metrics.instructions import Instructions
@@ -52,13 +51,10 @@ from promptyard.metrics.limits import Cost, Latency, MaxTokens
 from promptyard.metrics.llm_rubric import LlmRubric
 from promptyard.metrics.numeric import Numeric, NumericDiff
 from promptyard.metrics.pairwise import Pairwise
-from promptyard.metrics.python_function import PythonFunction
-from promptyard.metrics.range_value import Range
-from promptyard.metrics.regex import Regex
-from promptyard.metrics.required_fields import RequiredFields
-from promptyard.metrics.rouge import RougeL, RougeN
 from promptyard.metrics.pii_leak import PiiLeak
 from promptyard.metrics.prompt_leak import PromptLeak
+from promptyard.metrics.python_function import PythonFunction
+from promptyard.metrics.range_value import Range
 from promptyard.metrics.regex import Regex
 from promptyard.metrics.required_fields import RequiredFields
 from promptyard.metrics.rouge import RougeL, RougeN
