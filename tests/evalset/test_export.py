@@ -37,6 +37,7 @@ CHECKS = st.sampled_from(
         CheckSpec(type="equals", options={"value": "{{x}}", "normalize": "none"}),
         CheckSpec(type="exact_match", severity="hard", weight=2.5),
         CheckSpec(type="not:contains", options={"value": "{% raw %}"}, tag="t", critical=True),
+        CheckSpec(type="not:Starts-With", options={"value": "x"}),
         CheckSpec(type="contains_any", options={"values": ["a,b", "file://x"]}),
         CheckSpec(type="field_equals", options={"field": "a.b"}, dimension="safety"),
         CheckSpec(type="regex", options={"pattern": r"(?P<y>\d{4})"}),
@@ -134,6 +135,16 @@ def test_what_promptfoo_cannot_run_is_kept_and_said() -> None:
     exported = EXPORTERS["promptfoo"](ExportSource(name="set", cases=(case,)))
     assert "assert" not in exported.text
     assert any("promptfoo does not run 'numeric'" in note for note in exported.notes)
+
+
+def test_a_check_may_be_written_with_dashes() -> None:
+    check = CheckSpec(type="not:Contains-Any", options={"values": ["x"]})
+    case = Case(id="1", input={"q": "x"}, checks=(check,))
+    tests = parse_yaml(
+        Path("f"), EXPORTERS["promptfoo"](ExportSource(name="t", cases=(case,))).text
+    )
+    assertion = tests.data["tests"][0]["assert"][0]
+    assert (assertion["type"], assertion["value"]) == ("not-contains-any", ["x"])
 
 
 def test_a_check_that_was_changed_in_the_file_is_read_as_it_stands(tmp_path: Path) -> None:

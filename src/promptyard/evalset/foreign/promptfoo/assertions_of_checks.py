@@ -40,7 +40,7 @@ def assertion_of_check(
     """
     kind = str(check["type"])
     negated = kind.startswith("not:")
-    base = kind.removeprefix("not:")
+    base = kind.removeprefix("not:").strip().replace("-", "_").lower()
     base = "equals" if base == "exact_match" else base
     convert = CONVERT.get(base)
     if convert is None:
