@@ -74,8 +74,8 @@ def test_names_of_other_tools_lead_to_checks_and_hide_none() -> None:
         ("not-contains", "unknown check 'not-contains'; did you mean 'not:contains'?"),
         (
             "not:match",
-            "unknown check 'not:match': it is starts_with in OpenAI evals and ends_with in inspect; "
-            "name the one you mean",
+            "unknown check 'not:match': it is starts_with in OpenAI evals and ends_with in "
+            "inspect; name the one you mean",
         ),
     ],
 )
