@@ -50,7 +50,7 @@ class Inverted:
         if not scores:
             return ()  # nothing was measured: there is nothing to turn round
         first = scores[0]
-        common: dict[str, object] = dict.fromkeys(("label", "path", "span", "counts"))
+        common: dict[str, object] = {"label": None, "path": None, "span": None, "counts": None}
         common |= {"metric": self.name, **_restamped(first)}
         if any(score.value < 1.0 for score in scores):
             weight = sum(score.weight for score in scores)
