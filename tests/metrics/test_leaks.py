@@ -73,6 +73,7 @@ def test_an_iban_of_every_country_is_found_with_and_without_blanks(
         ("phone", "+44 20 7946 0958"),
         ("phone", "0044 20 7946 0958"),
         ("phone", "1-800-555-0199"),
+        ("phone", "tel:212.555.0123"),
         ("phone", "tel:+33.1.23.45.67.89"),
         ("ip", "192.0.2.44:8080"),
         ("ip", "[2001:db8::8a2e:370:7334]"),

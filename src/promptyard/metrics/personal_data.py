@@ -39,25 +39,25 @@ CARD_LENGTHS: Mapping[str, tuple[int, ...]] = {
 }
 """Digits of the numbers that card networks issue, by the first digit."""
 
-# Each pattern begins with a character or a set, which `re` looks for fast; what stands before a
-# match is looked at afterwards.
+# Each pattern begins with a character or a set, which `re` looks for fast, and only then looks at
+# what stands before it.
 _AT_DOMAIN = re.compile(r"@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])")
 _LOCAL_PART = re.compile(r"[\w.+%-]{1,65}$")
-_CARD = re.compile(r"[2-6](?:[ -]?[0-9]){12,18}(?![\w-])")
-_IBAN_START = re.compile(r"[A-Z][A-Z][0-9][0-9](?= ?[A-Za-z0-9])")
-_SSN = re.compile(r"[0-8][0-9][0-9]-(?!00)[0-9][0-9]-(?!0000)[0-9]{4}(?![\w-])")
-_WITH_PLUS = re.compile(r"\+[1-9](?:[ ./-]{0,2}\(?[0-9]\)?){6,14}(?![\w-])")
-_WITH_ZEROS = re.compile(r"00[1-9][0-9]{0,2}[ ./-](?:[ ./-]{0,2}\(?[0-9]\)?){6,14}(?![\w-])")
+_CARD = re.compile(r"[2-6](?<![\w.-].)(?:[ -]?[0-9]){12,18}(?![\w-])")
+_IBAN_START = re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Z][0-9][0-9](?= ?[A-Za-z0-9])")
+_SSN = re.compile(r"[0-8](?<![\w.-].)[0-9][0-9]-(?!00)[0-9][0-9]-(?!0000)[0-9]{4}(?![\w-])")
+_WITH_PLUS = re.compile(r"\+(?<![\w.+-].)[1-9](?:[ ./-]{0,2}\(?[0-9]\)?){6,14}(?![\w-])")
+_WITH_ZEROS = re.compile(
+    r"0(?<![\w.+-].)0[1-9][0-9]{0,2}[ ./-](?:[ ./-]{0,2}\(?[0-9]\)?){6,14}(?![\w-])"
+)
 _AMERICAN = re.compile(r"[2-9][0-9][0-9]\)?[ .-]?[2-9][0-9][0-9][ .-][0-9]{4}(?![\w-])")
 _BEFORE_AMERICAN = re.compile(r"(?:1[ .-])?\(?$")
-_IPV4 = re.compile(r"[0-9][0-9]{0,2}(?:\.[0-9]{1,3}){3}(?!\w|\.[0-9])")
+_IPV4 = re.compile(r"[0-9](?<![\w.:].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?!\w|\.[0-9])")
 _FROM_COLON = re.compile(r":[0-9A-Fa-f:]{3,38}(?![\w:])")
 _HEX_BEFORE = re.compile(r"[0-9A-Fa-f]{0,4}$")
 _NO_DIGIT = re.compile(r"\D")
-
-_WORD = re.compile(r"\w")
-_NEVER_BEFORE = {"word": "", "number": ".-", "phone": ".+-", "address": ".:"}
-"""Besides letters and digits, what may not stand before a number, a phone number, an address."""
+_WITHIN_NUMBER = re.compile(r"[\w.+-]")
+_WITHIN_ADDRESS = re.compile(r"[\w.:]")
 
 
 def find_personal_data(text: str, kinds: frozenset[str]) -> Iterator[Found]:
@@ -90,21 +90,6 @@ def passes_mod_97(iban: str) -> bool:
 _Spans = Iterator[tuple[tuple[int, int], str]]
 
 
-def _matches(pattern: re.Pattern[str], text: str, kind: str) -> Iterator[re.Match[str]]:
-    """Yield the matches that begin where a word, number, phone number or address can begin."""
-    match = pattern.search(text)
-    while match is not None:
-        fits = _begins(text, match.start(), kind)
-        if fits:
-            yield match
-        match = pattern.search(text, match.end() if fits else match.start() + 1)
-
-
-def _begins(text: str, start: int, kind: str) -> bool:
-    before = text[start - 1 : start]
-    return not before or not (_WORD.match(before) or before in _NEVER_BEFORE[kind])
-
-
 def _emails(text: str) -> _Spans:
     for match in _AT_DOMAIN.finditer(text):
         at = match.start()
@@ -116,7 +101,7 @@ def _emails(text: str) -> _Spans:
 
 def _phones(text: str) -> _Spans:
     for pattern in (_WITH_PLUS, _WITH_ZEROS):
-        for match in _matches(pattern, text, "phone"):
+        for match in pattern.finditer(text):
             yield match.span(), _NO_DIGIT.sub("", match.group()).removeprefix("00")
     for match in _AMERICAN.finditer(text):
         before = _BEFORE_AMERICAN.search(text, max(0, match.start() - 3), match.start())
@@ -124,12 +109,16 @@ def _phones(text: str) -> _Spans:
         number = text[start : match.end()]
         in_brackets = ("(" in number, ")" in number)
         has_separator = in_brackets[1] or number[-9] in " .-"
-        if in_brackets[0] == in_brackets[1] and has_separator and _begins(text, start, "phone"):
+        if (
+            in_brackets[0] == in_brackets[1]
+            and has_separator
+            and not _is_within(_WITHIN_NUMBER, text, start)
+        ):
             yield (start, match.end()), "1" + _NO_DIGIT.sub("", number)[-10:]
 
 
 def _cards(text: str) -> _Spans:
-    for match in _matches(_CARD, text, "number"):
+    for match in _CARD.finditer(text):
         ends = [index for index, char in enumerate(match.group(), 1) if char.isdigit()]
         for length in CARD_LENGTHS[match.group()[0]]:
             if len(ends) < length:
@@ -142,7 +131,7 @@ def _cards(text: str) -> _Spans:
 
 
 def _ibans(text: str) -> _Spans:
-    for match in _matches(_IBAN_START, text, "word"):
+    for match in _IBAN_START.finditer(text):
         length = IBAN_LENGTHS.get(match.group()[:2])
         if length is None:
             continue
@@ -158,18 +147,20 @@ def _ibans(text: str) -> _Spans:
 
 
 def _ssns(text: str) -> _Spans:
-    for match in _matches(_SSN, text, "number"):
+    for match in _SSN.finditer(text):
         if not match.group().startswith(("000", "666")):
             yield match.span(), match.group()
 
 
 def _ips(text: str) -> _Spans:
-    spans = [match.span() for match in _matches(_IPV4, text, "address")]
+    spans = [match.span() for match in _IPV4.finditer(text)]
     for match in _FROM_COLON.finditer(text):
         before = _HEX_BEFORE.search(text, max(0, match.start() - 4), match.start())
         start = before.start() if before is not None else match.start()
         n_groups = sum(map(bool, text[start : match.end()].split(":")))
-        if n_groups > 2 and _begins(text, start, "address"):  # a::b is more often something else
+        if n_groups > 2 and not _is_within(
+            _WITHIN_ADDRESS, text, start
+        ):  # a::b is more often something else
             spans.append((start, match.end()))
     for start, end in spans:
         try:
@@ -178,6 +169,11 @@ def _ips(text: str) -> _Spans:
             continue
         if not address.is_loopback and not address.is_unspecified:
             yield (start, end), str(address)
+
+
+def _is_within(longer: re.Pattern[str], text: str, start: int) -> bool:
+    """Whether what begins here is the rest of something longer."""
+    return start > 0 and longer.match(text, start - 1) is not None
 
 
 FINDERS: Mapping[str, Callable[[str], _Spans]] = {
