@@ -312,3 +312,50 @@ def test_help_and_version_work_without_a_terminal() -> None:
         )
         assert word in done.stdout
         assert "\x1b" not in done.stdout
+
+
+def test_eval_writes_junit_for_a_ci_system_and_a_page(run: Run, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "t")
+    result = run("eval", folder, "--junit", tmp_path / "ci" / "junit.xml", "--json")
+    data = json.loads(result.out)
+    suite = (tmp_path / "ci" / "junit.xml").read_text(encoding="utf-8")
+    assert suite.count("<testcase") == data["n_cases"]
+    assert suite.count("<failure") == data["n_failing"]
+    assert Path(data["report_path"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_eval_compares_with_an_earlier_run_and_the_gate_decides_the_exit_code(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = write_task(tmp_path / "t")
+    first = json.loads(run("eval", folder, "--json").out)
+    again = run("eval", folder, "--compare", first["run_id"], "--gate", "--json")
+    data = json.loads(again.out)
+    assert (data["verdict"], again.code) == ("inconclusive", 3)
+    assert data["compared_with"] == f"run {first['run_id']}"
+    assert data["flips"] == []
+    same = run("eval", folder, "--aa", "--gate")
+    assert same.code == 0
+    assert "no difference between two runs of the same prompt" in same.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--compare", "last"), "has no finished eval"),
+        (("--compare", "7"), "no version of 'tiny' is registered"),
+        (("--gate",), "add --compare RUN|VERSION or --aa"),
+        (("--aa", "--compare", "1"), "leave --compare out"),
+        (("--filter-failing", "20200101-000000-abcdef"), "20200101-000000-abcdef"),
+        (("--split", "test"), "there is no split 'test'"),
+        (("--judge-model", "nobody"), "provider/model"),
+        (("--junit", "/dev/null/x.xml"), "cannot be written"),
+    ],
+)
+def test_a_mistake_in_eval_is_one_line(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = run("eval", write_task(tmp_path / "t"), *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert "Traceback" not in result.err

@@ -177,3 +177,12 @@ def test_the_public_verb_repeats_too() -> None:
     report = py.evaluate(task(), repeat=3)
     assert len(report.trials) == 60
     assert {trial.replicate for trial in report.trials} == {0, 1, 2}
+
+
+def test_a_part_of_the_holdout_is_a_look_at_all_of_it(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    first = measured(task(), store, split="holdout")
+    for number in range(5):
+        prompt = PROMPT.replace("yes or no", f"yes or no, attempt {number}")
+        found = measured(task(prompt=prompt), store, split="holdout", only_failing_of=first.run_id)
+    assert any("6" in note for note in found.notes)

@@ -55,6 +55,9 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     base_url: BaseUrl = None,
     store: StoreUrl = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the HTML report.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Where to write JUnit XML for a CI system.")
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -94,6 +97,8 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
         raise typer.Exit(INTERRUPTED) from None
     view = view_of(loaded, evaluation)
     path = write_page(view, report or default_report_path(url, evaluation.run_id))
+    if junit is not None:
+        write_junit(loaded, evaluation, junit)
     if as_json:
         from promptyard.reports.evaluation import evaluation_data
 
@@ -121,9 +126,18 @@ def view_of(task: Task, evaluation: Evaluation) -> EvaluationView:
     )
 
 
+def write_junit(task: Task, evaluation: Evaluation, path: Path) -> Path:
+    """Write the report as JUnit XML. Raises ConfigError when it cannot."""
+    from promptyard.cli.optimize import write_text
+    from promptyard.reports.junit import report_junit
+
+    report = evaluation.report
+    return write_text(report_junit(report, task.eval_set.cases, name=task.name), path)
+
+
 def write_page(view: EvaluationView, path: Path) -> Path:
     """Write the HTML report and return its absolute path. Raises ConfigError when it cannot."""
-    from promptyard.cli.optimize import write_html
+    from promptyard.cli.optimize import write_text
     from promptyard.reports.evaluation_html import evaluation_html
 
-    return write_html(evaluation_html(view), path, view.evaluation.run_id)
+    return write_text(evaluation_html(view), path, "; name another file with --report")

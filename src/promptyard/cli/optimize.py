@@ -137,21 +137,19 @@ def write_report(run: Run, path: Path) -> Path:
     """Write a run's HTML report and return its absolute path. Raises ConfigError if it cannot."""
     from promptyard.reports.html import run_html
 
-    return write_html(run_html(run), path, run.id)
+    elsewhere = f"; `promptyard runs show {run.id} --report PATH` writes the report elsewhere"
+    return write_text(run_html(run), path, elsewhere)
 
 
-def write_html(page: str, path: Path, run_id: str) -> Path:
-    """Write a page and return its absolute path. Raises ConfigError when it cannot."""
+def write_text(text: str, path: Path, advice: str = "") -> Path:
+    """Write a file and return its absolute path. Raises ConfigError when it cannot."""
     from promptyard.errors import ConfigError
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(
-            f"the report cannot be written to {path}: {error.strerror}; the run is stored, "
-            f"`promptyard runs show {run_id} --report PATH` writes it elsewhere"
-        ) from None
+        raise ConfigError(f"{path} cannot be written: {error.strerror}{advice}") from None
     return path.resolve()
 
 

@@ -82,7 +82,10 @@ async def run_evaluation(
         baseline = await _baseline(task, plan, session, program, notes)
         cases = await _cases(task, plan, session, split)
         if split == "holdout":
-            await session.count_look(cases, program.id)
+            # The whole holdout counts as seen, whatever part of it is run.
+            look = await session.count_look(task.eval_set.split(split), program.id)
+            if look.status == "warn":
+                notes.append(look.sentence)
         n_runs = 2 if isinstance(baseline, Program) else 1
         count = _Counter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
         executor = session.executor(task)
