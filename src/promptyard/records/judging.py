@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from promptyard.records.base import Record
+from promptyard.records.base import Record, content_hash
 from promptyard.records.scores import Interval
+
+ENOUGH_LABELS = 50
+GOOD_RATE = 0.8
+"""A judge whose TPR or TNR is lower should be mended rather than corrected."""
 
 
 class Rate(Record):
@@ -16,12 +20,32 @@ class Rate(Record):
     n: int = 0
 
 
+class PersonVerdict(Record):
+    """What a person says of one output: True means pass.
+
+    `output` is the text that was looked at, `output_hash` identifies it; where neither is given,
+    it is the output of a stored run. `metric` is the check that the verdict is on, None for the
+    only one. `where` is the line that says so.
+    """
+
+    case_id: str
+    passed: bool
+    output: str | None = None
+    output_hash: str | None = None
+    metric: str | None = None
+    where: str = ""
+
+
 class LabelledVerdict(Record):
-    """One case that a person and the judge have both looked at; True means pass."""
+    """One case that a person and the judge have both looked at; True means pass.
+
+    `output_hash` identifies the output: a label is of one answer, not of a case.
+    """
 
     case_id: str
     person: bool
     judge: bool
+    output_hash: str = ""
 
 
 class JudgeCertificate(Record):
@@ -45,3 +69,53 @@ class JudgeCertificate(Record):
     labels: tuple[LabelledVerdict, ...] = Field(default=())
     eval_set_version: str = ""
     created_at: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What speaks against relying on it, in sentences."""
+        said: list[str] = []
+        n_labels = len(self.labels)
+        if n_labels < ENOUGH_LABELS:
+            said.append(f"{n_labels} labels are few, so the intervals are wide; label 50 to 100")
+        for name, rate, word in (("TPR", self.tpr, "pass"), ("TNR", self.tnr, "fail")):
+            if rate.value is None:
+                said.append(f"people {word} no answer, so {name} is unknown; label such answers")
+            elif rate.value < GOOD_RATE:
+                said.append(
+                    f"{name} {rate.value:.2f} is below {GOOD_RATE}: of what people {word}, the "
+                    f"judge would {word} {100 * rate.value:.0f} %; mend the criterion"
+                )
+        if self.n_unmeasured:
+            said.append(f"the judge gave no verdict on {self.n_unmeasured} labelled answers")
+        return tuple(said)
+
+
+class Disagreement(Record):
+    """An answer of which person and judge say different things, to be read.
+
+    `verdict` is the judge's own word, `reason` why it said so.
+    """
+
+    case_id: str
+    person: bool
+    verdict: str
+    reason: str
+    output: str
+
+
+class Calibration(Record):
+    """What a calibration found: the certificate, and the answers to be read.
+
+    Labels of people that contradict each other (`n_contradictory` outputs) and labels without an
+    output (`n_without_output`) count for nothing.
+    """
+
+    certificate: JudgeCertificate
+    disagreements: tuple[Disagreement, ...] = ()
+    n_contradictory: int = 0
+    n_without_output: int = 0
+
+
+def output_hash(output: str) -> str:
+    """Return what identifies an output among labels: SHA-256 (hex) of its canonical JSON text."""
+    return content_hash(output)

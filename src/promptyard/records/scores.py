@@ -155,7 +155,8 @@ class JudgeSummary(Record):
 
     `n_repeated` of its verdicts were asked twice and `n_flipped` of those contradicted
     themselves. Where people's labels calibrate this very judge (model and prompt hash),
-    `certificate` names them and `corrected_mean` is the mean that they correct to, by `method`.
+    `certificate` names them and `corrected_mean` is the mean that they correct to, by `method`;
+    where they cannot, `why_uncorrected` says why.
     """
 
     model: str
@@ -166,6 +167,7 @@ class JudgeSummary(Record):
     corrected_mean: float | None = None
     corrected_interval: Interval | None = None
     method: str = ""
+    why_uncorrected: str = ""
 
 
 class CheckSummary(Record):
@@ -183,6 +185,11 @@ class CheckSummary(Record):
     n_errors: int = 0
     n_skipped: int = 0
     judge: JudgeSummary | None = None
+
+    @property
+    def uncalibrated(self) -> bool:
+        """Whether a judge gave the scores of whom nobody knows how far people agree with it."""
+        return self.judge is not None and self.judge.certificate is None
 
 
 class Report(Record):
@@ -207,6 +214,11 @@ class Report(Record):
     def summary(self, name: str) -> Summary | None:
         """Return the summary called `name`, or None where nothing was measured in it."""
         return next((item for item in self.summaries if item.name == name), None)
+
+    @property
+    def uncalibrated(self) -> frozenset[str]:
+        """The dimensions that an uncalibrated judge has a part in."""
+        return frozenset(check.dimension for check in self.checks if check.uncalibrated)
 
     def by_case(self) -> dict[str, Trial]:
         """Map case ids to their first replicate."""

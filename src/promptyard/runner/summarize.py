@@ -150,8 +150,9 @@ def _judge_summary(scores: Sequence[Score]) -> JudgeSummary | None:
         return None
     repeated = [stamp for stamp in stamps if stamp.repeated is not None]
     return JudgeSummary(
-        model=stamps[0].model,
-        prompt_hash=stamps[0].prompt_hash,
+        # Several instruments behind one check are written out, so that no certificate fits them.
+        model=", ".join(dict.fromkeys(stamp.model for stamp in stamps)),
+        prompt_hash=", ".join(dict.fromkeys(stamp.prompt_hash for stamp in stamps)),
         n_repeated=len(repeated),
         n_flipped=sum(stamp.repeated != stamp.verdict for stamp in repeated),
     )

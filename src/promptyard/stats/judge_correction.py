@@ -49,7 +49,7 @@ def sampling_inflation(tpr: float, tnr: float) -> float | None:
 
 
 def rogan_gladen(
-    n_passed: int, n_judged: int, accuracy: JudgeAccuracy, *, alpha: float = 0.05
+    n_passed: float, n_judged: int, accuracy: JudgeAccuracy, *, alpha: float = 0.05
 ) -> Estimate:
     """Correct the pass rate that a judge reports for the judge's errors.
 
@@ -60,7 +60,7 @@ def rogan_gladen(
 
     Refused where either rate has no label, TPR + TNR - 1 is below 0.2, the labels do not show that
     it is above 0, or no rate in [0, 1] fits what the judge passed. Raises ValueError unless
-    0 <= n_passed <= n_judged and n_judged >= 1.
+    0 <= n_passed <= n_judged and n_judged >= 1; replicates of a case count as shares of a pass.
     Source: Rogan & Gladen 1978; Lang & Reiczigel 2014 for the interval.
     """
     if n_judged < 1 or not 0 <= n_passed <= n_judged:
@@ -82,7 +82,7 @@ def rogan_gladen(
     low, high = centre + skew - z * se, centre + skew + z * se
     if low >= 1.0 or high <= 0.0:
         return Estimate.refused(
-            f"the judge passes {n_passed} of {n_judged}, which its TPR {tpr:.2f} and TNR "
+            f"the judge passes {n_passed:g} of {n_judged}, which its TPR {tpr:.2f} and TNR "
             f"{tnr:.2f} do not allow: the labels are of other answers than these"
         )
     low, high = min(value, low), max(value, high)
@@ -141,7 +141,7 @@ def _why_uncorrectable(accuracy: JudgeAccuracy, *, alpha: float) -> str:
     return ""
 
 
-def _shrunken(hits: int, n: int, pseudo: float) -> tuple[float, float]:
+def _shrunken(hits: float, n: int, pseudo: float) -> tuple[float, float]:
     """Return a rate with `pseudo` more hits and misses, and its variance."""
     n_all = n + 2.0 * pseudo
     rate = (hits + pseudo) / n_all
