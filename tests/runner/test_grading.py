@@ -132,3 +132,11 @@ def test_a_skipped_check_is_never_switched_off() -> None:
     for _ in range(40):
         graded(Fixed("foreign", CheckSkipped("unsupported")), breaker=breaker)
     assert not breaker.is_off("foreign")
+
+
+def test_a_judge_that_does_not_decide_is_not_a_broken_one() -> None:
+    breaker = CircuitBreaker()
+    unsure = Fixed("judge", JudgeError("who knows", kind="judge_unsure"), asks_judge=True)
+    found = [graded(unsure, breaker=breaker) for _ in range(30)]
+    assert unsure.n_asked == 30
+    assert {item.failure.kind for item in found if item.failure} == {"judge_unsure"}

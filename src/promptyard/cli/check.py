@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from promptyard.cli.draw import console, print_json, table
-from promptyard.cli.options import AsJson, TaskPath
+from promptyard.cli.options import AsJson, JudgeModel, TaskPath
 
 if TYPE_CHECKING:
     from promptyard.line.check import TaskCheck
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 MAX_LABELS = 10
 
 
-def command(task: TaskPath = Path(), as_json: AsJson = False) -> None:
+def command(
+    task: TaskPath = Path(), judge_model: JudgeModel = None, as_json: AsJson = False
+) -> None:
     """Check a task and say what its cases can show.
 
     Costs no call and needs no key.
     """
     from promptyard.line.check import check
-    from promptyard.line.task import load_task
+    from promptyard.line.task import Models, load_task
 
-    result = check(load_task(task))
+    result = check(load_task(task, models=Models(judge=judge_model)))
     if as_json:
         print_json(result.model_dump(mode="json") | {"ok": result.ok})
     else:

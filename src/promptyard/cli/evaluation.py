@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from promptyard.cli.draw import table
 from promptyard.cli.summary import draw_comparisons
-from promptyard.reports.evaluation import EvaluationView, judge_note
+from promptyard.reports.evaluation import EvaluationView
 from promptyard.reports.figures import amount, counted, percent, points
+from promptyard.reports.judges import judge_notes, marked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +39,13 @@ def _draw_score(out: Console, view: EvaluationView) -> None:
     repeats = "" if evaluation.n_repeats == 1 else f" × {evaluation.n_repeats} replicates"
     title = f"{report.split}: {counted(n_cases, 'case')}{repeats}, coverage "
     rows = [
-        (item.name, amount(item.name, item.mean), _bar(item), _spread(item), f"{item.n_cases:,}")
+        (
+            marked(item.name, uncalibrated=item.name in report.uncalibrated),
+            amount(item.name, item.mean),
+            _bar(item),
+            _spread(item),
+            f"{item.n_cases:,}",
+        )
         for item in report.summaries
     ]
     columns = ("dimension", "mean", "", "95 % interval, or percentiles", "cases")
@@ -98,10 +105,7 @@ def _draw_checks(out: Console, view: EvaluationView) -> None:
         return
     rows: list[tuple[str, ...]] = []
     for item in checks:
-        notes = [judge_note(item)] if item.judge else []
-        if item.judge and item.judge.corrected_mean is not None:
-            corrected = f"corrected {percent(item.judge.corrected_mean)}"
-            notes.append(f"{corrected} ({_range(item.judge.corrected_interval)})")
+        notes = judge_notes(item)
         if item.n_errors:
             notes.append(f"{item.n_errors} broke")
         if item.n_skipped:

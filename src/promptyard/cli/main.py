@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from promptyard.cli import check, demo, evalset, evaluate, optimize, prompts, runs
+from promptyard.cli import check, demo, evalset, evaluate, judge, optimize, prompts, runs
 from promptyard.errors import PromptyardError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("check")(check.command)
 app.command("eval")(evaluate.command)
 app.command("optimize")(optimize.command)
 app.add_typer(evalset.app, name="evalset")
+app.add_typer(judge.app, name="judge")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(runs.app, name="runs")
 

@@ -13,6 +13,7 @@ from promptyard.cli.options import (
     AsJson,
     BaseUrl,
     Force,
+    JudgeModel,
     Model,
     OptimizerModel,
     StoreUrl,
@@ -35,6 +36,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     optimizer_calls: Annotated[
         int | None, typer.Option(min=0, help="Most calls to the optimizer model.")
     ] = None,
+    judge_calls: Annotated[int | None, typer.Option(min=0, help="Most judge calls.")] = None,
     usd: Annotated[float | None, typer.Option(min=0, help="Most USD.")] = None,
     seconds: Annotated[float | None, typer.Option(min=1, help="Most seconds.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed instead of the task's own.")] = None,
@@ -45,6 +47,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     run_id: Annotated[str | None, typer.Option("--run", help="The run to resume.")] = None,
     model: Model = None,
     optimizer_model: OptimizerModel = None,
+    judge_model: JudgeModel = None,
     base_url: BaseUrl = None,
     store: StoreUrl = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the HTML report.")] = None,
@@ -62,13 +65,13 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     from promptyard.line.task import Models, load_task
     from promptyard.line.wiring import store_address
 
-    loaded = load_task(
-        task, models=Models(task=model, optimizer=optimizer_model, base_url=base_url)
-    )
+    models = Models(task=model, optimizer=optimizer_model, judge=judge_model, base_url=base_url)
+    loaded = load_task(task, models=models)
     url = store_address(store, task_folder(task))
     given = {
         "task_calls": task_calls,
         "optimizer_calls": optimizer_calls,
+        "judge_calls": judge_calls,
         "usd": usd,
         "seconds": seconds,
     }

@@ -12,6 +12,7 @@ from promptyard.records.verdicts import Comparison
 from promptyard.reports.aggregate import bucket_table
 from promptyard.reports.diff import prompt_diff
 from promptyard.reports.figures import amount, change, change_range
+from promptyard.reports.judges import marked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +60,7 @@ def draw_comparisons(
     """Draw every dimension of a verdict: both means, the change with its interval, the finding."""
     rows = [
         (
-            item.dimension,
+            marked(item.dimension, uncalibrated=item.uncalibrated),
             amount(item.dimension, item.baseline_mean),
             amount(item.dimension, item.candidate_mean),
             change(item.dimension, item.difference).removesuffix(" points"),

@@ -55,7 +55,7 @@ async def build(task: Task, session: Session, on_progress: ProgressSink) -> Run:
     )
 
     # 2-4 signals, candidates and the funnel, in the order that the policy chooses
-    notes: list[str] = []
+    notes: list[str] = [*executor.notes]
     keep_decision_calls(task, session, notes)
     try:
         finalist = await build_policy(task).search(context)
@@ -104,6 +104,7 @@ async def decide(
         looks=look.looks,
     )
     verdict = build_gate().judge(pair, holdout, task.gates)
+    notes += verdict.notes
     await session.store.append_journal(
         session.header.id, "decided", verdict.model_dump(mode="json")
     )

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from promptyard.evalset.check import EvalSetCheck, check_eval_set
 from promptyard.evalset.findings import Finding
 from promptyard.funnel.settings import FunnelSettings
+from promptyard.line.judges import (
+    EMBEDDED_MODELS,
+    judge_warnings,
+    model_name,
+    no_judge,
+    unfit_judge,
+)
 from promptyard.line.task import Task
-from promptyard.line.wiring import build_generators, build_policy, build_stage, metrics_of
+from promptyard.line.wiring import (
+    build_generators,
+    build_policy,
+    build_stage,
+    judged_by,
+    metrics_of,
+    project_config,
+)
 from promptyard.records.base import Record
 from promptyard.search.auto import MAX_FINALISTS, MAX_REGRESSED
 
@@ -38,9 +54,7 @@ def check(task: Task) -> TaskCheck:
 
     Raises ConfigError for an unknown metric, generator, workflow or policy.
     """
-    metrics_for = metrics_of(task)
-    for case in task.eval_set.cases:
-        metrics_for(task.program, case)
+    judged = judged_by(task, metrics_of(task))
     build_policy(task)
     build_generators(task)
     found = check_eval_set(
@@ -57,7 +71,11 @@ def check(task: Task) -> TaskCheck:
     holdout_calls = 2 * n_holdout * n_steps
     return TaskCheck(
         eval_set=found,
-        findings=(*found.findings, *_budget_findings(task, holdout_calls)),
+        findings=(
+            *found.findings,
+            *_budget_findings(task, holdout_calls),
+            *_judge_findings(task, judged),
+        ),
         n_candidates=N_TYPICAL_CANDIDATES,
         search_task_calls=search * n_steps,
         holdout_task_calls=holdout_calls,
@@ -74,3 +92,20 @@ def _budget_findings(task: Task, holdout_calls: int) -> tuple[Finding, ...]:
         f"the holdout ({needed}); raise optimize.budget.task_calls or use fewer cases"
     )
     return (Finding(level="warning", code="budget_too_small", message=message),)
+
+
+def _judge_findings(task: Task, judged: Sequence[str]) -> tuple[Finding, ...]:
+    """Say what keeps the judge from judging, or speaks against it. The model is not built."""
+    if not judged:
+        return ()
+    defaults = project_config(task.folder).models
+    judge = model_name(task.models.judge or defaults.judge)
+    if judge is None:
+        return (Finding(level="warning", code="no_judge", message=no_judge(judged)),)
+    if judge.startswith(EMBEDDED_MODELS):
+        return (Finding(level="error", code="unfit_judge", message=unfit_judge(judged, judge)),)
+    answering = model_name(task.models.task or defaults.task)
+    return tuple(
+        Finding(level="warning", code="judges_itself", message=message)
+        for message in judge_warnings(judged, judge, answering)
+    )

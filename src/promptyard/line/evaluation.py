@@ -89,6 +89,7 @@ async def run_evaluation(
         n_runs = 2 if isinstance(baseline, Program) else 1
         count = _Counter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
         executor = session.executor(task)
+        notes += executor.notes
 
         async def measure(measured: Program, first_replicate: int) -> Report:
             replicates = range(first_replicate, first_replicate + plan.n_repeats)
@@ -98,7 +99,7 @@ async def run_evaluation(
         if isinstance(baseline, Program):
             before = await measure(baseline, AGAIN if plan.itself else 0)
         elif baseline is not None:
-            before = baseline
+            before = executor.certified(baseline, cases)
         report = await measure(program, 0)
         require_answers(report)
         await session.store.save_report(session.header.id, EVAL, report)
@@ -246,6 +247,7 @@ def _evaluation(
         pair = PairedReport(baseline=before, candidate=report)
         verdict = build_gate().judge(pair, cases, task.gates)
         flips = flips_between(before, report, task.pass_at)
+        notes += verdict.notes
         if plan.itself:
             verdict = same_program_verdict(verdict)
     return Evaluation(

@@ -24,6 +24,7 @@ from promptyard.protocols import Model, Store
 from promptyard.records.base import content_hash
 from promptyard.records.budget import Budget
 from promptyard.records.cases import Case
+from promptyard.records.judging import JudgeCertificate
 from promptyard.records.messages import CallRole, Usage
 from promptyard.records.runs import Run, RunHeader
 from promptyard.runner.execute import Executor
@@ -40,6 +41,7 @@ class Session:
     ledger: Ledger
     models: Mapping[CallRole, Model]
     project: ProjectConfig
+    certificates: Sequence[JudgeCertificate] = ()
     force_look: bool = False
 
     def executor(self, task: Task) -> Executor:
@@ -52,7 +54,7 @@ class Session:
             self.project,
             self.header.seed,
         )
-        return build_executor(task, caller)
+        return build_executor(task, caller, self.certificates)
 
     async def calls_of_search(self) -> int:
         """Return the task calls of the search; at a resume after it, those of the first time."""
@@ -137,7 +139,8 @@ async def open_session(
         await opened.append_journal(header.id, "session", {"process": os.getpid(), "host": _host()})
         past = await opened.attempts(header.id)
         ledger = Ledger(header.budget, past=past)
-        session = Session(header, opened, ledger, models, project, force_look=force)
+        certificates = await opened.certificates() if "judge" in models else ()
+        session = Session(header, opened, ledger, models, project, certificates, force_look=force)
         await opened.set_run_status(header.id, "running")
         yield session
         finished = True
@@ -173,8 +176,10 @@ def new_header(
 ) -> RunHeader:
     """Describe a run before it starts: all that a resume has to find unchanged."""
     now = datetime.now(UTC)
+    judge = {"judge_model": models["judge"].name} if "judge" in models else {}
     settings = {
         "kind": kind,
+        **judge,
         "addresses": {role: model.base_url for role, model in models.items()},
         "gates": task.gates.model_dump(mode="json"),
         "generators": None if task.generators is None else list(task.generators),

@@ -7,12 +7,14 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from promptyard.errors import PromptyardError
-from promptyard.line import api, evaluation
+from promptyard.line import api, calibrate, evaluation
+from promptyard.line.calibrate import CalibrationPlan
 from promptyard.line.evaluation import EvaluationPlan
 from promptyard.line.task import Task
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
 from promptyard.records.evaluations import Evaluation
+from promptyard.records.judging import Calibration
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Run
 from promptyard.records.scores import Report
@@ -111,4 +113,18 @@ def run_evaluation(
         evaluation.run_evaluation(
             task, plan, budget=budget, store=store, force=force, on_progress=on_progress
         )
+    )
+
+
+def run_calibration(
+    task: Task,
+    plan: CalibrationPlan,
+    *,
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    on_progress: ProgressSink,
+) -> Calibration:
+    """Measure a judge by labels of people; see `promptyard.line.calibrate`."""
+    return run_sync(
+        calibrate.run_calibration(task, plan, budget=budget, store=store, on_progress=on_progress)
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from promptyard.candidates import GENERATORS, GeneratorOptions
@@ -15,9 +16,11 @@ from promptyard.errors import ConfigError
 from promptyard.evalset.foreign import FOREIGN_IMPORTERS
 from promptyard.funnel import STAGES
 from promptyard.funnel.settings import FunnelSettings
+from promptyard.line.judges import judge_warnings, judged_checks, require_judge
 from promptyard.line.task import Models, Task
 from promptyard.metrics import METRICS, MetricFactory
 from promptyard.metrics.build import build_metrics, canonical_name
+from promptyard.metrics.calibration import certified
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.nested import with_nested
 from promptyard.metrics.python_callable import metric_from_callable
@@ -37,6 +40,7 @@ from promptyard.protocols import (
 )
 from promptyard.providers import ENDPOINTS, PROVIDERS, ProviderSettings
 from promptyard.records.cases import Case, CheckSpec
+from promptyard.records.judging import JudgeCertificate
 from promptyard.records.messages import CallRole
 from promptyard.records.prompts import Program
 from promptyard.release import GATES
@@ -140,11 +144,18 @@ def _model(
     return factory(model, settings)
 
 
-def build_executor(task: Task, caller: Caller) -> Executor:
-    """Make the executor of a task: its workflow, its metrics, its pass mark."""
+def build_executor(
+    task: Task, caller: Caller, certificates: Sequence[JudgeCertificate] = ()
+) -> Executor:
+    """Make the executor of a task: its workflow, its metrics, its pass mark, its judge.
+
+    Raises ConfigError where a check asks a judge and there is none that can be one.
+    """
     judge = RunJudge(caller) if caller.has("judge") else None
     metrics_for = metrics_of(task, judge)
-    _ = [metrics_for(task.program, case) for case in task.eval_set.cases]  # names are checked now
+    judged = judged_by(task, metrics_for)  # builds every metric: names are checked now
+    models = caller.models
+    require_judge(judged, models, has_usd_budget=caller.ledger.budget.usd is not None)
 
     def workflow_for(program: Program) -> Workflow:
         spec = program.workflow
@@ -158,7 +169,17 @@ def build_executor(task: Task, caller: Caller) -> Executor:
         suite_metrics=suite_metrics,
         eval_set_version=task.eval_set.version,
         pass_at=task.pass_at,
+        certify=partial(certified, certificates=certificates) if judged else None,
+        notes=judge_warnings(judged, judge.name if judge else None, models["task"].name),
     )
+
+
+def judged_by(
+    task: Task, metrics_for: Callable[[Program, Case], Sequence[Metric]]
+) -> tuple[str, ...]:
+    """Return the names of the task's checks that ask a judge, those of single cases included."""
+    cases = task.eval_set.cases
+    return judged_checks(metric for case in cases for metric in metrics_for(task.program, case))
 
 
 def metrics_of(

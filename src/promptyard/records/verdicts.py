@@ -18,7 +18,8 @@ class Comparison(Record):
     """Candidate minus baseline in one dimension, on the same cases.
 
     `interval` is paired. `fixed` and `broken` count cases that changed (binary scores). `margin`
-    is what a non-inferiority rule allows to be lost. Rule `report` decides nothing.
+    is what a non-inferiority rule allows to be lost. Rule `report` decides nothing. `uncalibrated`
+    says that a judge whom nobody has calibrated has a part in the values.
     """
 
     dimension: str
@@ -33,11 +34,15 @@ class Comparison(Record):
     fixed: int = 0
     broken: int = 0
     margin: float | None = None
+    uncalibrated: bool = False
     sentence: str = ""
 
 
 class Verdict(Record):
-    """Pass, fail or inconclusive, with the numbers behind it and one sentence for a person."""
+    """Pass, fail or inconclusive, with the numbers behind it and one sentence for a person.
+
+    `notes` is what to know of how the scores were measured; it decides nothing.
+    """
 
     status: VerdictStatus
     comparisons: tuple[Comparison, ...] = ()
@@ -45,6 +50,7 @@ class Verdict(Record):
     reasons: tuple[str, ...] = ()
     critical_regressions: tuple[str, ...] = ()
     coverage: float | None = None
+    notes: tuple[str, ...] = ()
 
     def comparison(self, dimension: str) -> Comparison | None:
         """Return the comparison in one dimension, if it was made."""

@@ -24,6 +24,7 @@ from promptyard.records.verdicts import (
     Verdict,
     VerdictStatus,
 )
+from promptyard.release.judged import changed_judges, judge_notes
 from promptyard.runner.summarize import case_values
 from promptyard.stats.intervals import mean_interval
 from promptyard.stats.paired import compare_paired, noninferiority_lower_bound
@@ -46,10 +47,15 @@ class HoldoutGate:
             if name != settings.primary and _has(pair.baseline, name)
         ]
         comparisons += [_quantity(pair, cases, name) for name in QUANTITIES]
-        comparisons = [item for item in comparisons if item.n_cases]
+        uncalibrated = pair.baseline.uncalibrated | pair.candidate.uncalibrated
+        comparisons = [
+            item.model_copy(update={"uncalibrated": item.dimension in uncalibrated})
+            for item in comparisons
+            if item.n_cases
+        ]
         broken = _broken_critical(pair, cases)
         coverage = min(pair.baseline.coverage, pair.candidate.coverage)
-        status, reasons = _overall(comparisons, broken, coverage, settings)
+        status, reasons = _overall(comparisons, broken, coverage, settings, changed_judges(pair))
         return Verdict(
             status=status,
             comparisons=tuple(comparisons),
@@ -57,6 +63,7 @@ class HoldoutGate:
             reasons=tuple(reasons),
             critical_regressions=tuple(broken),
             coverage=coverage,
+            notes=judge_notes(pair),
         )
 
 
@@ -222,6 +229,7 @@ def _overall(
     broken: Sequence[str],
     coverage: float,
     settings: GateSettings,
+    incomparable: Sequence[str],
 ) -> tuple[VerdictStatus, list[str]]:
     reasons: list[str] = []
     failed = [item for item in comparisons if item.status == "fail"]
@@ -238,7 +246,7 @@ def _overall(
         )
     if not comparisons or comparisons[0].dimension != settings.primary:
         reasons.append(f"nothing was measured in the primary dimension '{settings.primary}'")
-    reasons += [item.sentence for item in open_ones]
+    reasons += [*incomparable, *(item.sentence for item in open_ones)]
     return ("inconclusive" if reasons else "pass"), reasons
 
 

@@ -138,15 +138,6 @@ def evaluation_data(view: EvaluationView) -> dict[str, Json]:
     return cast("dict[str, Json]", sayable(data))
 
 
-def judge_note(check: CheckSummary) -> str:
-    """Say in a few words what is known of the judge behind a check; empty where there is none."""
-    if check.judge is None:
-        return ""
-    if check.judge.certificate is None:
-        return "uncalibrated judge"
-    return f"judge calibrated by certificate {check.judge.certificate}"
-
-
 def _check(item: CheckSummary) -> dict[str, Json]:
     return item.model_dump(mode="json") | {
         "calibrated": None if item.judge is None else item.judge.certificate is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from promptyard.records.base import Json
 from promptyard.records.scores import CheckSummary, Interval, Summary
-from promptyard.reports.evaluation import EvaluationView, FailingCase, judge_note
+from promptyard.reports.evaluation import EvaluationView, FailingCase
 from promptyard.reports.figures import (
     MISSING,
     amount,
@@ -19,6 +19,7 @@ from promptyard.reports.figures import (
     points,
 )
 from promptyard.reports.html import EMBEDDED_MODEL
+from promptyard.reports.judges import judge_notes, marked
 from promptyard.reports.page_template import page_template
 from promptyard.reports.slices import Slice
 from promptyard.reports.verdict_view import DimensionRow, KeyFigure, dimension_rows, interval_level
@@ -90,7 +91,7 @@ def evaluation_html(view: EvaluationView) -> str:
         embedded_model=EMBEDDED_MODEL,
         key_figures=_key_figures(view),
         comparison=_comparison(view),
-        means=[_mean(item) for item in report.summaries],
+        means=[_mean(item, item.name in report.uncalibrated) for item in report.summaries],
         checks=[_check(item) for item in report.checks],
         rates=_rates(view),
         errors=view.rates.errors,
@@ -153,13 +154,13 @@ def _comparison(view: EvaluationView) -> Comparison | None:
     )
 
 
-def _mean(item: Summary) -> MeanRow:
+def _mean(item: Summary, uncalibrated: bool) -> MeanRow:
     note = ""
     if item.p50 is not None:
         found = (("p50", item.p50), ("p95", item.p95), ("p99", item.p99))
         note = ", ".join(f"{name} {amount(item.name, value)}" for name, value in found)
     return MeanRow(
-        name=dimension_name(item.name),
+        name=marked(dimension_name(item.name), uncalibrated=uncalibrated),
         mean=amount(item.name, item.mean),
         interval=_range(item.interval),
         n_cases=f"{item.n_cases:,}",
@@ -170,18 +171,7 @@ def _mean(item: Summary) -> MeanRow:
 
 def _check(item: CheckSummary) -> MeanRow:
     notes = [f"{item.severity}, {item.dimension}"]
-    if item.judge is not None:
-        notes.append(judge_note(item))
-        if item.judge.corrected_mean is not None:
-            notes.append(
-                f"corrected to {percent(item.judge.corrected_mean)} "
-                f"({_range(item.judge.corrected_interval)}, {item.judge.method})"
-            )
-        if item.judge.n_repeated:
-            notes.append(
-                f"contradicted itself in {item.judge.n_flipped} of "
-                f"{counted(item.judge.n_repeated, 'verdict')} asked twice"
-            )
+    notes += judge_notes(item)
     if item.n_errors:
         notes.append(f"broke {item.n_errors} times")
     if item.n_skipped:

@@ -105,6 +105,7 @@ def report_summary(report: Report, *, buckets: Sequence[Bucket] = ()) -> dict[st
         "n_unscored": report.n_unscored,
         "failures": dict(sorted(failures.items())),
         "dimensions": {item.name: _mean(item) for item in report.summaries},
+        "uncalibrated": sorted(report.uncalibrated),
         "suite": dict(report.suite),
         "buckets": _buckets(buckets),
     }
@@ -129,6 +130,7 @@ def comparison_data(item: Comparison) -> dict[str, Json]:
         "n_fixed": item.fixed,
         "n_broken": item.broken,
         "margin": item.margin,
+        "uncalibrated": item.uncalibrated,
         "sentence": item.sentence,
     }
 

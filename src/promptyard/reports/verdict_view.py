@@ -19,6 +19,7 @@ from promptyard.reports.figures import (
     share_of,
 )
 from promptyard.reports.holdout import holdout_figures, primary_dimension
+from promptyard.reports.judges import marked
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _dimension_row(item: Comparison, level: float, low: float, high: float) -> D
     if item.interval is not None and abs(item.interval.level - level) > 1e-6:
         interval += f" ({100 * item.interval.level:g} %)"
     return DimensionRow(
-        name=dimension_name(item.dimension),
+        name=marked(dimension_name(item.dimension), uncalibrated=item.uncalibrated),
         baseline=amount(item.dimension, item.baseline_mean),
         candidate=amount(item.dimension, item.candidate_mean),
         difference=change(item.dimension, item.difference),

@@ -104,6 +104,11 @@ class Caller:
         # Bodies and keys of requests that were looked up, by the identity of the request itself.
         self._prepared: dict[int, tuple[Request, _Call]] = {}
 
+    @property
+    def models(self) -> Mapping[CallRole, Model]:
+        """The models by role."""
+        return self._models
+
     def has(self, role: CallRole) -> bool:
         """Say whether the task names a model for this role."""
         return role in self._models

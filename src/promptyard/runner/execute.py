@@ -37,6 +37,8 @@ from promptyard.runner.summarize import summarize
 MetricsFor: TypeAlias = Callable[[Program, Case], Sequence[Metric]]
 SuiteMetrics: TypeAlias = Callable[[Sequence[GradedCase]], Mapping[str, Json]]
 TrialDone: TypeAlias = Callable[[Trial], Awaitable[None] | None]
+Certify: TypeAlias = Callable[[Report, Sequence[Case]], Report]
+"""Adds to a report what people's labels say of its judges."""
 
 MIN_CHUNK = 64
 """Cases that are looked up together at least; more where more run at once."""
@@ -55,7 +57,10 @@ class _Shared:
 
 
 class Executor:
-    """Runs programs for one task: same workflow, metrics and pass mark for every candidate."""
+    """Runs programs for one task: same workflow, metrics and pass mark for every candidate.
+
+    `notes` is what a reader of its reports should know beforehand.
+    """
 
     def __init__(
         self,
@@ -66,8 +71,12 @@ class Executor:
         suite_metrics: SuiteMetrics,
         eval_set_version: str,
         pass_at: float = 1.0,
+        certify: Certify | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.caller = caller
+        self.notes = tuple(notes)
+        self._certify = certify
         self._workflow_for = workflow_for
         self._metrics_for = metrics_for
         self._suite_metrics = suite_metrics
@@ -123,9 +132,19 @@ class Executor:
         """Fold trials into a report; `cases` are those of the trials."""
         by_id = {case.id: case for case in cases}
         graded = [GradedCase(case=by_id[trial.case_id], trial=trial) for trial in trials]
-        return summarize(
+        report = summarize(
             program.id, self._eval_set_version, split, graded, self._suite_metrics(graded)
         )
+        return self.certified(report, cases)
+
+    def certified(self, report: Report, cases: Sequence[Case]) -> Report:
+        """Add to a report, a stored one for example, what is known of its judges by now."""
+        return report if self._certify is None else self._certify(report, cases)
+
+    def metric(self, program: Program, case: Case, name: str) -> Metric | None:
+        """Return one check of a case by its name, None where the case does not have it."""
+        metrics = self._metrics_for(program, case)
+        return next((metric for metric in metrics if metric.name == name), None)
 
     async def _prefetch(self, shared: _Shared, cases: Sequence[Case]) -> None:
         """Look the first calls of cases up in one query, where they do not depend on answers."""

@@ -23,6 +23,7 @@ from promptyard.records.scores import Failure, Score, Unmeasured
 BREAKER_CASES = 20
 BREAKER_SHARE = 0.2
 SWITCHED_OFF = "switched_off"
+UNSURE = "judge_unsure"
 
 
 class CircuitBreaker:
@@ -125,6 +126,8 @@ async def _one(
     except JudgeError as error:
         outcome = _unmeasured(metric, "error", error.kind, str(error))
         outcome = outcome.model_copy(update={"at": "judge"})
+        if error.kind == UNSURE:
+            return outcome  # a judge that does not decide this case is not a broken one
     except MetricError as error:
         outcome = _unmeasured(metric, "error", error.kind, str(error))
     except Exception as error:  # noqa: BLE001  (the one boundary to code of others)
