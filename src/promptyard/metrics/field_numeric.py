@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from promptyard.metrics.amounts import SCALES, scale_factor
 from promptyard.metrics.check import JsonCheck
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.expected_number import Closeness, NumberGoal, goals_of, times, written
@@ -14,17 +15,6 @@ from promptyard.records.base import Json
 from promptyard.records.cases import Case, CheckSpec
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Score
-
-SCALES: dict[str, Decimal] = {
-    "": Decimal(1),
-    "percent": Decimal("0.01"),
-    "hundred": Decimal(100),
-    "thousand": Decimal(1000),
-    "million": Decimal(10) ** 6,
-    "billion": Decimal(10) ** 9,
-    "trillion": Decimal(10) ** 12,
-}
-"""What the words in a `scale` field multiply by; a plural s and case do not count."""
 
 
 class FieldNumeric(JsonCheck):
@@ -116,8 +106,4 @@ class FieldNumeric(JsonCheck):
         """Return what the scale field of an answer or expectation multiplies by."""
         if self.scale is None:
             return Decimal(1)
-        word = lookup(value, path_parts(value, self.scale))
-        if word is ABSENT or word is None:
-            return Decimal(1)
-        plain = word.strip().casefold() if isinstance(word, str) else None
-        return None if plain is None else SCALES.get(plain, SCALES.get(plain.removesuffix("s")))
+        return scale_factor(lookup(value, path_parts(value, self.scale)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from promptyard.metrics.amounts import SCALES, amount_of, scale_factor
 from promptyard.metrics.check import JsonCheck
 from promptyard.metrics.comparison import Normalization, comparison_key, normalized
 from promptyard.metrics.context import MetricContext
@@ -46,18 +48,23 @@ class FieldSet(JsonCheck):
         normalize: `none`, `strip` (default), `casefold` or `squad`, for the texts in the items.
         numeric: true compares items that are numbers by value, also those written as text, as in
             `numeric`; default false.
+        scale: another field, as in `field_numeric`, whose word (thousand, million, percent ...)
+            multiplies the items that are numbers, in the answer and in the expectation. An item
+            may bring its own scale (`$9.5 million`, `49%`) and be negative in brackets, `$(31.5)`.
+            Makes it `numeric`.
         allow_fence: as in `is_json`.
 
     Two empty sets are equal. Below 1.0 it has the tag `wrong_value` and the field; an absent field
     has `missing_required_field`, what is no list (or no object where one is expected) `wrong_type`,
-    too, and both are 0, as is an answer that is not JSON, with `invalid_json`. `Score.counts` has
+    and an unknown scale `invalid_enum`, too, and all are 0, as is an answer that is not JSON, with
+    `invalid_json`. `Score.counts` has
     the hits, so that reports can give micro-averages. Soft, accuracy. A case that expects neither
     list nor object there is unscored.
     """
 
     name = "field_set"
     tag = "wrong_value"
-    option_names = ("field", "value", "mode", "normalize", "numeric", "allow_fence")
+    option_names = ("field", "value", "mode", "normalize", "numeric", "scale", "allow_fence")
 
     def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
         super().__init__(spec, context)
@@ -65,6 +72,7 @@ class FieldSet(JsonCheck):
         self.mode: Mode = self.options.choice("mode", MODES, "f1")
         self.normalize: Normalization = self.normalize_option()
         self.numeric = self.options.flag("numeric")
+        self.scale = self.options.text("scale") if self.options.has("scale") else None
         self.has_value = self.options.has("value")
         if self.has_value and _items(self.options.value("value")) is None:
             value = self.options.value("value")
@@ -72,7 +80,7 @@ class FieldSet(JsonCheck):
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Look for the expectation first: a case without one is unscored whatever the answer."""
-        expected = self._multiset(self._expected(case))
+        expected = self._multiset(self._expected(case), self._gold_factor(case))
         findings = await super().score(case, completion)
         if all(score.counts is None for score in findings):  # not JSON: nothing was given
             return [_counted(score, Counter(), expected) for score in findings]
@@ -82,20 +90,28 @@ class FieldSet(JsonCheck):
         """Count the items in common."""
         gold = self._expected(case)
         got = value if self.field is None else lookup(value, path_parts(value, self.field))
-        expected = self._multiset(gold)
+        gold_factor, factor = self._gold_factor(case), self._factor(value)
+        expected = self._multiset(gold, gold_factor)
         same_kind = (as_array(got) is None) == (as_array(gold) is None)
         if got is ABSENT or not same_kind or _items(got) is None:
             cause = "missing_required_field" if got is ABSENT else "wrong_type"
             why = "is missing" if got is ABSENT else f"is {shorten(got)}"
             finding = self._wrong(completion, value, 0.0, f"{why}; expected {shorten(gold)}", cause)
             return (_counted(finding, Counter(), expected),)
-        given = self._multiset(got)
+        if factor is None:
+            why = f"has an unknown scale in '{self.scale}'; known: {', '.join(SCALES)[2:]}"
+            return (
+                _counted(
+                    self._wrong(completion, value, 0.0, why, "invalid_enum"), Counter(), expected
+                ),
+            )
+        given = self._multiset(got, factor)
         worth = self._worth(expected, given)
         if worth == 1.0:
             return (_counted(self.passed(field=self.field)[0], given, expected),)
         parts = (
-            ("lacks", self._surplus(gold, given)),
-            ("has unexpected", self._surplus(got, expected)),
+            ("lacks", self._surplus(gold, given, gold_factor)),
+            ("has unexpected", self._surplus(got, expected, factor)),
         )
         why = " and ".join(f"{word} {_listed(items)}" for word, items in parts if items)
         return (_counted(self._wrong(completion, value, worth, why), given, expected),)
@@ -118,23 +134,38 @@ class FieldSet(JsonCheck):
             raise self.ungradable(case, f"{where} must be a list or an object")
         return gold
 
-    def _multiset(self, value: Json) -> Counter[Hashable]:
-        return Counter(self._key(item) for item in _items(value) or ())
+    def _factor(self, value: Json) -> Decimal | None:
+        if self.scale is None:
+            return Decimal(1)
+        return scale_factor(lookup(value, path_parts(value, self.scale)))
 
-    def _surplus(self, value: Json, allowed: Counter[Hashable]) -> list[Item]:
+    def _gold_factor(self, case: Case) -> Decimal:
+        factor = Decimal(1) if self.has_value else self._factor(case.expected)
+        if factor is None:
+            raise self.ungradable(case, f"'expected' has an unknown scale in '{self.scale}'")
+        return factor
+
+    def _multiset(self, value: Json, factor: Decimal) -> Counter[Hashable]:
+        return Counter(self._key(item, factor) for item in _items(value) or ())
+
+    def _surplus(self, value: Json, allowed: Counter[Hashable], factor: Decimal) -> list[Item]:
         """Return the items of `value` that are not among `allowed`, in their order."""
         left = Counter(allowed)
         missing: list[Item] = []
         for item in _items(value) or ():
-            key = self._key(item)
+            key = self._key(item, factor)
             left[key] -= 1
             if left[key] < 0:
                 missing.append(item)
         return missing
 
-    def _key(self, item: Item) -> Hashable:
+    def _key(self, item: Item, factor: Decimal) -> Hashable:
         name, value = item
-        number = number_of(value) if self.numeric else None
+        number = None
+        if self.scale is not None:
+            number = amount_of(value, factor)
+        elif self.numeric:
+            number = number_of(value)
         key = comparison_key(value, self.normalize) if number is None else ("number", number)
         return (None if name is None else normalized(name, "none"), key)
 

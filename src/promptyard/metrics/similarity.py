@@ -49,10 +49,20 @@ class SimilarityCheck(Check):
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Compare with each accepted text; the largest similarity is the value."""
-        texts = self._texts(self.options.value("value") if self.has_value else case.expected)
+        return self.compared(case, completion, self.golds(case, case.expected), completion.text)
+
+    def golds(self, case: Case, expected: Json) -> tuple[str, ...]:
+        """Return the accepted texts. Raises MetricError where there are none."""
+        texts = self._texts(self.options.value("value") if self.has_value else expected)
         if not texts:
             raise self.ungradable(case, "'expected' must be a text, or any_of texts")
-        answer = self.prepared(completion.text)
+        return texts
+
+    def compared(
+        self, case: Case, completion: Completion, texts: Sequence[str], given: str
+    ) -> tuple[Score, ...]:
+        """Compare a text of the answer with the accepted ones."""
+        answer = self.prepared(given)
         golds = [self.prepared(text) for text in texts]
         if any(self.work(gold, answer) > self.most_work for gold in golds if gold != answer):
             raise self.too_large(
@@ -61,7 +71,7 @@ class SimilarityCheck(Check):
         value = 1.0 if answer in golds else self.nearest(golds, answer)
         if value >= self.threshold:
             return self.passed()
-        reason = f"{value:.3g} similar to {described(texts)}; got {shorten(completion.text)}"
+        reason = f"{value:.3g} similar to {described(texts)}; got {shorten(given)}"
         return (self.partly(completion, value, reason),)
 
     def prepared(self, text: str) -> str:
