@@ -182,7 +182,10 @@ def test_the_public_verb_repeats_too() -> None:
 def test_a_part_of_the_holdout_is_a_look_at_all_of_it(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     first = measured(task(), store, split="holdout")
-    for number in range(5):
-        prompt = PROMPT.replace("yes or no", f"yes or no, attempt {number}")
-        found = measured(task(prompt=prompt), store, split="holdout", only_failing_of=first.run_id)
-    assert any("6" in note for note in found.notes)
+    prompts = [PROMPT.replace("yes or no", f"yes or no, attempt {n}") for n in range(5)]
+    found = [
+        measured(task(prompt=prompt), store, split="holdout", only_failing_of=first.run_id)
+        for prompt in prompts
+    ]
+    assert not found[0].notes
+    assert any("6" in note for note in found[-1].notes)
