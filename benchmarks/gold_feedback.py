@@ -4,9 +4,11 @@
 
 FOLDER holds `<task>_train.jsonl` and `<task>_test.jsonl`, with lines {"id", "input", "expected",
 "tags"}. Every row is run through `evaluate` with a scripted model. Gold answers must score 1.0 with
-coverage 1.0, damaged ones as the damage says, with exactly its tags. Exits with 1 otherwise, and
-names the rows. IFEval has no gold: its answers are built, one a row with all its instructions, and
-for each single instruction one that keeps it and one that breaks it.
+coverage 1.0, also when they are written in another way; damaged ones what the damage says, with
+exactly its tags. Exits with 1 otherwise, and names the rows.
+
+IFEval has no gold: its answers are built, one for each row with all its instructions, and for each
+single instruction one that keeps it and one that breaks it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from promptyard.records.scores import Report, Trial
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.gold_answers import DAMAGES, Answer, Damage, gold_answer, gold_model  # noqa: E402  (the tests' folder is no package of ours)
+from support.gold_answers import DAMAGES, Answer, Damage, gold_answer, gold_model, rewritten_answer  # noqa: E402  (the tests' folder is no package of ours)
 from support.instruction_answers import breaking, keeping  # noqa: E402  (as above)
 
 CHOICES = "bbh_date_understanding"
@@ -75,7 +77,7 @@ class Fed:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
     parser.add_argument("--only", choices=sorted(CHECKS_OF), help="one data set")
     given = parser.parse_args()
@@ -112,8 +114,11 @@ def fed_back(name: str, data: Path) -> Iterator[Fed]:
         ):
             yield fed(task, name, single, damage.answer, damage)
         return
-    for damage in DAMAGES[CHECKS_OF[name]]:
+    again = Damage("gold, written otherwise", rewritten_answer, frozenset(), 1.0)
+    for damage in (again, *DAMAGES[CHECKS_OF[name]]):
         damaged = [case for case in cases if damage.answer(case) is not None]
+        if not damaged:
+            continue
         yield fed(task, name, damaged, damage.answer, damage)
 
 
@@ -146,7 +151,7 @@ def comes_out(trial: Trial, wanted: Damage) -> bool:
         return False
     tags = {tag for score in trial.scores for tag in score.tags}
     right = trial.score < 1.0 if wanted.score is None else abs(trial.score - wanted.score) < 1e-9
-    return right and tags == wanted.tags
+    return right and wanted.tags == frozenset(tags)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from promptyard.records.cases import Case
@@ -30,14 +31,21 @@ class Damage:
 
 
 def gold_model(prompt: Prompt, cases: Sequence[Case], answer: Answer) -> ScriptedModel:
-    """Make a model that gives each case its answer: it knows the case by the rendered prompt."""
+    """Make a model that gives each case its answer."""
+    return ScriptedModel(replies(prompt, cases, answer), name="scripted/gold")
+
+
+def replies(
+    prompt: Prompt, cases: Sequence[Case], answer: Answer
+) -> Callable[[Mapping[str, Any]], str]:
+    """Answer the body of a request: it knows the case by the rendered prompt."""
     answers = {_shown(prompt, case): answer(case) or "" for case in cases}
-    assert len(answers) == len(cases)
+    assert len(answers) == len(cases), "two cases look the same to a model"
 
     def reply(body: Mapping[str, Any]) -> str:
         return answers[_key((item["role"], item["content"]) for item in body["messages"])]
 
-    return ScriptedModel(reply, name="scripted/gold")
+    return reply
 
 
 def gold_answer(case: Case) -> str | None:
@@ -45,8 +53,9 @@ def gold_answer(case: Case) -> str | None:
     gold: Any = case.expected
     if isinstance(gold, str):
         return gold
+    instructions: Any = gold
     if isinstance(gold, Sequence):
-        return keeping(gold)
+        return keeping(instructions)
     if "accepted_arguments" in gold:
         return _call(gold["name"], gold["canonical_arguments"])
     return _json(gold)
@@ -66,6 +75,32 @@ def _json(value: Any) -> str:
 
 def _call(name: str, arguments: Any) -> str:
     return _json({"name": name, "arguments": arguments})
+
+
+def rewritten_answer(case: Case) -> str | None:
+    """Write the gold answer in another way that is as right; None where there is none.
+
+    Reasoning before the answer, the other notation of a number or choice, spaces and order of
+    JSON, another form of a tool call with all that may be left out left out.
+    """
+    gold: Any = case.expected
+    if isinstance(gold, str) and gold.replace(".", "").isdigit():
+        return f"First 3 + 4 = 7, so 1,200 is too much.\n\nThe answer: ${float(gold):,.2f}."
+    if isinstance(gold, str) and gold.startswith("("):
+        return f"It is not (A), nor (B) or (C): one of them remains.\nAnswer: {gold.lower()}"
+    if isinstance(gold, Sequence):  # other texts, and instructions
+        return None
+    if "accepted_arguments" in gold:
+        tools: Any = case.input["tools"]
+        required = tools[0]["parameters"].get("required", ())
+        # In two rows of BFCL the gold leaves out what the schema requires: it is not left out here.
+        needed = {
+            name: gold["canonical_arguments"][name]
+            for name, values in reversed(gold["accepted_arguments"].items())
+            if "" not in values or name in required
+        }
+        return json.dumps({gold["name"]: needed}, default=dict, indent=2)
+    return json.dumps(dict(reversed(gold.items())), default=dict, indent=2)
 
 
 def _says(text: str) -> Answer:
@@ -98,8 +133,8 @@ def _other(*choices: str) -> Answer:
     return lambda case: next(item for item in choices if item != case.expected)
 
 
-def _one_less(items: Any) -> Any:
-    return dict(list(items.items())[1:]) if isinstance(items, dict) else items[1:]
+def _one_slot_less(slots: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(list(slots.items())[1:])
 
 
 def _call_with(change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Answer:
@@ -126,9 +161,8 @@ def _changed(value: Any) -> Any:
         return value + " or not"
     if isinstance(value, int | float):
         return value + 1_000_003
-    if isinstance(value, list):
-        return [*value, *(value[:1] or [0])]
-    return {**value, "not_a_field": 1}
+    items: Any = value
+    return [*items, *(items[:1] or [0])] if isinstance(value, list) else {**items, "no_field": 1}
 
 
 def _needed_left_out(case: Case) -> str | None:
@@ -155,6 +189,17 @@ def _another_scale(case: Case) -> str | None:
     if not all(text.strip("0.").isdigit() for text in gold["answer"]):
         return None
     return _json({**gold, "scale": "billion" if gold["scale"] != "billion" else "thousand"})
+
+
+def _in_single_units(case: Case) -> str | None:
+    """Write thousands and millions out, in the order from the last to the first."""
+    gold: Any = case.expected
+    factor = {"thousand": 1000, "million": 1_000_000}.get(gold["scale"])
+    numbers = [text.replace(",", "") for text in gold["answer"]]
+    if factor is None or not all(text.replace(".", "").isdigit() for text in numbers):
+        return None
+    parts = [f"{Decimal(text) * factor:f}" for text in reversed(numbers)]
+    return _json({**gold, "answer": parts, "scale": ""})
 
 
 def _broken_instruction(case: Case) -> str | None:
@@ -188,7 +233,7 @@ DAMAGES: Mapping[str, Sequence[Damage]] = {
             "wrong_value",
             score=1 / 3,
         ),
-        _damage("one slot less", _with(slots=_one_less), "wrong_value", score=None),
+        _damage("one slot less", _with(slots=_one_slot_less), "wrong_value", score=None),
         _damage(
             "an unknown slot",
             _with(slots=lambda slots: {**slots, "mood": "good"}),
@@ -220,8 +265,19 @@ DAMAGES: Mapping[str, Sequence[Damage]] = {
             score=None,
         ),
         _damage("another scale", _another_scale, "wrong_value", score=2 / 3),
-        _damage("no scale field", _without("scale"), "missing_required_field"),
-        _damage("one citation less", _with(citations=_one_less), "missing_citation", score=None),
+        # Right, but other words: that check alone compares them.
+        _damage("in single units", _in_single_units, "low_overlap", score=None),
+        _damage(
+            "no citations field",
+            _without("citations"),
+            *("missing_required_field", "missing_citation"),
+        ),
+        _damage(
+            "one citation less",
+            _with(citations=lambda ids: ids[1:]),
+            "missing_citation",
+            score=None,
+        ),
         _damage("one citation more", _another_source, "wrong_citation", score=None),
         _damage(
             "an unknown source",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 ENGLISH = (
@@ -92,7 +92,7 @@ def keeping(instructions: Sequence[Mapping[str, Any]]) -> str:
 def breaking(id_: str, args: Args) -> str:
     """Build an answer that breaks one instruction."""
     one = _BREAKERS[id_]
-    return one(args) if callable(one) else one
+    return one if isinstance(one, str) else one(args)
 
 
 def _base(wishes: Wishes) -> str:
@@ -176,7 +176,7 @@ def _dressed(wishes: Wishes, body: str, base: str) -> str:
     return f'"{body}"' if "startend:quotation" in wishes.args else body
 
 
-def _too_few_or_many(unit: str, relation: str, number: str) -> Any:
+def _too_few_or_many(unit: str, relation: str, number: str) -> Callable[[Args], str]:
     """Break a bound: nothing where there must be some, `number` units where there must be fewer."""
 
     def build(args: Args) -> str:
@@ -187,7 +187,7 @@ def _too_few_or_many(unit: str, relation: str, number: str) -> Any:
     return build
 
 
-_BREAKERS: Mapping[str, Any] = {
+_BREAKERS: Mapping[str, str | Callable[[Args], str]] = {
     "change_case:english_capital": ENGLISH[0],
     "change_case:english_lowercase": ENGLISH[0].upper(),
     "combination:repeat_prompt": lambda args: f"Sure! {args['prompt_to_repeat']}",
