@@ -99,15 +99,15 @@ def main() -> int:
 def fed_back(name: str, data: Path) -> Iterator[Fed]:
     """Feed a data set's gold answers back, then each kind of damage."""
     task = py.load_task(ROOT / "examples" / CHECKS_OF[name])
-    cases = [
+    rows = [
         py.Case(id=row["id"], input=row["input"], expected=row["expected"], split="dev")
         for part in ("train", "test")
         for row in _rows(data / f"{name}_{part}.jsonl")
-        if row["id"] not in CONTRADICTIONS
     ]
+    cases = [case for case in rows if case.id not in CONTRADICTIONS]
     yield fed(task, name, cases, gold_answer, Damage("gold", gold_answer, frozenset(), 1.0))
     if name == "ifeval":
-        single = _single_instructions(cases)
+        single = _single_instructions(rows)
         for damage in (
             Damage("each instruction kept", _kept, frozenset(), 1.0),
             Damage("each instruction broken", _broken, frozenset({"constraint_violation"})),
