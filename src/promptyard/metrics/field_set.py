@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from promptyard.metrics.amounts import SCALES, amount_of, scale_factor
 from promptyard.metrics.check import JsonCheck
@@ -31,6 +31,27 @@ Item: TypeAlias = tuple[str | None, Json]
 """The key of an item, which only those of objects have, and the item."""
 
 MODES: tuple[Mode, ...] = ("f1", "exact", "subset", "superset")
+
+
+class ItemSet(NamedTuple):
+    """Items in their order, the key by which each is compared, and how often a key occurs."""
+
+    items: Sequence[Item]
+    keys: Sequence[Hashable]
+    counts: Counter[Hashable]
+
+    def beyond(self, other: ItemSet) -> list[Item]:
+        """Return the items that the other one has not, or not as often, in their order."""
+        left = Counter(other.counts)
+        found: list[Item] = []
+        for item, key in zip(self.items, self.keys, strict=True):
+            left[key] -= 1
+            if left[key] < 0:
+                found.append(item)
+        return found
+
+
+NOTHING = ItemSet((), (), Counter())
 
 
 class FieldSet(JsonCheck):
@@ -80,38 +101,35 @@ class FieldSet(JsonCheck):
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Look for the expectation first: a case without one is unscored whatever the answer."""
-        expected = self._multiset(self._expected(case), self._gold_factor(case))
+        expected = self._item_set(self._expected(case), self._gold_factor(case))
         findings = await super().score(case, completion)
         if all(score.counts is None for score in findings):  # not JSON: nothing was given
-            return [_counted(score, Counter(), expected) for score in findings]
+            return [_counted(score, NOTHING, expected) for score in findings]
         return findings
 
     def grade(self, case: Case, completion: Completion, value: Json) -> Sequence[Score]:
         """Count the items in common."""
         gold = self._expected(case)
         got = value if self.field is None else lookup(value, path_parts(value, self.field))
-        gold_factor, factor = self._gold_factor(case), self._factor(value)
-        expected = self._multiset(gold, gold_factor)
+        expected = self._item_set(gold, self._gold_factor(case))
+        factor = self._factor(value)
         same_kind = (as_array(got) is None) == (as_array(gold) is None)
         if got is ABSENT or not same_kind or _items(got) is None:
             cause = "missing_required_field" if got is ABSENT else "wrong_type"
             why = "is missing" if got is ABSENT else f"is {shorten(got)}"
             finding = self._wrong(completion, value, 0.0, f"{why}; expected {shorten(gold)}", cause)
-            return (_counted(finding, Counter(), expected),)
+            return (_counted(finding, NOTHING, expected),)
         if factor is None:
             why = f"has an unknown scale in '{self.scale}'; known: {', '.join(SCALES)[2:]}"
-            return (
-                _counted(
-                    self._wrong(completion, value, 0.0, why, "invalid_enum"), Counter(), expected
-                ),
-            )
-        given = self._multiset(got, factor)
-        worth = self._worth(expected, given)
+            finding = self._wrong(completion, value, 0.0, why, "invalid_enum")
+            return (_counted(finding, NOTHING, expected),)
+        given = self._item_set(got, factor)
+        worth = self._worth(expected.counts, given.counts)
         if worth == 1.0:
             return (_counted(self.passed(field=self.field)[0], given, expected),)
         parts = (
-            ("lacks", self._surplus(gold, given, gold_factor)),
-            ("has unexpected", self._surplus(got, expected, factor)),
+            ("lacks", expected.beyond(given)),
+            ("has unexpected", given.beyond(expected)),
         )
         why = " and ".join(f"{word} {_listed(items)}" for word, items in parts if items)
         return (_counted(self._wrong(completion, value, worth, why), given, expected),)
@@ -145,19 +163,10 @@ class FieldSet(JsonCheck):
             raise self.ungradable(case, f"'expected' has an unknown scale in '{self.scale}'")
         return factor
 
-    def _multiset(self, value: Json, factor: Decimal) -> Counter[Hashable]:
-        return Counter(self._key(item, factor) for item in _items(value) or ())
-
-    def _surplus(self, value: Json, allowed: Counter[Hashable], factor: Decimal) -> list[Item]:
-        """Return the items of `value` that are not among `allowed`, in their order."""
-        left = Counter(allowed)
-        missing: list[Item] = []
-        for item in _items(value) or ():
-            key = self._key(item, factor)
-            left[key] -= 1
-            if left[key] < 0:
-                missing.append(item)
-        return missing
+    def _item_set(self, value: Json, factor: Decimal) -> ItemSet:
+        items = _items(value) or ()
+        keys = [self._key(item, factor) for item in items]
+        return ItemSet(items, keys, Counter(keys))
 
     def _key(self, item: Item, factor: Decimal) -> Hashable:
         name, value = item
@@ -201,10 +210,10 @@ def _listed(items: Sequence[Item]) -> str:
     return ", ".join(shown) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
-def _counted(score: Score, given: Counter[Hashable], expected: Counter[Hashable]) -> Score:
+def _counted(score: Score, given: ItemSet, expected: ItemSet) -> Score:
     counts = HitCounts(
-        n_hits=(given & expected).total(),
-        n_given=given.total(),
-        n_expected=expected.total(),
+        n_hits=(given.counts & expected.counts).total(),
+        n_given=len(given.items),
+        n_expected=len(expected.items),
     )
     return score.model_copy(update={"counts": counts})
