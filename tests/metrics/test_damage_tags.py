@@ -1,15 +1,14 @@
-"""Twelve kinds of damage to one gold answer, and more: each gets exactly its own tags.
+"""A gold answer passes every check; each kind of damage to it gets exactly its own tags.
 
-The answer is JSON with fields, numbers, citations and a tool call. All checks run on every row, so
-that a tag which another check adds without need would show.
+Buckets are made of these tags: damage that is filed under a wrong one sends the optimizer to the
+wrong place.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,174 +17,233 @@ from promptyard.metrics.build import build_metrics
 from promptyard.metrics.context import MetricContext
 from promptyard.records.base import Json
 from promptyard.records.cases import Case, CheckSpec
-from promptyard.records.messages import Completion, FinishReason
+from promptyard.records.messages import Completion, OutputContract, Tool, ToolCallPart, Usage
 from promptyard.records.scores import Score
 
-SCHEMA: Mapping[str, Json] = {
+TICKET = "Hello, my App crashes on login since 4.2. I want my 40 euros back. Ann, 3 May 2024"
+POLICY = "Refunds are paid within 14 days."
+SCHEMA: Json = {
     "type": "object",
-    "properties": {
-        "topic": {"enum": ["billing", "login"]},
-        "total": {"type": "number"},
-        "due": {"type": "string"},
-        "lines": {"type": "array", "items": {"type": "string"}},
-        "sources": {"type": "array", "items": {"type": "string"}},
-        "quote": {"type": "object"},
-        "tool_calls": {"type": "array"},
-    },
-    "required": ["topic", "total", "due", "lines", "sources", "quote", "tool_calls"],
     "additionalProperties": False,
-}
-TOOLS: Json = [
-    {
-        "name": "refund",
-        "parameters": {
-            "type": "object",
-            "properties": {"order": {"type": "integer"}, "reason": {"type": "string"}},
-            "required": ["order"],
-        },
+    "required": ["status", "priority", "summary", "refund", "citations"],
+    "properties": {
+        "status": {"enum": ["open", "pending", "closed"]},
+        "priority": {"type": "integer"},
+        "summary": {"type": "string"},
+        "product": {"type": "string"},
+        "refund": {"type": ["number", "null"]},
+        "opened": {"type": ["string", "null"]},
+        "closed": {"type": ["string", "null"]},
+        "labels": {"type": "array"},
+        "citations": {"type": "array"},
     },
-    {"name": "mail", "parameters": {"type": "object", "properties": {}}},
-]
-SOURCES = {
-    "T": "Order 17 | 40.50 | paid twice",
-    "P1": "Refunds are due within 14 days.",
-    "P2": "Orders are sent by mail.",
 }
-GOLD: Mapping[str, Any] = {
-    "topic": "billing",
-    "total": 40.5,
-    "due": "2024-03-15",
-    "lines": ["order 17", "paid twice"],
-    "sources": ["T", "P1"],
-    "quote": {"source": "P1", "quote": "due within 14 days"},
-    "tool_calls": [{"name": "refund", "arguments": {"order": 17}}],
+GOLD: Mapping[str, Json] = {
+    "status": "open",
+    "priority": 2,
+    "summary": "App crashes on login.",
+    "product": "App",
+    "refund": 40,
+    "opened": "2024-05-03",
+    "closed": None,
+    "labels": ["crash", "refund"],
+    "citations": [{"source": "ticket", "quote": "crashes on login since 4.2"}],
 }
-CHECKS: tuple[tuple[str, Mapping[str, Json]], ...] = (
-    ("finish_reason", {}),
-    ("json_schema", {"schema": SCHEMA}),
-    ("field_equals", {"field": "topic"}),
-    ("field_numeric", {"field": "total"}),
-    ("range", {"field": "total", "min": 0, "max": 100}),
-    ("date_format", {"field": "due"}),
-    ("field_set", {"field": "lines"}),
-    ("unique", {"field": "lines"}),
-    ("citation_ids", {"field": "sources", "source": "sources"}),
-    ("citation_span", {"field": "quote", "source": "sources"}),
-    ("tool_call_valid", {"tools": TOOLS, "from": "text"}),
-    ("tool_args_match", {"from": "text"}),
-    ("forbidden_content", {"values": ["sorry"]}),
-    ("secret_leak", {}),
-    ("pii_leak", {}),
+CASE = Case(
+    id="t-1",
+    input={"sources": {"ticket": TICKET, "policy": POLICY}},
+    expected={"product": "App", "labels": ["refund", "crash"], "refund": 40},
 )
-
-Change = Callable[[dict[str, Any]], Any]
-
-
-def put(key: str, value: Any) -> Change:
-    return lambda answer: answer.update({key: value})
-
-
-def call(**changes: Any) -> Change:
-    return lambda answer: answer["tool_calls"][0].update(changes)
-
-
-DAMAGES: tuple[tuple[str, Change, set[str]], ...] = (
-    ("a field is gone", lambda a: a.pop("topic"), {"missing_required_field", "wrong_value"}),
-    ("a field too many", put("mood", "good"), {"extra_field"}),
-    ("a value of another type", put("total", "40.5"), {"wrong_type"}),
-    ("a value beyond the list", put("topic", "sales"), {"invalid_enum", "wrong_value"}),
-    ("another value of the list", put("topic", "login"), {"wrong_value"}),
-    ("another number", put("total", 41), {"wrong_value"}),
-    ("a number out of range", put("total", 4050), {"wrong_value", "constraint_violation"}),
-    ("a date of another format", put("due", "15 March"), {"constraint_violation"}),
-    ("an item is gone", put("lines", ["order 17"]), {"wrong_value"}),
-    (
-        "an item stands twice",
-        put("lines", ["order 17", "paid twice", "order 17"]),
-        {"wrong_value", "constraint_violation"},
-    ),
-    ("a source is gone", put("sources", ["T"]), {"missing_citation"}),
-    ("a source too many", put("sources", ["T", "P1", "P2"]), {"wrong_citation"}),
-    ("a source that is none", put("sources", ["T", "P1", "P9"]), {"unknown_source"}),
-    (
-        "a quote that stands nowhere",
-        put("quote", {"source": "P1", "quote": "due within 30 days"}),
-        {"wrong_citation"},
-    ),
-    (
-        "a quote of an unknown source",
-        put("quote", {"source": "P9", "quote": "due within 14 days"}),
-        {"unknown_source"},
-    ),
-    ("no call", put("tool_calls", []), {"missing_tool_call"}),
-    ("an unknown tool", call(name="pay"), {"wrong_tool", "missing_tool_call"}),
-    ("another known tool", call(name="mail", arguments={}), {"wrong_tool", "missing_tool_call"}),
-    ("an argument of another value", call(arguments={"order": 18}), {"invalid_tool_args"}),
-    ("an argument of another type", call(arguments={"order": "17"}), {"invalid_tool_args"}),
-    ("an argument is gone", call(arguments={}), {"invalid_tool_args"}),
-    (
-        "a forbidden word",
-        lambda a: a["quote"].update(note="We are sorry"),
-        {"forbidden_content"},
-    ),
-    (
-        "a mail address",
-        lambda a: a["quote"].update(note="ann.lee@example.com"),
-        {"pii_leak"},
-    ),
+CHECKS: Mapping[str, Mapping[str, Json]] = {
+    "finish_reason": {},
+    "is_refusal": {"expected": False},
+    "json_schema": {},
+    "range": {"field": "refund", "min": 0, "max": 500, "allow_null": True, "allow_absent": True},
+    "date_format": {"field": "opened"},
+    "length": {"field": "summary", "unit": "words", "max": 8},
+    "unique": {"field": "labels"},
+    "cross_field": {"expression": "status == 'closed' implies closed != null"},
+    "field_equals": {"field": "product"},
+    "field_set": {"field": "labels", "mode": "exact"},
+    "citation_span": {"field": "citations", "source": "sources", "min_chars": 8},
+    "latency": {"max_s": 5},
+    "cost": {"max_usd": 0.01},
+    "max_tokens": {"most": 400},
+}
+ANSWER = Completion(
+    text=json.dumps(GOLD),
+    usage=Usage(input_tokens=100, output_tokens=80),
+    latency_s=1.0,
+    cost_usd=0.001,
 )
 
 
-def scores_of(text: str, finish: FinishReason = "stop") -> list[Score]:
-    specs = [CheckSpec(type=name, options=options) for name, options in CHECKS]
-    case = Case(id="c1", input={"sources": SOURCES}, expected=GOLD)
-    answer = Completion(text=text, finish_reason=finish)
-
-    async def grade() -> list[Score]:
-        metrics = build_metrics(specs, MetricContext())
-        return [score for metric in metrics for score in await metric.score(case, answer)]
-
-    return asyncio.run(grade())
+def _with(**fields: Json) -> Completion:
+    """Give fields other values."""
+    return _text(json.dumps({**GOLD, **fields}))
 
 
-def tags_of(text: str, finish: FinishReason = "stop") -> set[str]:
-    return {tag for score in scores_of(text, finish) for tag in score.tags}
+def _without(field: str) -> Completion:
+    return _text(json.dumps({key: GOLD[key] for key in GOLD if key != field}))
 
 
-def test_the_gold_answer_has_no_tag_and_passes_every_check() -> None:
-    scores = scores_of(json.dumps(GOLD))
-    assert len(scores) == len(CHECKS)
+def _text(text: str) -> Completion:
+    return _call(text=text)
+
+
+def _call(**changes: Any) -> Completion:
+    """Change how the call went."""
+    return ANSWER.model_copy(update=changes)
+
+
+def _cite(**citation: Json) -> Completion:
+    return _with(citations=[{**GOLD["citations"][0], **citation}])
+
+
+WHOLE = json.dumps(GOLD)
+DAMAGES: Mapping[str, tuple[Completion, set[str]]] = {
+    # the form
+    "a required field is missing": (_without("priority"), {"missing_required_field"}),
+    "a field is null": (_with(priority=None), {"wrong_type"}),
+    "a field has another type": (_with(priority="high"), {"wrong_type"}),
+    "an enum has another value": (_with(status="VIP"), {"invalid_enum"}),
+    "an enum is the empty text": (_with(status=""), {"invalid_enum"}),
+    "a field is too many": (_with(mood="angry"), {"extra_field"}),
+    "the JSON is cut off": (_text(WHOLE[:-40]), {"invalid_json"}),
+    "a fence stands around it": (_text(f"```json\n{WHOLE}\n```"), {"invalid_json"}),
+    "prose stands before it": (_text(f"Here it is: {WHOLE}"), {"invalid_json"}),
+    "a key occurs twice": (_text(WHOLE[:-1] + ', "status": "open"}'), {"invalid_json"}),
+    "a number is NaN": (_text(WHOLE.replace("40", "NaN", 1)), {"invalid_json"}),
+    "there is no answer": (_text(" \n"), {"empty_output", "invalid_json"}),
+    # the rules
+    "a number is out of range": (_with(refund=4000), {"constraint_violation"}),
+    "a date is none of the calendar": (_with(opened="2024-02-30"), {"constraint_violation"}),
+    "a date has another form": (_with(opened="3 May 2024"), {"constraint_violation"}),
+    "two fields disagree": (_with(status="closed"), {"constraint_violation"}),
+    "a text is too long": (_with(summary="It crashes. " * 9), {"too_long"}),
+    # the content
+    "a value is wrong": (_with(product="Web shop"), {"wrong_value"}),
+    "a value is missing": (_without("product"), {"missing_required_field", "wrong_value"}),
+    "an item is missing from a set": (_with(labels=["crash"]), {"wrong_value"}),
+    "an item is too many in a set": (_with(labels=["crash", "refund", "vip"]), {"wrong_value"}),
+    "an item is given twice": (
+        _with(labels=["crash", "refund", "crash"]),
+        {"constraint_violation", "wrong_value"},
+    ),
+    # the evidence
+    "nothing is cited": (_with(citations=[]), {"missing_citation"}),
+    "a quote is not in its source": (_cite(quote="crashes on every login"), {"wrong_citation"}),
+    "a quote is of another source": (_cite(quote="paid within 14 days"), {"wrong_citation"}),
+    "a quote is too short to tell": (_cite(quote="App"), {"wrong_citation"}),
+    "a source does not exist": (_cite(source="manual"), {"unknown_source"}),
+    "a citation is no object": (_with(citations=[5]), {"wrong_type"}),
+    # the call
+    "the answer was cut by the limit": (
+        _call(text=WHOLE[:-40], finish_reason="length"),
+        {"truncated_output", "invalid_json"},
+    ),
+    "the server filtered it": (_call(finish_reason="content_filter"), {"refusal"}),
+    "the model refuses": (
+        _text("I'm sorry, but I can't help with that."),
+        {"refusal", "invalid_json"},
+    ),
+    "it took too long": (_call(latency_s=9.0), {"too_slow"}),
+    "it cost too much": (_call(cost_usd=0.5), {"too_costly"}),
+    "it has too many tokens": (_call(usage=Usage(output_tokens=900)), {"too_long"}),
+}
+
+
+def _found(
+    checks: Mapping[str, Mapping[str, Json]],
+    case: Case,
+    answer: Completion,
+    context: MetricContext,
+) -> tuple[set[str], Sequence[Score]]:
+    async def all_of_them() -> list[Score]:
+        specs = [CheckSpec(type=name, options=options) for name, options in checks.items()]
+        scores = [await metric.score(case, answer) for metric in build_metrics(specs, context)]
+        return [score for found in scores for score in found]
+
+    scores = asyncio.run(all_of_them())
+    return {tag for score in scores for tag in score.tags}, scores
+
+
+CONTRACT = MetricContext(output=OutputContract(format="json", schema=SCHEMA))
+
+
+def test_the_gold_answer_passes_every_check() -> None:
+    tags, scores = _found(CHECKS, CASE, ANSWER, CONTRACT)
+    assert tags == set()
     assert {score.value for score in scores} == {1.0}
-    assert not tags_of(json.dumps(GOLD))
+    assert len(scores) == len(CHECKS)
 
 
-def test_there_are_at_least_twelve_kinds_of_damage_with_tags_of_their_own() -> None:
-    assert len({frozenset(tags) for _, _, tags in DAMAGES}) >= 12
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_gets_exactly_its_tags(kind: str) -> None:
+    answer, expected = DAMAGES[kind]
+    tags, scores = _found(CHECKS, CASE, answer, CONTRACT)
+    assert tags == expected, [(s.metric, s.tags, s.reason) for s in scores if s.tags]
 
 
-@pytest.mark.parametrize(
-    ("change", "tags"), [row[1:] for row in DAMAGES], ids=[r[0] for r in DAMAGES]
+SEARCH = Tool(
+    name="search_orders",
+    parameters={
+        "type": "object",
+        "required": ["customer"],
+        "properties": {"customer": {"type": "string"}, "limit": {"type": "integer"}},
+    },
 )
-def test_damage_gets_exactly_its_tags(change: Change, tags: set[str]) -> None:
-    answer: dict[str, Any] = copy.deepcopy(dict(GOLD))
-    change(answer)
-    assert answer != GOLD
-    assert tags_of(json.dumps(answer)) == tags
-
-
-@pytest.mark.parametrize(
-    ("text", "finish", "tags"),
-    [
-        ("The total is 40.50.", "stop", {"invalid_json"}),
-        (json.dumps(GOLD)[:-1], "stop", {"invalid_json"}),
-        (json.dumps(GOLD)[:-20], "length", {"invalid_json", "truncated_output"}),
-        (json.dumps(GOLD), "length", {"truncated_output"}),
-        ("", "stop", {"empty_output", "invalid_json"}),
-        (f"```json\n{json.dumps(GOLD)}\n```", "stop", {"invalid_json"}),
-    ],
-    ids=["prose", "cut JSON", "cut by the limit", "at the limit", "nothing", "a fence"],
+REFUND = Tool(name="refund", parameters={"type": "object"})
+TOOL_CASE = Case(
+    id="t-2",
+    input={"ticket": TICKET},
+    expected={
+        "tool_calls": [{"name": "search_orders", "arguments": {"customer": "Ann", "limit": 5}}]
+    },
 )
-def test_an_answer_that_is_damaged_as_a_whole_has_the_tag_of_the_cause_alone(
-    text: str, finish: FinishReason, tags: set[str]
-) -> None:
-    assert tags_of(text, finish) == tags
+TOOL_CHECKS: Mapping[str, Mapping[str, Json]] = {"tool_call_valid": {}, "tool_args_match": {}}
+GOOD_CALL = ("search_orders", '{"customer": "Ann", "limit": 5}')
+TOOL_DAMAGES: Mapping[str, tuple[Sequence[tuple[str, str]], set[str]]] = {
+    "no tool is called": ((), {"missing_tool_call"}),
+    "a tool does not exist": (
+        (("search", GOOD_CALL[1]),),
+        {"wrong_tool", "missing_tool_call"},
+    ),
+    "a tool is called that nobody asked for": ((GOOD_CALL, ("refund", "{}")), {"wrong_tool"}),
+    "arguments are no JSON": ((("search_orders", "{customer: Ann}"),), {"invalid_tool_args"}),
+    "an argument is missing": ((("search_orders", '{"limit": 5}'),), {"invalid_tool_args"}),
+    "an argument has another type": (
+        (("search_orders", '{"customer": "Ann", "limit": "5"}'),),
+        {"invalid_tool_args"},
+    ),
+    "an argument has another value": (
+        (("search_orders", '{"customer": "Bob", "limit": 5}'),),
+        {"invalid_tool_args"},
+    ),
+    "an argument is too many": (
+        (("search_orders", '{"customer": "Ann", "limit": 5, "page": 2}'),),
+        {"invalid_tool_args"},
+    ),
+}
+
+
+def _called(calls: Sequence[tuple[str, str]]) -> Completion:
+    parts = tuple(
+        ToolCallPart(id=f"call_{number}", name=name, arguments=arguments)
+        for number, (name, arguments) in enumerate(calls)
+    )
+    return Completion(text="Let me see.", tool_calls=parts, finish_reason="tool_calls")
+
+
+@pytest.mark.parametrize("kind", TOOL_DAMAGES)
+def test_damaged_tool_calls_get_exactly_their_tags(kind: str) -> None:
+    context = MetricContext(tools=(SEARCH, REFUND))
+    assert _found(TOOL_CHECKS, TOOL_CASE, _called([GOOD_CALL]), context)[0] == set()
+    calls, expected = TOOL_DAMAGES[kind]
+    tags, scores = _found(TOOL_CHECKS, TOOL_CASE, _called(calls), context)
+    assert tags == expected, [(s.metric, s.tags, s.reason) for s in scores if s.tags]
+
+
+def test_more_than_twelve_kinds_of_tags_are_told_apart() -> None:
+    kinds = [frozenset(tags) for _, tags in (*DAMAGES.values(), *TOOL_DAMAGES.values())]
+    assert len(set(kinds)) > 12

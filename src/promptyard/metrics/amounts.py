@@ -43,7 +43,9 @@ def amount_of(value: Json, factor: Decimal) -> Decimal | None:
     if not isinstance(value, str):
         number = number_of(value)
         return None if number is None else times(number, factor)
-    body, own = _without_scale(value.strip()[:_LONGEST])
+    if len(value) > _LONGEST:
+        return None
+    body, own = _without_scale(value.strip())
     bracketed = _IN_BRACKETS.fullmatch(body)
     if bracketed is not None:
         body, inner_scale = _without_scale(bracketed["currency"] + bracketed["inner"].strip())
