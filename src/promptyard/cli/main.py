@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from promptyard.cli import check, demo, evalset, evaluate, judge, optimize, prompts, runs
+from promptyard.cli import check, demo, evalset, evaluate, init, judge, optimize, prompts, runs
 from promptyard.errors import PromptyardError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.command)
+app.command("init")(init.command)
 app.command("check")(check.command)
 app.command("eval")(evaluate.command)
 app.command("optimize")(optimize.command)

@@ -1,0 +1,239 @@
+"""`promptyard init`: a new task out of a file of cases and a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from promptyard.cli.draw import LOG_WIDTH, console, print_json, table
+from promptyard.cli.evalset_files import column_mapping
+from promptyard.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from promptyard.line.check import TaskCheck
+    from promptyard.line.model_advice import ModelAdvice
+    from promptyard.line.new_task import CasePlan, TaskPlan
+    from promptyard.records.base import Json
+
+N_SAMPLES = 3
+
+
+def command(  # noqa: PLR0917  (typer reads options from parameters)
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder of the new task.")
+    ] = Path(),
+    cases: Annotated[
+        Path | None,
+        typer.Option(help="A table of cases: .csv, .tsv, .jsonl, .json or .parquet."),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What the model shall do: a sentence, or a file.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model that is prompted, as provider/model.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", help="Address of a chat-completions server.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the task; by default that of its folder.")
+    ] = None,
+    checks: Annotated[
+        list[str] | None,
+        typer.Option("--check", help="A check instead of the guessed ones. Repeatable."),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="COLUMN=FIELD of a table; FIELD - leaves out. Repeatable."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take defaults.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of the task.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a new task: task.yaml, prompt.md and cases.jsonl.
+
+    On a terminal asks for what was not given; elsewhere takes defaults. Nothing is written before
+    the whole task has been checked, and no file is overwritten without --force.
+    """
+    from promptyard.line.model_advice import check_model_name
+    from promptyard.line.new_task import refuse_existing, write_task
+
+    asks = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
+    refuse_existing(folder, cases, force=force)
+    if model is not None:
+        check_model_name(model)
+    try:
+        found = _cases(cases, column_mapping(columns or ()), asks=asks, quiet=as_json)
+        plan = _plan(found, folder, prompt, model, base_url, name, checks, asks=asks)
+    except typer.Abort:
+        sys.stderr.write("\nstopped: nothing was written\n")
+        raise typer.Exit(130) from None
+    written, checked = write_task(plan, folder, force=force)
+    advice = _advice(plan, folder)
+    if as_json:
+        print_json(_data(plan, written, checked, advice))
+    else:
+        _draw_written(plan, folder, written, checked, advice)
+
+
+def _cases(source: Path | None, mapping: Mapping[str, str], *, asks: bool, quiet: bool) -> CasePlan:
+    """Read the cases; on a terminal until the reading is said to be right."""
+    from promptyard.errors import PromptyardError
+    from promptyard.line.new_task import plan_cases
+
+    while asks and source is None and not mapping:
+        given = typer.prompt("File of cases (.csv, .jsonl ...; none: 12 samples)", default="none")
+        if given == "none":
+            break
+        try:
+            _ = plan_cases(Path(given).expanduser())
+        except PromptyardError as error:
+            sys.stderr.write(f"{error}\n")
+            continue
+        source = Path(given).expanduser()
+    found = plan_cases(source, mapping)
+    if not quiet:
+        _draw_cases(found)
+    while asks and found.source is not None and not typer.confirm("Is this right?", default=True):
+        said = {
+            column: typer.prompt(f"{column} is (input.NAME, expected, id, -)", default=field)
+            for column, field in found.mapping.items()
+        }
+        try:
+            found = plan_cases(source, said)
+        except PromptyardError as error:
+            sys.stderr.write(f"{error}\n")
+            continue
+        _draw_cases(found)
+    return found
+
+
+def _plan(
+    found: CasePlan,
+    folder: Path,
+    prompt: str | None,
+    model: str | None,
+    base_url: str | None,
+    name: str | None,
+    checks: Sequence[str] | None,
+    *,
+    asks: bool,
+) -> TaskPlan:
+    """Put the plan together out of flags, answers and defaults; every question has a default."""
+    from promptyard.line.new_task import TaskPlan, default_prompt, read_prompt_text
+
+    def said(text: str, given: str | None, default: str) -> str:
+        if given is not None or not asks:
+            return default if given is None else given
+        return str(typer.prompt(text, default=default))
+
+    guessed = ", ".join(dict.fromkeys(str(check["type"]) for check in found.kind.checks))
+    sentence = said("What shall the model do", prompt, default_prompt(found.kind))
+    if asks and not checks and not found.has_checks:
+        answer = said("Checks, with commas between them", None, guessed)
+        checks = None if answer == guessed else [part.strip() for part in answer.split(",")]
+    chosen = said("Model as provider/model (none: decide later)", model, "none")
+    if asks and model is None and chosen != "none":
+        chosen = _known_model(chosen)
+    return TaskPlan(
+        name=said("Name of the task", name, folder.resolve().name or "task"),
+        cases=found,
+        prompt=read_prompt_text(sentence),
+        checks=tuple({"type": item} for item in checks or () if item),
+        model=None if chosen == "none" else chosen,
+        base_url=base_url,
+    )
+
+
+def _known_model(chosen: str) -> str:
+    """Ask again until the model is one of a known provider, or none."""
+    from promptyard.errors import PromptyardError
+    from promptyard.line.model_advice import check_model_name
+
+    while chosen != "none":
+        try:
+            check_model_name(chosen)
+        except PromptyardError as error:
+            sys.stderr.write(f"{error}\n")
+            chosen = str(typer.prompt("Model as provider/model", default="none"))
+        else:
+            break
+    return chosen
+
+
+def _advice(plan: TaskPlan, folder: Path) -> ModelAdvice:
+    from promptyard.line.model_advice import advise
+    from promptyard.line.wiring import project_config
+
+    return advise(plan.model, plan.base_url, project_config(folder), os.environ)
+
+
+def _draw_cases(found: CasePlan) -> None:
+    out = console()
+    where = str(found.source) if found.source else "no file"
+    out.print(f"{where}: {len(found.rows):,} cases", style="bold", markup=False)
+    if found.mapping:
+        out.print(table("Columns", ("there", "here"), list(found.mapping.items())))
+    for _, row in found.rows[:N_SAMPLES]:
+        line = json.dumps(row, ensure_ascii=False)
+        out.print(line if len(line) <= 2 * LOG_WIDTH else f"{line[: 2 * LOG_WIDTH]}…", markup=False)
+    for note in found.notes:
+        out.print(f"note: {note}", style="yellow", markup=False)
+    types = ", ".join(dict.fromkeys(str(check["type"]) for check in found.kind.checks))
+    out.print(f"Guessed: {found.kind.why}. Checks: {types}.", markup=False)
+
+
+def _draw_written(
+    plan: TaskPlan,
+    folder: Path,
+    written: Sequence[Path],
+    checked: TaskCheck,
+    advice: ModelAdvice,
+) -> None:
+    out = console()
+    for path in written:
+        out.print(f"wrote {path}", markup=False)
+    for finding in checked.findings:
+        if finding.level == "error":
+            out.print(f"error: {finding.message}", style="bold red", markup=False)
+    out.print(f"Model: {advice.sentence}", markup=False, soft_wrap=True)
+    out.print("Next:", style="bold")
+    for line in _next(folder, advice):
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _next(folder: Path, advice: ModelAdvice) -> list[str]:
+    import shlex
+
+    where = shlex.quote(str(folder))
+    flag = "" if advice.state == "ready" else " --model embedded/lexical"
+    return [
+        f"promptyard check {where}  # what these cases can show; costs no call",
+        f"promptyard eval {where}{flag}",
+        f"promptyard optimize {where}{flag}",
+    ]
+
+
+def _data(
+    plan: TaskPlan, written: Sequence[Path], checked: TaskCheck, advice: ModelAdvice
+) -> dict[str, Json]:
+    cases = plan.cases
+    return {
+        "name": plan.name,
+        "written": [str(path) for path in written],
+        "n_cases": len(cases.rows),
+        "n_without_expected": len(cases.unlabelled),
+        "mapping": dict(cases.mapping),
+        "kind": cases.kind.kind,
+        "why": cases.kind.why,
+        "checks": [dict(check) for check in plan.checks or cases.kind.checks],
+        "notes": list(cases.notes),
+        "findings": [finding.model_dump(mode="json") for finding in checked.findings],
+        "model": advice.model_dump(mode="json"),
+    }
