@@ -146,7 +146,8 @@ def _likely_expected(plan: ImportPlan) -> str | None:
     for column, variable in reversed(inputs.items()):
         values = [item.row["input"].get(variable) for item in plan.imported.rows]
         texts = [value for value in values if isinstance(value, str)]
-        if len(texts) == len(values) and labels_of(texts):
+        given = [text for text in texts if text.strip()]  # a row may not be labelled yet
+        if len(texts) == len(values) and labels_of(given):
             return column
     return None
 
