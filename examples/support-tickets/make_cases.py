@@ -137,14 +137,14 @@ class Writer:
 
     def case(self, number: int, kind: str) -> dict[str, Any]:
         """Make one case of a kind."""
+        edge = EDGES[number % len(EDGES)] if kind == "edge" else ""
         while True:
-            row = self._case(kind)
+            row = self._case(kind, edge)
             if row["input"]["ticket"] not in self.made:
                 self.made.add(row["input"]["ticket"])
                 return {"id": f"ticket-{number:03d}", **row, "kind": kind}
 
-    def _case(self, kind: str) -> dict[str, Any]:
-        edge = self.dice.choice(EDGES) if kind == "edge" else ""
+    def _case(self, kind: str, edge: str) -> dict[str, Any]:
         tags: list[str] = [f"edge:{edge}"] if edge else []
         said, issue = self._issues(edge)
         asked, resolution = self._request(edge)

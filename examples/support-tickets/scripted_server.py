@@ -1,3 +1,4 @@
+# ruff: noqa: S603, T201  (an example prints, and runs the command that it is given)
 """A stand-in for a model, for this example: rules behind the chat-completions protocol.
 
     python scripted_server.py promptyard optimize examples/support-tickets
@@ -25,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 MODEL = "openai_compatible/scripted"
-FIELDS = ("customer_issue", "requested_resolution", "agent_action_taken")
+FIELDS: tuple[str, ...] = ("customer_issue", "requested_resolution", "agent_action_taken")
 PATCH = (
     "Summarize the support ticket in three fields: 1. customer_issue 2. requested_resolution "
     "3. agent_action_taken. If any field is missing, return null."
@@ -94,7 +95,7 @@ def summarize(instruction: str, ticket: str) -> str:
     elif slip < 0.06 and action:
         issue, action = f"{issue or 'The customer wrote'}; {action}", None
     missing = None if "null" in instruction.casefold() else "not stated"
-    values = dict(zip(FIELDS, (issue, request, action), strict=True))
+    values: dict[str, str | None] = dict(zip(FIELDS, (issue, request, action), strict=True))
     summary = {field: values[field] or missing for field in asked}
     if "json" in instruction.casefold():
         return json.dumps(summary, ensure_ascii=False)
@@ -156,7 +157,9 @@ def propose(request: str, nonce: str) -> str:
     buckets = re.findall(rf'<bucket-{nonce} name="([^"]*)" part="([^"]*)"', request)
     names = " ".join(html.unescape(name) for name, _ in buckets)
     part = buckets[0][1]
-    text = re.search(rf'<part-{nonce} id="{re.escape(part)}"[^>]*>\n(.*?)</part', request, re.DOTALL)
+    text = re.search(
+        rf'<part-{nonce} id="{re.escape(part)}"[^>]*>\n(.*?)</part', request, re.DOTALL
+    )
     first = sentences(text[1])[0] if text else ""
     if not re.search("omitted_refund|not_separated|missing_required", names) or not first:
         return f"<hypothesis-{nonce}>Nothing to mend.</hypothesis-{nonce}>"
@@ -180,13 +183,15 @@ class Handler(BaseHTTPRequestHandler):
         text = answer(body)
         n_input = sum(len(str(turn["content"]).split()) for turn in body["messages"])
         message = {"role": "assistant", "content": text}
-        data = json.dumps({
-            "id": "scripted",
-            "object": "chat.completion",
-            "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": n_input, "completion_tokens": len(text.split())},
-        }).encode()
+        data = json.dumps(
+            {
+                "id": "scripted",
+                "object": "chat.completion",
+                "model": body["model"],
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": n_input, "completion_tokens": len(text.split())},
+            }
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
