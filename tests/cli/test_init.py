@@ -65,7 +65,7 @@ TYPES = {
     "label": ["exact_match"],
     "grades": ["exact_match"],
     "number": ["numeric"],
-    "object": ["json_schema", "field_equals", "field_numeric", "field_set", "field_equals"],
+    "object": ["json_schema", "field_equals", "field_numeric", "field_set", "field_equals", "f1"],
     "list": ["is_json", "field_set"],
     "text": ["f1"],
     "open": ["word_count"],

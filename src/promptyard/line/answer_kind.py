@@ -134,7 +134,7 @@ def _object(objects: Sequence[Mapping[str, Json]]) -> AnswerKind:
         if len(values) < len(objects):
             asides.append(f"not in every expected object, so not compared: {name}")
         elif check is None:
-            asides.append(f"free text, for a judge model (models.judge) to compare: {name}")
+            asides.append(f"free text or null, for a judge model (models.judge) to compare: {name}")
         else:
             checks.append(check)
     if any(aside.startswith("free text") for aside in asides):
@@ -185,7 +185,7 @@ def _field_labels(values: Sequence[Json]) -> tuple[str, ...]:
 
 
 def _field_check(name: str, values: Sequence[Json]) -> Mapping[str, Json] | None:
-    """Return the check that compares a field; None for free text, which none of these can."""
+    """Return the check that compares a field; None for free text that may be null."""
     types = _types_of(values)
     texts = [value for value in values if isinstance(value, str)]
     if types == ["array"]:
@@ -195,7 +195,7 @@ def _field_check(name: str, values: Sequence[Json]) -> Mapping[str, Json] | None
     if texts and not _field_labels(values):
         n_words = sum(len(text.split()) for text in texts)
         if n_words > MAX_COMPARED_WORDS * len(texts):
-            return None
+            return None if "null" in types else {"type": "f1", "field": name, "threshold": 0.7}
         return {"type": "field_equals", "field": name, "normalize": "casefold"}
     return {"type": "field_equals", "field": name}
 
