@@ -49,7 +49,7 @@ def _error(function: str, text: str = "x", **options: float) -> str:
         ("raises", "'scorers.py:raises' failed on case 'c1': ValueError: x"),
         ("exits", "'scorers.py:exits' failed on case 'c1': SystemExit: 0"),
         ("crashes", "'scorers.py:crashes' failed on case 'c1': its process ended with code 0"),
-        ("polit", f"cannot load '{TABLES.resolve()}/scorers.py:polit': AttributeError: module"),
+        ("Grader.always", f"cannot load '{TABLES.resolve()}/scorers.py:Grader.always': Attribute"),
         ("silent", "metric 'silent' returned None for case 'c1'; return a number in [0, 1]"),
         ("talks_too_much", "it returned more than a megabyte"),
     ],
@@ -159,7 +159,8 @@ def test_a_metric_goes_by_its_id_or_by_the_name_of_its_function() -> None:
         ({"function": "nope.py:f"}, "option 'function' names no file: "),
         ({"function": "scorers.py"}, "must be module:function or file.py:function"),
         ({"function": "scorers.py:a b"}, "must be module:function or file.py:function"),
-        ({"function": "scorers.py:polit", "isolate": False}, "cannot load"),
+        ({"function": "scorers.py:polit"}, "names a file that has no 'polit'; did you mean 'polit"),
+        ({"function": "scorers.py:Grader.no", "isolate": False}, "cannot load"),
         ({"function": "nope:f", "isolate": False}, "No module named 'nope'"),
     ],
 )
@@ -170,6 +171,14 @@ def test_a_function_that_cannot_be_found_is_an_error_of_one_line(
         build_metrics([CheckSpec(type="python", options=options)], MetricContext(folder=TABLES))
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_no_python_is_an_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def grade(case, output):\n    return (\n")
+    with pytest.raises(ConfigError, match="names a file that cannot be read: SyntaxError"):
+        _metric("broken.py:grade", tmp_path)
+    (tmp_path / "star.py").write_text("from math import *\n")
+    assert _metric("star.py:sqrt", tmp_path).name == "sqrt"
 
 
 def test_a_child_that_ended_between_two_calls_is_replaced() -> None:

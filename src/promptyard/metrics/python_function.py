@@ -12,7 +12,7 @@ from promptyard.errors import MetricError
 from promptyard.metrics.check import Check
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.python_callable import LOW_SCORE, metric_from_callable
-from promptyard.metrics.python_target import LoadError, load
+from promptyard.metrics.python_target import LoadError, flaw_in, load
 from promptyard.protocols import Metric
 from promptyard.records.base import Json
 from promptyard.records.cases import Case, CheckSpec
@@ -69,6 +69,8 @@ class PythonFunction(Check):
             path = (context.folder or Path()) / where
             if not path.is_file():
                 raise self.options.wrong("function", f"names no file: {path}", written)
+            if flaw := flaw_in(path, found["name"]):
+                raise self.options.wrong("function", f"names a file that {flaw}", written)
             where = str(path.resolve())
         self.written, self.target = written, f"{where}:{found['name']}"
         self.name = spec.id or found["name"].rpartition(".")[2]

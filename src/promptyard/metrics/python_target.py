@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from promptyard.metrics.check import one_line
+from promptyard.metrics.options import nearest
 
 
 class LoadError(Exception):
@@ -33,6 +35,26 @@ def load(target: str) -> Callable[..., Any]:
     if not callable(function):
         raise LoadError(f"cannot load '{target}': it is no function")
     return function
+
+
+def flaw_in(path: Path, name: str) -> str | None:
+    """Say what is wrong with `name` in a file, as far as reading it tells; it is not run."""
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
+        return f"cannot be read: {said(error)}"
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Name):
+            bound.add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name.partition(".")[0])
+    first = name.partition(".")[0]
+    if first in bound or "*" in bound:
+        return None
+    return f"has no '{first}'" + nearest(first, sorted(bound), sorted(bound))
 
 
 def said(error: BaseException) -> str:
