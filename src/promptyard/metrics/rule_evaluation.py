@@ -72,7 +72,7 @@ class Evaluation:
                 return self._call(cast("ast.Call", node))
 
     def _number(self, node: ast.expr) -> Decimal:
-        return _number(self._value(node), _source(node))
+        return _number(self._value(node), node)
 
     def _unary(self, node: ast.UnaryOp) -> Json:
         if isinstance(node.op, ast.Not):
@@ -82,13 +82,13 @@ class Evaluation:
     def _binary(self, node: ast.BinOp) -> Decimal:
         operation = _ARITHMETIC[type(node.op)]
         left, right = self._number(node.left), self._number(node.right)
-        return _computed(operation, left, right, _source(node))
+        return _computed(operation, left, right, node)
 
     def _compare(self, node: ast.Compare) -> bool:
         left = self._value(node.left)
         for operator, right_node in zip(node.ops, node.comparators, strict=True):
             right = self._value(right_node)
-            if not _compared(operator, left, right, _source(node)):
+            if not _compared(operator, left, right, node):
                 return False
             left = right
         return True
@@ -133,57 +133,59 @@ class Evaluation:
                 return False if name == "exists" else self._value(node.args[1])
             return True if name == "exists" else got
         values = [self._value(argument) for argument in node.args]
-        return _called(name, values, _source(node))
+        return _called(name, values, node)
 
 
 def _computed(
-    operation: Callable[[Decimal, Decimal], Decimal], left: Decimal, right: Decimal, source: str
+    operation: Callable[[Decimal, Decimal], Decimal], left: Decimal, right: Decimal, node: ast.expr
 ) -> Decimal:
     try:
         return operation(left, right)
     except DecimalException:
-        raise Mistyped(f"{source} cannot be computed of {left:g} and {right:g}") from None
+        raise Mistyped(f"{_source(node)} cannot be computed of {left:g} and {right:g}") from None
 
 
-def _called(name: str, values: Sequence[Json], source: str) -> Json:
+def _called(name: str, values: Sequence[Json], node: ast.expr) -> Json:
     first = values[0]
     if name == "len":
         found = as_object(first) or as_array(first)
         if isinstance(first, str):
             return Decimal(len(composed(first)))
         if found is None and as_object(first) is None:
-            raise Mistyped(f"{source} needs a text, list or object, not {shorten(_json(first))}")
+            raise Mistyped(
+                f"{_source(node)} needs a text, list or object, not {shorten(_json(first))}"
+            )
         return Decimal(len(found or ()))
     if name == "lower":
         if not isinstance(first, str):
-            raise Mistyped(f"{source} needs a text, not {shorten(_json(first))}")
+            raise Mistyped(f"{_source(node)} needs a text, not {shorten(_json(first))}")
         return first.lower()
     if name == "abs":
-        return _number(first, source).copy_abs()
+        return _number(first, node).copy_abs()
     if name == "round":
-        digits = int(_number(values[1], source)) if len(values) > 1 else 0
+        digits = int(_number(values[1], node)) if len(values) > 1 else 0
         step = Decimal(1).scaleb(-max(-30, min(30, digits)))
-        return _computed(_CONTEXT.quantize, _number(first, source), step, source)
+        return _computed(_CONTEXT.quantize, _number(first, node), step, node)
     listed = as_array(first) if len(values) == 1 else values
     if listed is None:
-        raise Mistyped(f"{source} needs a list, not {shorten(_json(first))}")
-    numbers = [_number(item, source) for item in listed]
+        raise Mistyped(f"{_source(node)} needs a list, not {shorten(_json(first))}")
+    numbers = [_number(item, node) for item in listed]
     if name == "sum":
         return reduce(_CONTEXT.add, numbers, Decimal(0))
     if not numbers:
-        raise Mistyped(f"{source} of an empty list")
+        raise Mistyped(f"{_source(node)} of an empty list")
     return min(numbers) if name == "min" else max(numbers)
 
 
-def _compared(operator: ast.cmpop, left: Json, right: Json, source: str) -> bool:
+def _compared(operator: ast.cmpop, left: Json, right: Json, node: ast.expr) -> bool:
     if isinstance(operator, ast.Eq | ast.NotEq):
         return _equal(left, right) == isinstance(operator, ast.Eq)
     if isinstance(operator, ast.In | ast.NotIn):
-        return _contained(left, right, source) == isinstance(operator, ast.In)
+        return _contained(left, right, node) == isinstance(operator, ast.In)
     if isinstance(left, str) and isinstance(right, str):
         order = (composed(left) > composed(right)) - (composed(left) < composed(right))
     else:
-        one, other = _number(left, source), _number(right, source)
+        one, other = _number(left, node), _number(right, node)
         order = (one > other) - (one < other)
     return _ORDERED[type(operator)](order)
 
@@ -195,7 +197,7 @@ def _equal(left: Json, right: Json) -> bool:
     return one == other
 
 
-def _contained(item: Json, container: Json, source: str) -> bool:
+def _contained(item: Json, container: Json, node: ast.expr) -> bool:
     items = as_array(container)
     if items is not None:
         return any(_equal(item, other) for other in items)
@@ -204,13 +206,15 @@ def _contained(item: Json, container: Json, source: str) -> bool:
         return item in keys
     if isinstance(item, str) and isinstance(container, str):
         return composed(item) in composed(container)
-    raise Mistyped(f"{source}: {shorten(_json(container))} cannot hold {shorten(_json(item))}")
+    raise Mistyped(
+        f"{_source(node)}: {shorten(_json(container))} cannot hold {shorten(_json(item))}"
+    )
 
 
-def _number(value: Json, source: str) -> Decimal:
+def _number(value: Json, node: ast.expr) -> Decimal:
     number = _exact(value)
     if number is None:
-        raise Mistyped(f"{source} needs numbers, not {shorten(_json(value))}")
+        raise Mistyped(f"{_source(node)} needs numbers, not {shorten(_json(value))}")
     return number
 
 
