@@ -32,8 +32,8 @@ class PythonFunction(Check):
     1.0 without a tag has the tag `low_score`. The check is named after the function.
 
     The function runs in a child process, which is kept for the next case and shared with other
-    checks. What it prints is dropped. It may exit, hang or use up its memory: the child is ended
-    and replaced.
+    checks. What it prints is dropped. It may exit or hang: the child is ended, with all processes
+    that it started, and replaced.
 
     Options:
         function: `module:function` or `file.py:function`; the file is looked for from the task's
