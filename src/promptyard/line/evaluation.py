@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptyard.errors import EvalSetError, NotFound
+from promptyard.line.comparability import (
+    Baseline,
+    doubted,
+    require_same_task,
+    stored_baseline,
+)
 from promptyard.line.context import require_answers
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
@@ -31,6 +37,11 @@ AGAIN = 1000
 
 MAX_PROGRESS_STEPS = 500
 """How often an eval says how far it is, at most: nobody sees a smaller step."""
+
+CHOSEN = (
+    "its cases were chosen because they failed before, and such cases do better by chance alone; "
+    "measure all cases"
+)
 
 RUN_ID = re.compile(r"last|\d{8}-\d{6}-[0-9a-f]{6}")
 
@@ -79,8 +90,8 @@ async def run_evaluation(
     async with open_session(task, store=store, budget=budget, kind=kind, force=force) as session:
         notes: list[str] = []
         await session.store.save_eval_set(task.eval_set)
-        baseline = await _baseline(task, plan, session, program, notes)
         cases = await _cases(task, plan, session, split)
+        baseline = await _baseline(task, plan, session, program, cases)
         if split == "holdout":
             # The whole holdout counts as seen, whatever part of it is run.
             look = await session.count_look(task.eval_set.split(split), program.id)
@@ -95,16 +106,18 @@ async def run_evaluation(
             replicates = range(first_replicate, first_replicate + plan.n_repeats)
             return await _repeated(executor, measured, cases, split, replicates, count)
 
-        before: Report | None = None
+        before: Baseline | None = None
         if isinstance(baseline, Program):
-            before = await measure(baseline, AGAIN if plan.itself else 0)
+            again = await measure(baseline, AGAIN if plan.itself else 0)
+            before = Baseline(again, tuple(cases))
         elif baseline is not None:
-            before = executor.certified(baseline, cases)
+            notes += baseline.notes
+            before = replace(baseline, report=executor.certified(baseline.report, cases))
         report = await measure(program, 0)
         require_answers(report)
         await session.store.save_report(session.header.id, EVAL, report)
         await session.store.set_run_status(session.header.id, "finished")
-        return _evaluation(task, plan, session, cases, before, report, notes)
+        return _evaluation(task, plan, session, before, report, notes)
 
 
 async def _repeated(
@@ -152,8 +165,8 @@ async def _cases(
 
 
 async def _baseline(
-    task: Task, plan: EvaluationPlan, session: Session, program: Program, notes: list[str]
-) -> Program | Report | None:
+    task: Task, plan: EvaluationPlan, session: Session, program: Program, cases: Sequence[Case]
+) -> Program | Baseline | None:
     """Find what to compare with: a program to be run, or the report of a run."""
     if plan.itself:
         return program
@@ -161,12 +174,7 @@ async def _baseline(
         return None
     if plan.compare is not None and RUN_ID.fullmatch(plan.compare):
         run_id, report = await _stored_report(session, task, plan.compare)
-        if report.eval_set_version != task.eval_set.version:
-            notes.append(
-                f"run {run_id} was measured on eval set {report.eval_set_version}, this one on "
-                f"{task.eval_set.version}: compared on the cases that both have"
-            )
-        return report
+        return await stored_baseline(session, task, run_id, report, cases)
     reference = plan.compare or PRODUCTION
     if plan.compare is None and await pointer_named(session.store, task.name, PRODUCTION) is None:
         raise NotFound(
@@ -196,6 +204,7 @@ async def _stored_report(session: Session, task: Task, reference: str) -> tuple[
     reports = await session.store.reports(run_id, EVAL)
     if not reports:
         raise NotFound(f"run {run_id} is no `eval`, so it has no report to compare with")
+    await require_same_task(session, task, run_id)
     return run_id, reports[-1]
 
 
@@ -236,20 +245,23 @@ def _evaluation(
     task: Task,
     plan: EvaluationPlan,
     session: Session,
-    cases: Sequence[Case],
-    before: Report | None,
+    before: Baseline | None,
     report: Report,
     notes: list[str],
 ) -> Evaluation:
     verdict: Verdict | None = None
     flips: tuple[Flip, ...] = ()
     if before is not None:
-        pair = PairedReport(baseline=before, candidate=report)
-        verdict = build_gate().judge(pair, cases, task.gates)
-        flips = flips_between(before, report, task.pass_at)
+        pair = PairedReport(baseline=before.report, candidate=report)
+        verdict = build_gate().judge(pair, before.cases, task.gates)
+        compared = {case.id for case in before.cases}
+        found = flips_between(before.report, report, task.pass_at)
+        flips = tuple(flip for flip in found if flip.case_id in compared)
         notes += verdict.notes
         if plan.itself:
-            verdict = same_program_verdict(verdict)
+            verdict = same_program_verdict(verdict, task.gates.min_coverage)
+        chosen = () if plan.only_failing_of is None else (CHOSEN,)
+        verdict = doubted(verdict, (*before.doubts, *chosen))
     return Evaluation(
         run_id=session.header.id,
         task=task.name,
@@ -259,7 +271,7 @@ def _evaluation(
         n_repeats=plan.n_repeats,
         report=report,
         compared_with=_compared_with(plan),
-        baseline=before,
+        baseline=None if before is None else before.report,
         verdict=verdict,
         flips=flips,
         unstable=unstable_cases(report),
@@ -302,12 +314,17 @@ def unstable_cases(report: Report) -> tuple[str, ...]:
     return tuple(case_id for case_id, outcomes in seen.items() if len(outcomes) > 1)
 
 
-def same_program_verdict(verdict: Verdict) -> Verdict:
-    """Turn a comparison of a program with itself round: no difference is what it must show."""
+def same_program_verdict(verdict: Verdict, min_coverage: float) -> Verdict:
+    """Turn a comparison of a program with itself round: no difference is what it must show.
+
+    Where too few cases were scored, their agreement shows nothing.
+    """
     primary = verdict.comparisons[0] if verdict.comparisons else None
     if primary is None or not primary.n_cases:
         return verdict
     differs = primary.status in ("pass", "fail")
+    if not differs and (verdict.coverage or 0.0) < min_coverage:
+        return verdict
     found = primary.sentence
     return verdict.model_copy(
         update={

@@ -1,0 +1,100 @@
+"""Says what keeps a stored run from being a baseline: another task, other checks, other cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptyard.errors import EvalSetError, NotFound
+from promptyard.line.session import Session
+from promptyard.line.task import Task
+from promptyard.records.cases import Case, EvalSet
+from promptyard.records.scores import Report
+from promptyard.records.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The report of a run with the cases that compare, and what speaks against a verdict."""
+
+    report: Report
+    cases: tuple[Case, ...]
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+async def require_same_task(session: Session, task: Task, run_id: str) -> None:
+    """Refuse the run of another task: equal ids of its cases would mean nothing."""
+    header = await session.store.run_header(run_id)
+    if header.task != task.name:
+        raise EvalSetError(
+            f"run {run_id} is of task '{header.task}' and this is '{task.name}'; name a run of "
+            "this task (`promptyard runs list`)"
+        )
+
+
+async def stored_baseline(
+    session: Session, task: Task, run_id: str, report: Report, cases: Sequence[Case]
+) -> Baseline:
+    """Compare how a run was measured with how it would be now, case by case."""
+    doubts: list[str] = []
+    header = await session.store.run_header(run_id)
+    if header.settings.get("metrics") != session.header.settings.get("metrics"):
+        doubts.append(f"run {run_id} was graded by other checks, so scores do not compare")
+    before = await _eval_set(session, task, report)
+    tried = {trial.case_id for trial in report.trials}
+    n_split = len(before.split(report.split))
+    if len(tried) < n_split:
+        doubts.append(
+            f"run {run_id} has only {len(tried)} of the {n_split} cases of {report.split}: "
+            "compare with a run of all of them"
+        )
+    if before.version == task.eval_set.version:
+        return Baseline(report, tuple(cases), tuple(doubts))
+    graded = {case.id: _graded(case) for case in before.cases}
+    same = tuple(case for case in cases if graded.get(case.id, _graded(case)) == _graded(case))
+    said = (
+        f"run {run_id} was measured on eval set {before.version}, this one on "
+        f"{task.eval_set.version}: compared on the cases that both have"
+    )
+    if len(same) < len(cases):
+        said += f"; {len(cases) - len(same)} cases were edited since and are left out"
+    return Baseline(report, same, tuple(doubts), (said,))
+
+
+def doubted(verdict: Verdict, doubts: Sequence[str]) -> Verdict:
+    """Keep a verdict from deciding where the comparison is not a fair one.
+
+    A critical case that broke is broken all the same.
+    """
+    if not doubts or verdict.critical_regressions:
+        return verdict
+    found = verdict.comparisons[0].sentence if verdict.comparisons else "nothing was measured"
+    return verdict.model_copy(
+        update={
+            "status": "inconclusive",
+            "reasons": (*doubts, *verdict.reasons),
+            "sentence": f"This comparison cannot decide: {'; '.join(doubts)}. Found: {found}.",
+        }
+    )
+
+
+async def _eval_set(session: Session, task: Task, report: Report) -> EvalSet:
+    if report.eval_set_version == task.eval_set.version:
+        return task.eval_set
+    try:
+        return await session.store.eval_set(report.eval_set_version)
+    except NotFound:  # a run of an older program, which did not store what it measured on
+        empty: tuple[Case, ...] = ()
+        return EvalSet(name=task.name, cases=empty, version=report.eval_set_version)
+
+
+def _graded(case: Case) -> Case:
+    """Return what a case's score depends on: same input, expectation and checks, same question."""
+    return Case(
+        id=case.id,
+        input=case.input,
+        expected=case.expected,
+        rubric=case.rubric,
+        checks=case.checks,
+    )
