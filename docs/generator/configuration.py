@@ -9,7 +9,6 @@ from typing import Any
 from docs.generator.text import page, sentences, table
 
 PLANNED = {
-    "models.judge": "no check asks a judge yet",
     "release": "canary releases are not built yet",
 }
 """Configuration that is read and checked while what it configures is not built."""
@@ -161,7 +160,8 @@ CASE_KEYS = {
     "input": "Variables and their values: text, JSON, `{image: url}` or a list of messages. "
     "A bare text is the variable `input`.",
     "expected": "What checks compare with.",
-    "rubric": "What a judge should look at. *Planned: no check asks a judge yet.*",
+    "rubric": "What a judge holds the answer against, beside the rubric of the check "
+    "(`llm_rubric`).",
     "checks": "Checks of this case alone, beside those of the task.",
     "kind": "`representative`, `edge` or `adversarial`; what an adversarial case shows counts "
     "towards safety.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from docs.generator.text import docstring, first, page, table
 
 if TYPE_CHECKING:
-    from metrics.case_table import CaseTable, Row
+    from metrics.case_table import CaseTable, JudgeReply, Row
 
 TESTS = Path(__file__).resolve().parents[2] / "tests"
 LONGEST = 90
@@ -99,22 +99,35 @@ def _graded(row: Row) -> str:
     parts: list[str] = []
     if row.input:
         parts.append(f"input {_code(_json(dict(row.input)))}")
+    if row.rubric is not None:
+        parts.append(f"rubric {_code(row.rubric)}")
     if row.expected is not None:
         parts.append(_code(_json(row.expected)))
     if row.completion is not None:
         parts.append(f"→ {_code(_json(dict(row.completion)))}")
     else:
         parts.append(f"→ {_code(row.output) if row.output.strip() else '(empty)'}")
-    for item in row.judge:
-        reply = item.reply if isinstance(item.reply, str) else _json(item.reply)
-        parts.append(f"; the judge says {_code(reply)}")
+    if row.judge and row.n_asked == 0:
+        parts.append("; the judge is not asked")
+    else:
+        parts += [f"; {_said(item)}" for item in row.judge]
     return " ".join(parts)
+
+
+def _said(item: JudgeReply) -> str:
+    """Say what the judge replies, and to what."""
+    reply = item.reply if isinstance(item.reply, str) else _json(item.reply)
+    asked = f" where asked about {_code(item.when)}" if item.when else ""
+    ended = "" if item.finish_reason == "stop" else f" and ends with `{item.finish_reason}`"
+    return f"the judge says {_code(reply) or 'nothing'}{asked}{ended}"
 
 
 def _outcome(row: Row) -> str:
     said = SAID[row.outcome]
     if row.value is not None and row.outcome == "partial":
         said = f"scores {row.value:g}"
+    if row.kind:
+        return f"{said}: `{row.kind}`"
     where = f" at `{row.field}`" if row.field and row.tags else ""
     return said + (": " + ", ".join(f"`{tag}`" for tag in row.tags) if row.tags else "") + where
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,12 +36,22 @@ def lexical(body: Mapping[str, Any]) -> str:
     return answer([*system, *((turn["role"], turn["content"]) for turn in body["messages"])])
 
 
+def served(body: Mapping[str, Any]) -> str:
+    """What the server of the pages answers: a judge's verdict on apologies, else as lexical."""
+    if '"verdict"' not in json.dumps(body.get("response_format", {})):
+        return lexical(body)
+    found = re.search(r"<answer-\w+>\n(.*)\n", str(body["messages"][-1]["content"]))
+    sorry = found is not None and re.search("sorry|apolog", found[1], re.IGNORECASE)
+    word = "pass" if sorry else "fail"
+    return json.dumps({"reasons": "It looks like it.", "evidence_quote": "", "verdict": word})
+
+
 @pytest.mark.parametrize("page", EXECUTED_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / "examples", folder / "examples")
     with (
-        ChatServer(lexical) as chat,
+        ChatServer(served) as chat,
         MessagesServer(lexical, key=MESSAGES_KEY_IN_PAGES) as messages,
     ):
         addresses = {
