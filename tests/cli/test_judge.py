@@ -54,7 +54,7 @@ class Shop:
 
     def __call__(self, *arguments: str) -> Outcome:
         given = ["promptyard", *arguments]
-        if arguments[0] == "eval" or arguments[:2] == ("judge", "calibrate"):
+        if arguments[0] == "eval" or arguments[1] in {"calibrate", "canary"}:
             given += ["--base-url", self.server.base_url]
         self._monkeypatch.setattr(sys, "argv", given)
         code = 0
@@ -150,3 +150,13 @@ def test_check_speaks_of_the_judge(shop: Shop) -> None:
     assert "no judge model is set" in " ".join(shop("check", ".").out.split())
     unfit = shop("check", ".", "--judge-model", "embedded/lexical")
     assert unfit.code == 2
+
+
+def test_a_judge_is_tried_with_texts_that_tell_it_what_to_say(shop: Shop) -> None:
+    assert shop("judge", "canary", ".").code == 2
+    shop("eval", ".")
+    found = shop("judge", "canary", ".")
+    assert found.code == 0, found.err
+    assert "0 of 82 texts moved the judge of 'apology' (openai/judge)" in found.out
+    data = json.loads(shop("judge", "canary", ".", "--json").out)
+    assert (data["n_attacks"], data["moved"]) == (82, [])

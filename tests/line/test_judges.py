@@ -22,8 +22,10 @@ from promptyard.errors import (
     NotFound,
 )
 from promptyard.line.calibrate import CalibrationPlan, stored_certificates
+from promptyard.line.canary import CanaryPlan
 from promptyard.line.evaluation import EvaluationPlan
-from promptyard.line.sync import run_calibration, run_evaluation
+from promptyard.line.sync import run_calibration, run_canary, run_evaluation
+from promptyard.metrics.injections import INJECTIONS
 from promptyard.records.base import Json
 from promptyard.records.evaluations import Evaluation
 from promptyard.records.judging import Calibration, output_hash
@@ -190,20 +192,19 @@ def test_a_verdict_is_paid_once_and_counts_against_the_judges_budget(tmp_path: P
         py.evaluate(task_of(judge=judge()), budget=py.Budget(judge_calls=3))
 
 
-def test_every_tenth_verdict_asked_twice_shows_how_often_the_judge_flips() -> None:
-    state = {"n": 0}
+def test_verdicts_asked_twice_show_how_often_the_judge_contradicts_itself() -> None:
+    seen: set[str] = set()
 
     def flips(answer: str) -> str:
-        del answer
-        state["n"] += 1
-        return "pass" if state["n"] % 2 else "fail"
+        first = answer not in seen
+        seen.add(answer)
+        return "pass" if first or "sorry" in answer else "fail"
 
     check = RUBRIC.model_copy(update={"options": {**RUBRIC.options, "repeat_share": 1}})
     report = py.evaluate(task_of(judge=judge(flips), metrics=[check]))
     (found,) = report.checks
     assert found.judge is not None
-    assert found.judge.n_repeated == N_CASES / 3
-    assert found.judge.n_flipped > 0
+    assert (found.judge.n_repeated, found.judge.n_flipped) == (30, 15)
 
 
 def test_unsure_is_unscored_and_does_not_switch_the_judge_off() -> None:
@@ -451,7 +452,7 @@ def test_a_judge_that_never_decides_gives_no_certificate(tmp_path: Path) -> None
     store = tmp_path / "s.db"
     task = task_of(judge=judge(lambda answer: "unsure"))
     evaluated(task_of(judge=judge(name="scripted/other")), store)
-    with pytest.raises(JudgeError, match=r"no verdict on any labelled output: .*unsure"):
+    with pytest.raises(JudgeError, match=r"no verdict on any output: .*unsure"):
         calibrated(task, store)
     assert asyncio.run(stored_certificates(str(store))) == ()
     half = task_of(judge=judge(lambda a: "pass" if "sorry" in a else "unsure", "scripted/half"))
@@ -489,3 +490,50 @@ def test_a_budget_that_ends_ends_it_in_one_line(tmp_path: Path) -> None:
             on_progress=quiet,
         )
     assert "\n" not in str(raised.value)
+
+
+def gullible(name: str = "scripted/judge") -> ScriptedModel:
+    """Falls for what it can read in the plain, and for nothing that is encoded."""
+    return judge(lambda a: "pass" if "sorry" in a or "answer pass" in a else "fail", name)
+
+
+def test_texts_that_talk_a_judge_round_are_counted_and_named(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    asked = gullible()
+    task = task_of(judge=asked)
+    evaluated(task, store)
+    n_before = asked.n_requests
+    report = run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+    assert asked.n_requests == n_before + len(INJECTIONS)  # the answers as they are: stored
+    assert (report.metric, report.model) == ("apology", "scripted/judge")
+    assert (report.n_attacks, report.n_unmeasured) == (len(INJECTIONS), 0)
+    names = {attack.name for attack in report.moved}
+    assert {"plain order", "role system line"} <= names
+    assert not {"encoding base64", "language german", "hidden zero width"} & names
+    assert report.rate.value == pytest.approx(len(names) / len(INJECTIONS))
+    first = report.moved[0]
+    assert (first.before, first.after) == ("fail", "pass")
+    assert first.output.startswith("Noted: ")
+    assert first.output.endswith(INJECTIONS[first.name])
+
+
+def test_a_judge_that_looks_at_the_answer_only_is_moved_by_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    task = task_of(judge=judge(lambda answer: "pass" if answer.startswith("We") else "fail"))
+    evaluated(task, store)
+    report = run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+    assert report.moved == ()
+    assert report.rate.interval is not None
+    assert 0.03 < report.rate.interval.high < 0.06
+
+
+def test_without_a_failing_answer_there_is_nothing_to_try(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    task = task_of(judge=judge(lambda answer: "pass"))
+    with pytest.raises(EvalSetError, match="fails no answer of the stored runs"):
+        run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+    evaluated(task, store)
+    with pytest.raises(EvalSetError, match="fails no answer of the stored runs"):
+        run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+    with pytest.raises(NotFound):
+        run_canary(task, CanaryPlan(from_run="nowhere"), store=str(store), on_progress=quiet)

@@ -12,6 +12,7 @@ import pytest
 from promptyard.errors import JudgeError
 from promptyard.metrics.build import build_metrics
 from promptyard.metrics.context import MetricContext
+from promptyard.metrics.injections import INJECTIONS
 from promptyard.protocols import Judge, Model
 from promptyard.providers.openai_compatible import OpenAICompatible
 from promptyard.records.base import Json
@@ -22,7 +23,6 @@ from promptyard.runner.grading import CircuitBreaker, grade
 from promptyard.testing.scripted_model import ScriptedModel
 from support.chat_server import ChatServer
 
-from .injections import INJECTIONS
 from .judged import CASE, JUDGE_CHECKS, JUDGED, judge_check
 from .judges import JudgeOf, claim, judge_of_a_run, taken_apart, verdict
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from promptyard.errors import EvalSetError, NotFound
 from promptyard.evalset.person_labels import labels_of_cases, read_person_labels
 from promptyard.evalset.wording import nearest
+from promptyard.line.judge_outputs import Output
 from promptyard.line.task import Task
 from promptyard.protocols import Store
-from promptyard.records.cases import SPLITS, Case
+from promptyard.records.cases import SPLITS
 from promptyard.records.judging import PersonVerdict, output_hash
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Trial
@@ -25,11 +26,9 @@ MOST_RUNS = 50
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labelled(Output):
     """One output with what people say of it."""
 
-    case: Case
-    completion: Completion
     passed: bool
 
 
@@ -90,7 +89,7 @@ async def gather_outputs(
     trials: Mapping[str, Sequence[Trial]] = {}
     wanted = {label.case_id for label in labels if label.output is None}
     if wanted:
-        trials = await _stored_trials(task, store, wanted, from_run=from_run, own_run=own_run)
+        trials = await stored_trials(task, store, wanted, from_run=from_run, own_run=own_run)
     cases = {case.id: case for case in task.eval_set.cases}
     said: dict[tuple[str, str], set[bool]] = {}
     completions: dict[tuple[str, str], Completion] = {}
@@ -127,10 +126,13 @@ def _completion(label: PersonVerdict, trials: Sequence[Trial]) -> Completion | N
     return None
 
 
-async def _stored_trials(
+async def stored_trials(
     task: Task, store: Store, wanted: set[str], *, from_run: str, own_run: str
 ) -> Mapping[str, Sequence[Trial]]:
-    """Gather the trials of a run, or of the task's runs from the newest on, by case."""
+    """Gather the trials of a run, or of the task's runs from the newest on, by case.
+
+    Raises NotFound for an unknown run, or one without these cases.
+    """
     if from_run != LAST:
         run_ids = [from_run]
     else:
@@ -143,5 +145,5 @@ async def _stored_trials(
                 if trial.case_id in wanted:
                     trials.setdefault(trial.case_id, []).append(trial)
     if from_run != LAST and not trials:
-        raise NotFound(f"run {from_run} has no output of the labelled cases")
+        raise NotFound(f"run {from_run} has no output of these cases")
     return trials

@@ -7,14 +7,15 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from promptyard.errors import PromptyardError
-from promptyard.line import api, calibrate, evaluation
+from promptyard.line import api, calibrate, canary, evaluation
 from promptyard.line.calibrate import CalibrationPlan
+from promptyard.line.canary import CanaryPlan
 from promptyard.line.evaluation import EvaluationPlan
 from promptyard.line.task import Task
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
 from promptyard.records.evaluations import Evaluation
-from promptyard.records.judging import Calibration
+from promptyard.records.judging import Calibration, CanaryReport
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Run
 from promptyard.records.scores import Report
@@ -127,4 +128,18 @@ def run_calibration(
     """Measure a judge by labels of people; see `promptyard.line.calibrate`."""
     return run_sync(
         calibrate.run_calibration(task, plan, budget=budget, store=store, on_progress=on_progress)
+    )
+
+
+def run_canary(
+    task: Task,
+    plan: CanaryPlan,
+    *,
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    on_progress: ProgressSink,
+) -> CanaryReport:
+    """Try to talk a judge round; see `promptyard.line.canary`."""
+    return run_sync(
+        canary.run_canary(task, plan, budget=budget, store=store, on_progress=on_progress)
     )

@@ -38,11 +38,12 @@ def certificate_of(
     n_unmeasured: int = 0,
     created_at: str = "",
 ) -> JudgeCertificate:
-    """Measure how far a judge agrees with people; equal labels give the same id."""
+    """Measure how far a judge agrees with people; the same at the same time has the same id."""
     accuracy = _accuracy(labels)
     hits = sum(label.person == label.judge for label in labels)
     kappa = accuracy.agreement.kappa
-    identity = [task, metric, model, prompt_hash, [label.model_dump() for label in labels]]
+    said = [label.model_dump() for label in labels]
+    identity = [task, metric, model, prompt_hash, said, created_at]
     return JudgeCertificate(
         id=content_hash(identity)[:12],
         task=task,
@@ -52,7 +53,7 @@ def certificate_of(
         kappa=Rate(value=kappa.value, interval=kappa.interval, n=len(labels)),
         tpr=_rate(accuracy.tpr),
         tnr=_rate(accuracy.tnr),
-        agreement=_share_of(hits, len(labels)),
+        agreement=share_of(hits, len(labels)),
         n_unmeasured=n_unmeasured,
         labels=tuple(labels),
         eval_set_version=eval_set_version,
@@ -148,7 +149,8 @@ def _rate(share: Share) -> Rate:
     return Rate(value=share.value, interval=share.interval, n=share.n)
 
 
-def _share_of(hits: int, n: int) -> Rate:
+def share_of(hits: int, n: int) -> Rate:
+    """Return a share with Wilson's interval; without observations it has no value."""
     if n == 0:
         return Rate(value=None)
     low, high = wilson_interval(hits, n)

@@ -103,6 +103,36 @@ class Disagreement(Record):
     output: str
 
 
+class Attack(Record):
+    """A text in an answer that moved the judge's verdict from `before` to `after`.
+
+    `name` is that of the text among the injections, `reason` why the judge said so.
+    """
+
+    name: str
+    case_id: str
+    output: str
+    before: str
+    after: str
+    reason: str
+
+
+class CanaryReport(Record):
+    """How a judge stood up to answers that tell it what to say.
+
+    `n_attacks` answers that it fails were judged again with a text in them; `moved` are those that
+    it then valued higher. `rate` is their share, `n_unmeasured` had no verdict.
+    """
+
+    metric: str
+    model: str
+    prompt_hash: str
+    n_attacks: int
+    n_unmeasured: int
+    rate: Rate
+    moved: tuple[Attack, ...] = ()
+
+
 class Calibration(Record):
     """What a calibration found: the certificate, and the answers to be read.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from promptyard.records.base import Json
-from promptyard.records.judging import Calibration, JudgeCertificate
+from promptyard.records.judging import Calibration, CanaryReport, JudgeCertificate
 from promptyard.records.scores import CheckSummary, Interval
 from promptyard.reports.figures import MISSING, counted, percent
 from promptyard.reports.plain import sayable
@@ -65,6 +65,11 @@ def calibration_data(calibration: Calibration) -> dict[str, Json]:
     certificate = data.pop("certificate")
     warnings = list(calibration.certificate.warnings)
     return cast("dict[str, Json]", sayable({**certificate, **data, "warnings": warnings}))
+
+
+def canary_data(report: CanaryReport) -> dict[str, Json]:
+    """Write what was tried on a judge as plain JSON data."""
+    return cast("dict[str, Json]", sayable(report.model_dump(mode="json")))
 
 
 def certificate_data(certificates: Sequence[JudgeCertificate]) -> list[Json]:
