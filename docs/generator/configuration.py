@@ -57,9 +57,9 @@ def configuration_page() -> str:
     out.append("## Keys of a case\n\nOne JSON object a line in `cases.jsonl`, or an array of them ")
     out.append("in a `.json` file. Only `input` is required. In `.csv` and `.tsv` files `id`, ")
     out.append(
-        "`expected`, `kind`, `tags`, `checks`, `cluster`, `split` and `weight` are columns, "
+        "`expected`, `kind`, `tags`, `checks`, `cluster`, `split`, `weight` and `retired` are "
     )
-    out.append("and every other column is an input variable.\n\n")
+    out.append("columns, and every other column is an input variable.\n\n")
     out.append(table(("key", "default", "meaning"), list(_case_rows(Case))))
     out.append("## Front matter of a prompt\n\n")
     out.append(table(("key", "meaning"), list(_front_matter_rows(FRONT_MATTER_KEYS))))
@@ -183,6 +183,8 @@ def _case_rows(case: Any) -> Iterator[tuple[str, str, str]]:
         field = case.model_fields[name]
         shown = "–" if field.is_required() else _shown_default({"default": field.default})
         yield f"`{name}`", "required" if name == "input" else shown, meaning
+    meaning = "Why the case is out of use. Its row stays, no run takes it, its id stays taken."
+    yield "`retired`", "null", meaning
 
 
 FRONT_MATTER = {

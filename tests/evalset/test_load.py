@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset import IMPORTERS
-from promptyard.evalset.load import cases_from_rows, load_cases
+from promptyard.evalset.load import cases_from_rows, load_cases, read_cases, read_rows
 from promptyard.records.base import Json
 from promptyard.records.cases import SPLITS, Case, CheckSpec, case_id
 
@@ -197,3 +197,47 @@ def test_a_cluster_key_that_no_case_has_is_an_error(tmp_path: Path) -> None:
     assert message.startswith(f"{path}: splits.cluster: no case has an input variable or a tag")
     assert "named 'thread'; did you mean 'thread_id'?" in message
     assert "known: thread_id, topic" in refusal(path, cluster_key="zzz")
+
+
+def test_a_retired_case_is_left_out_and_counted(tmp_path: Path) -> None:
+    first = write(
+        tmp_path / "a.jsonl",
+        {"id": "kept", "input": "x"},
+        {"id": "gone", "input": "y", "retired": "its label is wrong"},
+        {"id": "null", "input": "z", "retired": None},
+    )
+    second = tmp_path / "b.csv"
+    second.write_text("id,text,retired\nc1,hello,\nc2,bye,a duplicate\n")
+    loaded = read_cases([first, second])
+    assert [case.id for case in loaded.cases] == ["kept", "null", "c1"]
+    assert loaded.retired == {"gone": "its label is wrong", "c2": "a duplicate"}
+    assert loaded.positions["gone"] == f"{first}:2"
+    assert loaded.positions["c2"] == f"{second}:3"
+    assert "retired" not in loaded.cases[-1].input
+    assert load_cases([first, second]) == loaded.cases
+
+
+def test_the_id_of_a_retired_case_is_not_free_again(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl",
+        {"id": "one", "input": "x", "retired": "wrong"},
+        {"id": "one", "input": "y"},
+    )
+    assert "id 'one' is already used at" in refusal(path)
+
+
+@pytest.mark.parametrize("reason", [True, "", "  ", 3, ["x"]])
+def test_a_case_is_retired_for_a_reason_in_words(tmp_path: Path, reason: Json) -> None:
+    path = write(tmp_path / "a.jsonl", {"input": "x", "retired": reason})
+    assert ": retired: expected the reason as a text" in refusal(path)
+
+
+def test_a_set_of_retired_cases_only_is_empty(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"input": "x", "retired": "old"})
+    assert "every case is retired" in refusal(path)
+
+
+def test_a_row_of_python_can_be_retired_too() -> None:
+    loaded = read_rows([{"id": "a", "input": "x"}, {"id": "b", "input": "y", "retired": "old"}])
+    assert [case.id for case in loaded.cases] == ["a"]
+    assert loaded.retired == {"b": "old"}

@@ -35,6 +35,9 @@ EXPECTED_ALIASES = (
 INPUT_ALIASES = ("inputs", "question", "prompt", "vars", "text")
 """Names that other formats give to an input, or to its one variable."""
 
+RETIRED = "retired"
+"""The key of a row whose case was taken out; its value is the reason."""
+
 _SLIPS = ("severity", "dimension", "weight", "critical")
 
 
@@ -42,7 +45,8 @@ def case_from_row(row: Mapping[str, Json], position: str) -> Case:
     """Build a case of a row; only `input` is required, null means not given.
 
     A bare text as `input` is the variable `input`. A case without id gets the hash of its input
-    and expectation. In a check, keys that not every check has are its options.
+    and expectation. In a check, keys that not every check has are its options. Whether the case is
+    retired says `retired_reason`.
 
     Args:
         row: keys as in cases.jsonl.
@@ -51,7 +55,7 @@ def case_from_row(row: Mapping[str, Json], position: str) -> Case:
     Raises EvalSetError naming position, key and the nearest known key.
     """
     for key in row:
-        if key not in _READERS:
+        if key not in _READERS and key != RETIRED:
             raise EvalSetError(
                 f"{position}: {one_line(str(key))}: unknown key{_key_hint(str(key))}"
             )
@@ -61,12 +65,30 @@ def case_from_row(row: Mapping[str, Json], position: str) -> Case:
     if row.get("input") is None:
         raise EvalSetError(f"{position}: input: required key is missing")
     try:
-        fields = {key: _READERS[key](value, key) for key, value in row.items() if value is not None}
+        fields = {
+            key: _READERS[key](value, key)
+            for key, value in row.items()
+            if value is not None and key != RETIRED
+        }
     except _Refused as refused:
         raise EvalSetError(f"{position}: {refused}") from None
     if "id" not in fields:
         fields["id"] = case_id(fields["input"], fields.get("expected"))
     return Case(**fields)
+
+
+def retired_reason(row: Mapping[str, Json], position: str) -> str | None:
+    """Return why a row was taken out of the eval set, None where it is in it.
+
+    Raises EvalSetError where `retired` is not a reason in words.
+    """
+    reason = row.get(RETIRED)
+    if reason is None:
+        return None
+    if not isinstance(reason, str) or not reason.strip():
+        wrong = _wrong(RETIRED, "the reason as a text that is not blank", reason)
+        raise EvalSetError(f"{position}: {wrong}")
+    return reason
 
 
 def _plain_checks(value: Json) -> Json:
@@ -94,7 +116,7 @@ def _key_hint(key: str) -> str:
         return "; it is called 'expected' here"
     if key.casefold() in INPUT_ALIASES:
         return "; variables stand in 'input': {\"input\": {" + f'"{one_line(key)}": ...' + "}}"
-    return nearest(key, _READERS)
+    return nearest(key, (*_READERS, RETIRED))
 
 
 def _any(value: Json, path: str) -> Json:

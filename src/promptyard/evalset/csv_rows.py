@@ -14,10 +14,10 @@ class CsvRows:
     """Reads a table whose first row names the columns. Streams.
 
     Columns: `id`, `expected` (or one of `expected_output`, `ideal`, `target`, `reference`,
-    `answer`, `ground_truth`, `label`), `kind`, `tags`, `checks`, `cluster`, `split`, `weight`; case
-    does not matter. `input.<name>` and every other column is an input variable. The column `input`
-    is the variable `input`, or all variables where its cells hold JSON objects. The cells of
-    `case.expected`, `case.rubric`, `case.critical` and `case.source` hold JSON.
+    `answer`, `ground_truth`, `label`), `kind`, `tags`, `checks`, `cluster`, `split`, `weight`,
+    `retired`; case does not matter. `input.<name>` and every other column is an input variable. The
+    column `input` is the variable `input`, or all variables where its cells hold JSON objects. The
+    cells of `case.expected`, `case.rubric`, `case.critical` and `case.source` hold JSON.
 
     An empty cell is an empty text for a variable and nothing given for the others. `tags` are a
     JSON list or parted by `;`. A cell that holds a JSON object or array is parsed in `expected`,

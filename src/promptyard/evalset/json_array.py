@@ -11,7 +11,7 @@ from promptyard.evalset.wording import nearest, one_line
 from promptyard.records.base import Json, as_object
 
 MAX_FILE_BYTES = 64 << 20
-_TOP_KEYS = ("cases", "name", "version", "$schema")
+_TOP_KEYS = ("cases", "name", "version", "retired", "$schema")
 
 
 class JsonArray:

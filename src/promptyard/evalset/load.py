@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset import IMPORTERS
-from promptyard.evalset.case_row import case_from_row
+from promptyard.evalset.case_row import case_from_row, retired_reason
 from promptyard.evalset.images import ImageFiles
 from promptyard.evalset.strict_json import find_fault
 from promptyard.evalset.wording import nearest, one_line
@@ -17,12 +18,25 @@ from promptyard.records.base import Json, canonical_json
 from promptyard.records.cases import Case
 
 
-def load_cases(
+@dataclass(frozen=True)
+class LoadedCases:
+    """What the rows of an eval set hold.
+
+    `cases` are those in use, in the order of the rows. `retired` maps the ids of the others to the
+    reason why they were taken out. `positions` say of all where they stand (`cases.jsonl:12`).
+    """
+
+    cases: tuple[Case, ...]
+    retired: Mapping[str, str]
+    positions: Mapping[str, str]
+
+
+def read_cases(
     paths: Sequence[Path],
     *,
     cluster_key: str | None = None,
     importers: Mapping[str, Callable[[], Importer]] = IMPORTERS,
-) -> tuple[Case, ...]:
+) -> LoadedCases:
     """Read all cases of one eval set, in the order of files and rows. Streams each file.
 
     An image that a variable names as a file (`{"image": "picture.png"}`) is read from the folder
@@ -36,12 +50,36 @@ def load_cases(
 
     Raises EvalSetError in one line with file, line and key: a file that is missing or unreadable, a
     row that is no case, an image that cannot be taken, an id that is there twice (naming both
-    lines), no cases at all.
+    lines; ids of retired cases are not free again), no cases at all.
     """
     if not paths:
         raise EvalSetError("no case files were named; set `cases` in task.yaml")
-    rows = (item for path in paths for item in _rows_of(path, importers))
+    rows = (item for path in paths for item in read_file(path, importers))
     return _collect(rows, ", ".join(str(path) for path in paths), cluster_key)
+
+
+def read_rows(
+    rows: Iterable[Mapping[str, Json] | Case],
+    *,
+    source: str = "cases",
+    cluster_key: str | None = None,
+) -> LoadedCases:
+    """Read cases of dicts (keys as in cases.jsonl) or Case objects.
+
+    Raises EvalSetError as `read_cases`, with `cases[3]` as the position.
+    """
+    located = ((f"{source}[{number}]", row) for number, row in enumerate(rows))
+    return _collect(located, source, cluster_key)
+
+
+def load_cases(
+    paths: Sequence[Path],
+    *,
+    cluster_key: str | None = None,
+    importers: Mapping[str, Callable[[], Importer]] = IMPORTERS,
+) -> tuple[Case, ...]:
+    """Return the cases in use alone; everything else as `read_cases`."""
+    return read_cases(paths, cluster_key=cluster_key, importers=importers).cases
 
 
 def cases_from_rows(
@@ -50,17 +88,14 @@ def cases_from_rows(
     source: str = "cases",
     cluster_key: str | None = None,
 ) -> tuple[Case, ...]:
-    """Build cases of dicts (keys as in cases.jsonl) or Case objects.
-
-    Raises EvalSetError as `load_cases`, with `cases[3]` as the position.
-    """
-    located = ((f"{source}[{number}]", row) for number, row in enumerate(rows))
-    return _collect(located, source, cluster_key)
+    """Return the cases in use alone; everything else as `read_rows`."""
+    return read_rows(rows, source=source, cluster_key=cluster_key).cases
 
 
-def _rows_of(
-    path: Path, importers: Mapping[str, Callable[[], Importer]]
+def read_file(
+    path: Path, importers: Mapping[str, Callable[[], Importer]] = IMPORTERS
 ) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """Yield (position, row) of one file; rows are not looked at. Raises EvalSetError."""
     importer = importers.get(path.suffix.lower())
     if importer is None:
         raise EvalSetError(
@@ -82,23 +117,30 @@ def _rows_of(
 
 def _collect(
     rows: Iterable[tuple[str, Mapping[str, Json] | Case]], source: str, cluster_key: str | None
-) -> tuple[Case, ...]:
+) -> LoadedCases:
     cases: list[Case] = []
+    retired: dict[str, str] = {}
     first_at: dict[str, str] = {}
     clashes: list[str] = []
     for position, row in rows:
         case = _case(row, position)
+        reason = None if isinstance(row, Case) else retired_reason(row, position)
         if case.id in first_at:
             named = isinstance(row, Case) or row.get("id") is not None
             clashes.append(_clash(case.id, position, first_at[case.id], named=named))
         first_at.setdefault(case.id, position)
-        cases.append(case)
+        if reason is None:
+            cases.append(case)
+        else:
+            retired[case.id] = reason
     if clashes:
         more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
         raise EvalSetError(clashes[0] + more)
     if not cases:
-        raise EvalSetError(f'{source}: no cases; add at least one, such as {{"input": "..."}}')
-    return tuple(cases) if cluster_key is None else _clustered(cases, source, cluster_key)
+        all_of = "every case is retired" if retired else "no cases"
+        raise EvalSetError(f'{source}: {all_of}; add at least one, such as {{"input": "..."}}')
+    in_use = tuple(cases) if cluster_key is None else _clustered(cases, source, cluster_key)
+    return LoadedCases(cases=in_use, retired=retired, positions=first_at)
 
 
 def _case(row: object, position: str) -> Case:

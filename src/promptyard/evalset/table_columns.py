@@ -12,7 +12,17 @@ from promptyard.evalset.strict_json import JsonFault, parse_json
 from promptyard.evalset.wording import nearest, one_line
 from promptyard.records.base import Json, as_object
 
-CASE_COLUMNS = ("id", "expected", "kind", "tags", "checks", "cluster", "split", "weight")
+CASE_COLUMNS = (
+    "id",
+    "expected",
+    "kind",
+    "tags",
+    "checks",
+    "cluster",
+    "split",
+    "weight",
+    "retired",
+)
 """Columns that are keys of the case under their plain names."""
 
 JSON_COLUMNS = ("expected", "rubric", "critical", "source")

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from promptyard.config import TaskConfig, load_task_config
 from promptyard.errors import ConfigError, EvalSetError, PromptError
-from promptyard.evalset.load import cases_from_rows, load_cases
+from promptyard.evalset.load import LoadedCases, read_cases, read_rows
 from promptyard.evalset.split import assign_splits
 from promptyard.protocols import Metric, Model
 from promptyard.records.base import Json, Record, as_object
@@ -108,11 +108,13 @@ class Task:
         if max_demos is not None and max_demos < 0:
             raise ConfigError(f"max_demos is {max_demos}; it cannot be negative")
         shares = splits or Splits()
-        eval_set = cases if isinstance(cases, EvalSet) else _split(name, cases, shares)
+        if not isinstance(cases, EvalSet):
+            loaded = read_rows(cases, cluster_key=shares.cluster)
+            cases = split_loaded(name, loaded, shares)
         values: dict[str, object] = {
             "name": name,
             "program": program,
-            "eval_set": eval_set,
+            "eval_set": cases,
             "metrics": tuple(metrics),
             "models": models or Models(),
             "gates": gates or GateSettings(),
@@ -126,8 +128,8 @@ class Task:
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        _check_variables(program, eval_set)
-        if not metrics and not all(case.checks for case in eval_set.cases):
+        _check_variables(program, cases)
+        if not metrics and not all(case.checks for case in cases.cases):
             raise ConfigError(
                 f"task '{name}' has nothing to measure with; name a metric (`exact_match`) "
                 "or give every case checks"
@@ -157,12 +159,12 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
     folder = task_folder(Path(path))
     given = models or Models()
     named = config.models
+    name, shares = config.name or folder.resolve().name, Splits(**config.splits.model_dump())
+    files = [folder / item for item in _paths(config.cases)]
     return Task(
-        name=config.name or folder.resolve().name,
+        name=name,
         program=_program(config, folder),
-        cases=load_cases(
-            [folder / item for item in _paths(config.cases)], cluster_key=config.splits.cluster
-        ),
+        cases=split_loaded(name, read_cases(files, cluster_key=shares.cluster), shares),
         metrics=config.check_specs,
         models=Models(
             task=given.task or named.task,
@@ -171,7 +173,7 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
             base_url=given.base_url or named.base_url,
             api_key_env=given.api_key_env or named.api_key_env,
         ),
-        splits=Splits(**config.splits.model_dump()),
+        splits=shares,
         gates=config.gates,
         pass_at=config.pass_at,
         strategy=config.optimize.strategy,
@@ -240,16 +242,17 @@ def _paths(cases: str | Sequence[str]) -> Sequence[str]:
     return [cases] if isinstance(cases, str) else cases
 
 
-def _split(name: str, cases: Iterable[Case | Mapping[str, Json]], shares: Splits) -> EvalSet:
-    rows = cases_from_rows(cases, cluster_key=shares.cluster)
-    return assign_splits(
-        rows,
+def split_loaded(name: str, loaded: LoadedCases, shares: Splits) -> EvalSet:
+    """Make the eval set of cases that were read. Raises EvalSetError."""
+    eval_set = assign_splits(
+        loaded.cases,
         seed=shares.seed,
         train=shares.train,
         dev=shares.dev,
         holdout=shares.holdout,
         name=name,
     )
+    return eval_set.model_copy(update={"retired": loaded.retired})
 
 
 def _check_variables(program: Program, eval_set: EvalSet) -> None:

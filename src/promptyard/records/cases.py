@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
+from promptyard.errors import EvalSetError
 from promptyard.records.base import Json, Record, content_hash, content_hash_of_list
 
 SplitName: TypeAlias = Literal["train", "dev", "holdout"]
@@ -67,12 +68,14 @@ def case_id(input_values: Mapping[str, Json], expected: Json) -> str:
 class EvalSet(Record):
     """All cases of a task, each with its split, under a version.
 
-    `version` is a hash of the cases and their splits: same version, same measurement.
+    `version` is a hash of the cases and their splits: same version, same measurement. `retired`
+    maps the ids of cases that were taken out to the reason; they are in no split and no version.
     """
 
     name: str
     cases: tuple[Case, ...]
     version: str
+    retired: Mapping[str, str] = Field(default_factory=dict)
 
     def split(self, name: SplitName) -> tuple[Case, ...]:
         """Return the cases of one split in their order."""
@@ -93,6 +96,14 @@ class EvalSetVersion(Record):
     n_cases: int
     n_by_split: Mapping[str, int] = Field(default_factory=dict)
     created_at: str = ""
+
+
+def split_named(name: str) -> SplitName:
+    """Return the split of this name. Raises EvalSetError naming those that exist."""
+    for split in SPLITS:
+        if split == name:
+            return split
+    raise EvalSetError(f"there is no split '{name}'; use one of: {', '.join(SPLITS)}")
 
 
 def eval_set_version(cases: tuple[Case, ...]) -> str:
