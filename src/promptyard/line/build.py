@@ -5,6 +5,8 @@ from __future__ import annotations
 from promptyard.errors import BudgetExceeded
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.context import LineContext
+from promptyard.line.lineage import record_version
+from promptyard.line.measurements import record_decision
 from promptyard.line.outcome import (
     ENDED_EARLY,
     best_so_far,
@@ -33,7 +35,7 @@ async def build(task: Task, session: Session, on_progress: ProgressSink) -> Run:
     """
     # 1 the eval set, under its version
     eval_set = task.eval_set
-    await session.store.save_eval_set(eval_set)
+    await record_version(session.store, eval_set)
     baseline = Candidate(program=task.program)
     await session.refuse_worn_out(eval_set.split("holdout"), baseline.id)
     executor = session.executor(task)
@@ -73,6 +75,7 @@ async def build(task: Task, session: Session, on_progress: ProgressSink) -> Run:
         task, session, context, finalist, pair, verdict, search_task_calls, tuple(notes)
     )
     run = await register(task, session, run)
+    await record_decision(task, session, run, context.trail.outcomes)
     await session.finish(run)
     return run
 

@@ -14,12 +14,14 @@ from promptyard.line.comparability import (
     stored_baseline,
 )
 from promptyard.line.context import require_answers
+from promptyard.line.lineage import record_version
+from promptyard.line.measurements import record_measurement
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_gate
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
-from promptyard.records.cases import SPLITS, Case, SplitName
+from promptyard.records.cases import Case, SplitName, split_named
 from promptyard.records.evaluations import Evaluation, Flip
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress
@@ -82,14 +84,14 @@ async def run_evaluation(
     unknown run or version, BudgetExceeded when the budget does not suffice; EvalSetError, too, for
     a holdout that is worn out (20 looks) unless `force`.
     """
-    split = _split(plan)
+    split = split_named(plan.split)
     if plan.n_repeats < 1:
         raise EvalSetError(f"repeat is {plan.n_repeats}; every case is run at least once")
     program = plan.program or task.program
     kind = f"{EVAL} {split}"
     async with open_session(task, store=store, budget=budget, kind=kind, force=force) as session:
         notes: list[str] = []
-        await session.store.save_eval_set(task.eval_set)
+        await record_version(session.store, task.eval_set)
         cases = await _cases(task, plan, session, split)
         baseline = await _baseline(task, plan, session, program, cases)
         if split == "holdout":
@@ -116,6 +118,7 @@ async def run_evaluation(
         report = await measure(program, 0)
         require_answers(report)
         await session.store.save_report(session.header.id, EVAL, report)
+        await record_measurement(task, session, EVAL, report, program)
         await session.store.set_run_status(session.header.id, "finished")
         return _evaluation(task, plan, session, before, report, notes)
 
@@ -136,13 +139,6 @@ async def _repeated(
             return report
         trials += report.trials
     return executor.report(program, cases, split, trials)
-
-
-def _split(plan: EvaluationPlan) -> SplitName:
-    for name in SPLITS:
-        if name == plan.split:
-            return name
-    raise EvalSetError(f"there is no split '{plan.split}'; use one of: {', '.join(SPLITS)}")
 
 
 async def _cases(

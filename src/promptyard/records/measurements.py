@@ -13,9 +13,10 @@ from promptyard.records.cases import SplitName
 class Measurement(Record):
     """Scores and failure pattern of one report, by (program, eval set version, split).
 
-    `dimensions` maps every summary (`score`, `accuracy` ... `latency_s`) to its mean, `checks`
-    every check to its mean, `buckets` the name of every failure bucket to its failing cases.
-    `version` is the number of the program in the registry, None where it is not registered.
+    `dimensions` maps every summary (`score`, `accuracy` ... `latency_s`) to its mean, and suite
+    metrics as `suite.macro_f1`; `checks` maps every check to its mean; `buckets` the name of every
+    failure bucket to its failing cases, each case counted once, under the first thing wrong with
+    it. `version` is the number of the program in the registry, None where it is not registered.
     """
 
     task: str
