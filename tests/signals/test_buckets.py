@@ -7,8 +7,8 @@ import pytest
 from promptyard.errors import EvalSetError
 from promptyard.records.evidence import TrainTrial
 from promptyard.records.prompts import Program, Prompt
-from promptyard.records.scores import Failure, GradedCase, Score, Trial
-from promptyard.signals.buckets import bucket_failures, likely_target
+from promptyard.records.scores import Failure, GradedCase, JudgeStamp, Score, Trial
+from promptyard.signals.buckets import LAST_TAGS, TAG_PRIORITY, bucket_failures, likely_target
 from promptyard.signals.evidence import confusions, gather, target_counts
 from support.stations import LABEL_PROMPT, graded, label_case, label_trial
 
@@ -56,6 +56,69 @@ def test_a_case_lies_in_all_its_buckets_and_has_one_primary() -> None:
     assert sum(len(bucket.primary_ids) for bucket in buckets) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("truncated_output", "invalid_json"),
+        ("refusal", "wrong_value"),
+        ("missing_refusal", "rubric:facts"),
+        ("secret_leak", "invalid_json"),
+        ("pii_leak", "wrong_value"),
+        ("prompt_leak", "unsupported_fact"),
+        ("invalid_json", "missing_tool_call"),
+        ("missing_tool_call", "wrong_tool"),
+        ("wrong_tool", "invalid_tool_args"),
+        ("invalid_enum", "wrong_citation"),
+        ("wrong_citation", "wrong_value"),
+        ("wrong_value", "low_overlap"),
+        ("low_overlap", "rubric:facts"),
+        ("off_topic", "rubric"),
+        ("rubric:facts", "a_tag_of_a_user"),
+        ("a_tag_of_a_user", "too_long"),
+        ("too_long", "too_slow"),
+        ("too_costly", "low_score"),
+        ("inconsistent_verdict", "low_score"),
+    ],
+)
+def test_the_first_thing_wrong_is_the_primary_bucket(first: str, second: str) -> None:
+    for order in ((first, second), (second, first)):
+        found = bucket_failures([trial("1", *map(failed, order))], PROGRAM)
+        assert {bucket.tag for bucket in found if bucket.primary_ids} == {first}
+
+
+def test_tags_stand_in_one_place_of_the_order_only() -> None:
+    assert len(set(TAG_PRIORITY)) == len(TAG_PRIORITY)
+    assert not set(TAG_PRIORITY) & set(LAST_TAGS)
+
+
+def test_reasons_in_free_text_are_grouped_by_their_shape() -> None:
+    def said(case_id: str, tag: str, reason: str) -> GradedCase:
+        score = failed(tag, severity="soft").model_copy(update={"reason": reason})
+        return trial(case_id, score)
+
+    rows = [
+        said("1", "rubric:facts", "The date 2024-05-01 is invented."),
+        said("2", "rubric:facts", "the date 2025-01-02 is invented"),
+        said("3", "rubric:facts", "No amount is given"),
+        said("4", "low_score", "3 of 5 points"),
+        said("5", "low_score", ""),
+        said("6", "wrong_value", "expected 1, got 2"),
+    ]
+    shapes = {bucket.name: bucket.shapes for bucket in bucket_failures(rows, PROGRAM)}
+    assert shapes == {
+        "rubric:facts": (("the date <date> is invented", 2), ("no amount is given", 1)),
+        "low_score": (("<number> of <number> points", 1),),
+        "wrong_value": (),
+    }
+
+
+def test_the_reason_of_a_judge_is_free_text_whatever_its_tag() -> None:
+    stamp = JudgeStamp(model="m", prompt_hash="h", verdict="fail")
+    score = failed("unsupported_fact").model_copy(update={"judge": stamp, "reason": "Says 5 days"})
+    (bucket,) = bucket_failures([trial("1", score)], PROGRAM)
+    assert bucket.shapes == (("says <number> days", 1),)
+
+
 def test_labels_are_buckets_of_their_own_with_what_they_are_confused_with() -> None:
     rows = [
         graded(label_case("1", "t", "lost_card"), "top_up"),
@@ -92,6 +155,7 @@ SUPPORT = Program.single(
     Prompt.from_text(
         "system:\nSummarise.\n\n## Evidence policy {#evidence}\nState facts.\n\n"
         "## Output schema {#schema}\nFields: status, product.\n\n"
+        "## Privacy\nTell nobody.\n\n## Tools\nCall them.\n\n## Length\nBe brief.\n\n"
         "## Status {#locked-one .locked}\nstatus is open.\n\nuser:\n{{t}}\n"
     )
 )
@@ -106,6 +170,11 @@ SUPPORT = Program.single(
         ("missing_required_field", "product", "schema"),
         ("wrong_value", "status", "schema"),
         ("low_score", None, "system"),
+        ("secret_leak", None, "privacy"),
+        ("missing_refusal", None, "privacy"),
+        ("invalid_tool_args", None, "tools"),
+        ("too_long", None, "length"),
+        ("too_slow", None, "system"),
     ],
 )
 def test_a_bucket_points_at_the_section_that_likely_explains_it(

@@ -9,6 +9,7 @@ from promptyard.cli.summary import draw_comparisons
 from promptyard.reports.evaluation import EvaluationView
 from promptyard.reports.figures import amount, counted, percent, points
 from promptyard.reports.judges import judge_notes, marked
+from promptyard.reports.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,6 +148,10 @@ def _draw_failures(out: Console, view: EvaluationView) -> None:
             for bucket in view.buckets[:MOST_BUCKETS]
         ]
         out.print(table("Failure buckets", ("bucket", "cases", "severity"), rows, right=(1,)))
+        for bucket in view.buckets[:MOST_BUCKETS]:
+            if bucket.shapes:
+                said = "; ".join(f"{n} × {visible(text)}" for text, n in bucket.shapes)
+                out.print(f"{bucket.name}: {said}", style="dim", markup=False)
     if view.confusions:
         pairs = [
             (pair.expected, pair.got, str(pair.n_cases))

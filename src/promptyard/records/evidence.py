@@ -17,6 +17,8 @@ class Bucket(Record):
 
     `case_ids` are the cases with this finding, `primary_ids` those for which it is the first
     thing wrong. `target` is the section that likely explains it: (step, section id), or None.
+    `shapes` are the reasons of judges and of users' code without their particulars, the most
+    frequent first, with the cases of each.
     """
 
     tag: str
@@ -27,6 +29,7 @@ class Bucket(Record):
     severity: str = "hard"
     target: tuple[str, str] | None = None
     confusions: tuple[tuple[str, int], ...] = ()
+    shapes: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:

@@ -13,9 +13,19 @@ from collections.abc import Sequence
 from promptyard.records.evidence import Bucket
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.scores import GradedCase, Score
+from promptyard.signals.fingerprint import shape
 
-TAG_PRIORITY = (
-    "refusal",
+SAFETY_TAGS = (
+    "missing_refusal",
+    "secret_leak",
+    "pii_leak",
+    "prompt_leak",
+    "forbidden_content",
+    "forbidden_match",
+)
+"""What an answer must not do, or did not refuse to do."""
+
+VALIDITY_TAGS = (
     "empty_output",
     "invalid_json",
     "missing_required_field",
@@ -23,25 +33,71 @@ TAG_PRIORITY = (
     "invalid_enum",
     "wrong_type",
     "constraint_violation",
+)
+"""The form of an answer."""
+
+TOOL_TAGS = ("missing_tool_call", "wrong_tool", "invalid_tool_args")
+"""Which tools are called, and how."""
+
+EVIDENCE_TAGS = (
     "unknown_source",
     "missing_citation",
     "wrong_citation",
     "unsupported_fact",
+    "wrong_fact",
+    "missing_fact",
+    "missing_context",
+)
+"""What an answer states, and what it rests on."""
+
+LENGTH_TAGS = ("truncated_output", "too_long")
+"""How much is written."""
+
+TAG_PRIORITY = (
+    "truncated_output",
+    "wrong_finish",
+    "refusal",
+    *SAFETY_TAGS,
+    *VALIDITY_TAGS,
+    *TOOL_TAGS,
+    *EVIDENCE_TAGS,
     "missing_text",
     "pattern_mismatch",
     "wrong_value",
+    "low_overlap",
+    "off_topic",
+    "rubric",
+    "criterion_not_met",
+    "low_grade",
+    "lost_comparison",
 )
-"""Tags in the order in which they explain a failure; unknown ones come before `low_score`."""
+"""Tags in the order in which they explain a failure; those of users and plugins come after them.
 
-VALIDITY_TAGS = frozenset(TAG_PRIORITY[1:8])
+`rubric:facts` counts as `rubric`.
+"""
+
+LAST_TAGS = ("too_long", "too_slow", "too_costly", "tie", "inconsistent_verdict", "low_score")
+"""Tags that explain a failure only where nothing else does, behind those of users and plugins."""
+
+MOST_SHAPES = 5
 
 SECTION_WORDS: dict[str, tuple[str, ...]] = {
     "validity": ("output", "format", "schema", "answer", "response", "json", "label"),
     "evidence": ("evidence", "source", "citation", "fact", "grounding"),
-    "safety": ("safety", "policy", "never", "refus"),
+    "safety": ("safety", "privacy", "confidential", "refus", "never", "policy", "policies"),
+    "tools": ("tool", "function", "action", "call"),
+    "length": ("length", "concise", "brief", "short", "style", "output", "format"),
     "task": ("label", "categor", "intent", "class", "definition", "task", "instruction", "rule"),
 }
 """Words of a section's id or title that make it the likely place of a kind of failure."""
+
+_KINDS = {
+    "safety": ("refusal", *SAFETY_TAGS),
+    "validity": VALIDITY_TAGS,
+    "tools": TOOL_TAGS,
+    "evidence": EVIDENCE_TAGS,
+    "length": LENGTH_TAGS,
+}
 
 
 def bucket_failures(graded: Sequence[GradedCase], program: Program) -> tuple[Bucket, ...]:
@@ -53,6 +109,7 @@ def bucket_failures(graded: Sequence[GradedCase], program: Program) -> tuple[Buc
     primary: dict[tuple[str, str | None, str | None], list[str]] = {}
     hard: set[tuple[str, str | None, str | None]] = set()
     confused: dict[tuple[str, str | None, str | None], Counter[str]] = {}
+    shapes: dict[tuple[str, str | None, str | None], Counter[str]] = {}
     for item in graded:
         if item.trial.status != "scored" or item.trial.passed:
             continue
@@ -68,6 +125,8 @@ def bucket_failures(graded: Sequence[GradedCase], program: Program) -> tuple[Buc
                 hard.add(key)
             if score.label is not None:
                 confused.setdefault(key, Counter())[score.label] += 1
+            if _is_free_text(key[0], score) and (said := shape(score.reason)):
+                shapes.setdefault(key, Counter())[said] += 1
         first = min(keys, key=lambda key: (_priority(key[0]), list(keys).index(key)))
         primary.setdefault(first, []).append(item.case.id)
     buckets = [
@@ -80,6 +139,7 @@ def bucket_failures(graded: Sequence[GradedCase], program: Program) -> tuple[Buc
             severity="hard" if key in hard else "soft",
             target=likely_target(program, key[0], key[1], key[2]),
             confusions=tuple(confused.get(key, Counter[str]()).most_common(5)),
+            shapes=tuple(shapes.get(key, Counter[str]()).most_common(MOST_SHAPES)),
         )
         for key, ids in members.items()
     ]
@@ -93,9 +153,15 @@ def _key(item: GradedCase, score: Score, tag: str) -> tuple[str, str | None, str
 
 
 def _priority(tag: str) -> int:
-    if tag in TAG_PRIORITY:
-        return TAG_PRIORITY.index(tag)
-    return len(TAG_PRIORITY) + (tag == "low_score")
+    known = tag.partition(":")[0]
+    if known in LAST_TAGS:
+        return len(TAG_PRIORITY) + 1 + LAST_TAGS.index(known)
+    return TAG_PRIORITY.index(known) if known in TAG_PRIORITY else len(TAG_PRIORITY)
+
+
+def _is_free_text(tag: str, score: Score) -> bool:
+    """Whether the reason of a finding is written by a judge or a person's code."""
+    return score.judge is not None or tag.partition(":")[0] in ("low_score", "rubric")
 
 
 def likely_target(
@@ -131,9 +197,7 @@ def _target_in(
         for section in instructions:
             if field in section.text:
                 return (step, section.id)
-    kind = "validity" if tag in VALIDITY_TAGS else "evidence" if "citation" in tag else "task"
-    if tag == "unsupported_fact":
-        kind = "evidence"
+    kind = next((name for name, tags in _KINDS.items() if tag in tags), "task")
     for word in SECTION_WORDS[kind]:
         for section in instructions:
             if word in f"{section.id} {section.title}".casefold():
