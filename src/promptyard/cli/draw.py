@@ -9,6 +9,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from promptyard.reports.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -124,7 +126,10 @@ def spending(progress: Progress) -> str:
 def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> Any:
-    """Make a table of plain texts; `right` are the columns to be aligned right."""
+    """Make a table of plain texts; `right` are the columns to be aligned right.
+
+    Cells may come from models and strangers: what would steer the terminal is made visible.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -133,5 +138,5 @@ def table(
     for index, name in enumerate(columns):
         made.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
+        made.add_row(*(Text(visible(cell)) for cell in row))
     return made

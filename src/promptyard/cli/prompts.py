@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +9,7 @@ import typer
 
 from promptyard.cli.draw import console, print_json, table
 from promptyard.cli.options import AsJson, StoreUrl
+from promptyard.cli.person import present_user
 
 if TYPE_CHECKING:
     from promptyard.records.versions import Move
@@ -141,7 +140,9 @@ def promote_command(
     from promptyard.line.sync import run_sync
 
     move = run_sync(
-        promote_version(store, name, reference, pointer=pointer, actor=_actor(), reason=reason)
+        promote_version(
+            store, name, reference, pointer=pointer, actor=present_user(), reason=reason
+        )
     )
     _show_move(move, as_json=as_json)
 
@@ -158,16 +159,8 @@ def rollback_command(
     from promptyard.line.ship import roll_back
     from promptyard.line.sync import run_sync
 
-    move = run_sync(roll_back(store, name, pointer=pointer, actor=_actor(), reason=reason))
+    move = run_sync(roll_back(store, name, pointer=pointer, actor=present_user(), reason=reason))
     _show_move(move, as_json=as_json)
-
-
-def _actor() -> str:
-    """Return who moves the pointer; a container may have no name for its user."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
 
 
 def _number(number: int | None) -> str:
