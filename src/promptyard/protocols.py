@@ -85,6 +85,8 @@ class Metric(Protocol):
     - `grades_finishes`: finish reasons (`length`, `content_filter`) of answers that it grades
       although they are not whole. Without such a metric an unfinished answer is an error.
     - `for_program(program)`: returns the metric that grades this program's answers.
+    - `score_now(case, completion)`: `score` without a coroutine, for a metric that never waits; it
+      is then used instead.
     """
 
     name: str

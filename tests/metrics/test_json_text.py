@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import math
+import re
 import time
 
 import pytest
@@ -11,9 +14,11 @@ from promptyard.metrics.json_text import (
     ABSENT,
     MAX_DEPTH,
     InvalidJson,
+    LastParsed,
     PathPart,
     clean,
     field_name,
+    find,
     lookup,
     parse_json,
     path_parts,
@@ -94,6 +99,86 @@ def test_parsing_a_text_gives_a_value_or_says_why_not(text: str) -> None:
     else:
         reason = "parsed"
     assert reason
+
+
+def as_the_standard_library_reads(text: str) -> Json:
+    """Parse with the one parser that says of every key, number and constant what it saw."""
+
+    def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        if len(dict(pairs)) < len(pairs):
+            raise InvalidJson("twice")
+        return dict(pairs)
+
+    def finite(digits: str) -> float:
+        if math.isinf(float(digits)):
+            raise InvalidJson("out of range")
+        return float(digits)
+
+    def refuse(name: str) -> Json:
+        raise InvalidJson(name)
+
+    return json.loads(text, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
+
+
+TEXTS = ['"a"', '"b:"', '"\\":"', '"\\u003a"', '"Infinity"', "é", "\x01", '"', '"' + "\ud800" + '"']
+NUMBERS = ["1", "-0.0", "1e400", "1E5", "01", "9" * 25, "NaN"]
+SIGNS = ["null", "true", "{", "}", "[", "]", ":", ",", " ", "\n", "{}", "[]"]
+OBJECTS = ['{"a":1,"b":2}', '{"a":1,"a":2}', '{"a" : 1,"b":1,"b":2}', '{"a":":","a":1}']
+PIECES = st.sampled_from([*TEXTS, *NUMBERS, *SIGNS, *OBJECTS])
+
+
+@settings(deadline=None, max_examples=600)
+@given(st.lists(PIECES, max_size=9).map("".join))
+def test_the_quick_parser_takes_and_gives_what_the_strict_one_does(text: str) -> None:
+    try:
+        expected = as_the_standard_library_reads(text)
+    except ValueError:
+        with pytest.raises(InvalidJson):
+            parse_json(text)
+        return
+    if not re.search("[\ud800-\udfff]", text):
+        assert repr(parse_json(text)) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": 1}',
+        '{"a" : 1, "b": 1, "b": 2}',
+        '[{"x": {"k": ":", "k": ""}}]',
+        '{"a": "\\u003a", "b": 1, "b": 2}',
+    ],
+)
+def test_a_key_that_stands_twice_is_found_whatever_stands_around_it(text: str) -> None:
+    with pytest.raises(InvalidJson, match="occurs twice"):
+        parse_json(text)
+
+
+@pytest.mark.parametrize("inner", ["[]", "{}", "1", '""'])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"a":', "}")])
+def test_every_kind_of_nesting_has_the_same_limit(left: str, right: str, inner: str) -> None:
+    levels = MAX_DEPTH - (inner in ("[]", "{}"))
+    assert parse_json(left * levels + inner + right * levels)
+    with pytest.raises(InvalidJson, match="nested deeper"):
+        parse_json(left * (levels + 1) + inner + right * (levels + 1))
+
+
+def test_several_looks_into_one_answer_parse_it_once() -> None:
+    answers = LastParsed()
+    text, other = '{"a": [1]}', '{"b": 2}'
+    first = answers.parse(text, allow_fence=False)
+    assert answers.parse(text, allow_fence=False) is first
+    assert answers.parse(text, allow_fence=True) is not first
+    assert answers.parse(other, allow_fence=False) == {"b": 2}
+    with pytest.raises(InvalidJson):
+        answers.parse("{", allow_fence=False)
+    assert answers.parse(other, allow_fence=False) == {"b": 2}
+
+
+@pytest.mark.parametrize("dotted", ["a", "a.b", "a.b.0", "x.y", "x", "a.c", ""])
+def test_finding_is_looking_up_by_path(dotted: str) -> None:
+    for value in ({"a": {"b": [10]}, "x.y": "dotted"}, ["a"], "a", None):
+        assert find(value, dotted) is lookup(value, path_parts(value, dotted))
 
 
 @settings(deadline=None)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from promptyard.errors import BudgetExceeded, CheckSkipped, JudgeError, MetricError
+from promptyard.protocols import Metric
 from promptyard.records.cases import After, Case, Severity
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Score
@@ -45,7 +46,23 @@ class Fixed:
         return (Score(metric=self.name, value=self.value, severity=self.severity, tags=tags),)
 
 
-def graded(*metrics: Fixed, breaker: CircuitBreaker | None = None) -> Grading:
+class AtOnce:
+    """A metric that never waits; awaiting it would be a mistake."""
+
+    def __init__(self, name: str, outcome: float | Exception) -> None:
+        self.name = name
+        self.outcome = outcome
+
+    async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
+        raise AssertionError("it has score_now")
+
+    def score_now(self, case: Case, completion: Completion) -> Sequence[Score]:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return (Score(metric=self.name, value=self.outcome),)
+
+
+def graded(*metrics: Metric, breaker: CircuitBreaker | None = None) -> Grading:
     return asyncio.run(grade(metrics, CASE, Completion(text="x"), breaker or CircuitBreaker()))
 
 
@@ -124,14 +141,14 @@ def test_a_check_that_breaks_rarely_or_late_stays_on() -> None:
     for index in range(40):
         value = MetricError("no") if index % 5 == 0 or index >= 20 else 1.0
         graded(Fixed("flaky", value), breaker=breaker)
-    assert not breaker.is_off("flaky")
+    assert "flaky" not in breaker.off
 
 
 def test_a_skipped_check_is_never_switched_off() -> None:
     breaker = CircuitBreaker()
     for _ in range(40):
         graded(Fixed("foreign", CheckSkipped("unsupported")), breaker=breaker)
-    assert not breaker.is_off("foreign")
+    assert "foreign" not in breaker.off
 
 
 def test_a_judge_that_does_not_decide_is_not_a_broken_one() -> None:
@@ -140,3 +157,28 @@ def test_a_judge_that_does_not_decide_is_not_a_broken_one() -> None:
     found = [graded(unsure, breaker=breaker) for _ in range(30)]
     assert unsure.n_asked == 30
     assert {item.failure.kind for item in found if item.failure} == {"judge_unsure"}
+
+
+def test_a_metric_that_never_waits_is_not_awaited_and_breaks_in_the_same_ways() -> None:
+    first, second = Fixed("first", 0.5), Fixed("second")
+    found = graded(first, AtOnce("now", 1.0), second)
+    assert [score.metric for score in found.scores] == ["first", "now", "second"]
+    for raised, status, kind in (
+        (MetricError("no"), "error", "metric_error"),
+        (CheckSkipped("no"), "skip", "unsupported"),
+        (JudgeError("no"), "error", "judge_parse"),
+        (JudgeError("no", kind="judge_unsure"), "error", "judge_unsure"),
+        (ZeroDivisionError("no"), "error", "metric_error"),
+    ):
+        waiting = graded(Fixed("m", raised)).unmeasured
+        assert graded(AtOnce("m", raised)).unmeasured == waiting
+        assert (waiting[0].status, waiting[0].kind) == (status, kind)
+    with pytest.raises(BudgetExceeded):
+        graded(AtOnce("now", BudgetExceeded("none left")))
+
+
+def test_a_metric_that_never_waits_is_switched_off_too() -> None:
+    breaker = CircuitBreaker()
+    broken = AtOnce("now", ZeroDivisionError("no"))
+    kinds = [graded(broken, breaker=breaker).unmeasured[0].kind for _ in range(30)]
+    assert (kinds[0], kinds[-1]) == ("metric_error", "switched_off")

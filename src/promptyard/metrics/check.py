@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from promptyard.errors import CheckSkipped, MetricError
 from promptyard.metrics.comparison import NORMALIZATIONS, Normalization
 from promptyard.metrics.context import MetricContext
-from promptyard.metrics.json_text import InvalidJson, clean, parse_json, shorten
+from promptyard.metrics.json_text import InvalidJson, LastParsed, clean, shorten
 from promptyard.metrics.options import Options
 from promptyard.records.base import Json
 from promptyard.records.cases import After, Case, CheckSpec, Dimension, Severity
@@ -16,6 +17,7 @@ from promptyard.records.messages import Completion
 from promptyard.records.scores import Score
 
 REASON_LIMIT = 240
+REMEMBERED_SCORES = 256
 
 
 class Check(ABC):
@@ -45,6 +47,7 @@ class Check(ABC):
         self.dimension = spec.dimension or self.dimension
         self.after = spec.after or self.after
         self.weight = spec.weight
+        self._passed: dict[tuple[str | None, str | None], tuple[Score, ...]] = {}
         self.critical = spec.critical
 
     @abstractmethod
@@ -56,9 +59,10 @@ class Check(ABC):
         return self.options.choice("normalize", NORMALIZATIONS, default)
 
     def passed(self, *, field: str | None = None, label: str | None = None) -> tuple[Score, ...]:
-        """The one score of a check that found nothing wrong."""
-        return (
-            Score(
+        """The one score of a check that found nothing wrong; equal ones are one object."""
+        known = self._passed.get((field, label))
+        if known is None:
+            score = Score(
                 metric=self.name,
                 value=1.0,
                 field=field,
@@ -67,8 +71,11 @@ class Check(ABC):
                 dimension=self.dimension,
                 weight=self.weight,
                 critical=self.critical,
-            ),
-        )
+            )
+            if len(self._passed) >= REMEMBERED_SCORES:
+                self._passed.clear()
+            known = self._passed[field, label] = (score,)
+        return known
 
     def failed(
         self,
@@ -81,7 +88,8 @@ class Check(ABC):
         label: str | None = None,
     ) -> Score:
         """One finding of a failed check; the most basic cause stands first among its tags."""
-        empty = not completion.text.strip() and not completion.tool_calls
+        text = completion.text
+        empty = (not text or text.isspace()) and not completion.tool_calls
         named = (*(("empty_output",) if empty else ()), *(tags or (self.tag,)))
         return Score(
             metric=self.name,
@@ -124,21 +132,38 @@ class Check(ABC):
 class JsonCheck(Check):
     """A check that looks into a JSON answer. One that is not JSON fails with `invalid_json`."""
 
+    answers: ClassVar[LastParsed] = LastParsed()  # the checks of a case look into one answer
+
+    def __init_subclass__(cls) -> None:
+        """See to it that a subclass whose own `score` may wait is awaited."""
+        super().__init_subclass__()
+        if "score" in cls.__dict__ and "score_now" not in cls.__dict__:
+            cls.score_now = None  # pyright: ignore[reportAttributeAccessIssue] (no such short cut)
+
     def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
         super().__init__(spec, context)
         self.allow_fence = self.options.flag("allow_fence")
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Parse the answer strictly and grade its value."""
+        return JsonCheck.score_now(self, case, completion)
+
+    def score_now(self, case: Case, completion: Completion) -> Sequence[Score]:
+        """Do the same without a coroutine, since nothing of it waits."""
         try:
-            value = parse_json(completion.text, allow_fence=self.allow_fence)
+            value = self.answers.parse(completion.text, self.allow_fence)
         except InvalidJson as error:
+            self.require(case)
             return (self.not_json(completion, error),)
         return self.grade(case, completion, value)
 
+    def require(self, case: Case) -> None:
+        """Raise what makes a case ungradable, whatever the answer; `grade` raises it, too."""
+        del case
+
     @abstractmethod
     def grade(self, case: Case, completion: Completion, value: Json) -> Sequence[Score]:
-        """Grade the parsed answer."""
+        """Grade the parsed answer, which other checks share: it must not be changed."""
 
     def not_json(self, completion: Completion, error: InvalidJson) -> Score:
         """The finding on an answer that is not JSON."""

@@ -13,6 +13,7 @@ from promptyard.metrics.json_text import (
     PathPart,
     as_array,
     field_name,
+    find,
     lookup,
     path_parts,
     pointer,
@@ -97,14 +98,16 @@ class CitationSpan(JsonCheck):
             for key in ("quote", "source", "start", "end")
         )
 
-    async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
-        """Read the sources first: a case without them is unscored whatever the answer."""
+    def require(self, case: Case) -> None:
+        """A case without its sources is unscored whatever the answer."""
         self._sources_of(case)
-        return await super().score(case, completion)
 
     def grade(self, case: Case, completion: Completion, value: Json) -> Sequence[Score]:
         """Look at each citation in turn."""
-        problems = islice(self._problems(value, self._sources_of(case)), MAX_FINDINGS)
+        sources = self._sources_of(case)
+        if self._all_verbatim(value, sources):
+            return self.passed(field=self.field)
+        problems = islice(self._problems(value, sources), MAX_FINDINGS)
         findings = [self._finding(completion, problem) for problem in problems]
         return shared_weight(findings) if findings else self.passed(field=self.field)
 
@@ -123,6 +126,28 @@ class CitationSpan(JsonCheck):
             field=field_name(problem.parts),
             path=pointer(problem.parts),
         )
+
+    def _all_verbatim(self, value: Json, sources: Mapping[str, SourceText]) -> bool:
+        """Tell quickly what is common: a list of quotes that all stand in their source as given."""
+        if self.claims is not None or self.offsets == "strict":
+            return False
+        items = as_array(value if self.field is None else find(value, self.field))
+        if not items or len(items) > MAX_CITATIONS:
+            return False
+        only = next(iter(sources.values())) if len(sources) == 1 else None
+        for item in items:
+            entry = as_object(item)
+            quote, source = item, only
+            if entry is not None:
+                quote = entry.get(self.quote_key)
+                if (cited := entry.get(self.source_key)) is not None:
+                    source = sources.get(source_id(cited) or "")
+            if source is None or not isinstance(quote, str) or quote not in source.text:
+                return False
+            plain = self.min_chars == 1 and quote.isascii() and quote and not quote.isspace()
+            if not plain and len(spaced(quote)) < self.min_chars:
+                return False
+        return True
 
     def _problems(self, value: Json, sources: Mapping[str, SourceText]) -> Iterator[Problem]:
         n_citations = 0

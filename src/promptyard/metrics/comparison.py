@@ -60,7 +60,7 @@ def same_json(left: Json, right: Json, how: Normalization) -> bool:
     exactly (NFC).
     """
     if isinstance(left, str) and isinstance(right, str):
-        return normalized(left, how) == normalized(right, how)
+        return left == right or normalized(left, how) == normalized(right, how)
     left_object, right_object = as_object(left), as_object(right)
     if left_object is not None and right_object is not None:
         ours = {normalized(key, "none"): item for key, item in left_object.items()}

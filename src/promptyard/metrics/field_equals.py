@@ -13,7 +13,7 @@ from promptyard.metrics.comparison import (
     same_json,
 )
 from promptyard.metrics.context import MetricContext
-from promptyard.metrics.json_text import ABSENT, lookup, path_parts, pointer, shorten
+from promptyard.metrics.json_text import ABSENT, find, path_parts, pointer, shorten
 from promptyard.records.base import Json
 from promptyard.records.cases import Case, CheckSpec
 from promptyard.records.messages import Completion
@@ -49,16 +49,14 @@ class FieldEquals(JsonCheck):
         if self.has_value and not accepted_values(self.options.value("value"), any_of=False):
             raise self.options.wrong("value", "needs at least one alternative in 'any_of'")
 
-    async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
-        """Look for the expectation first: a case without one is unscored whatever the answer."""
+    def require(self, case: Case) -> None:
+        """A case without an expectation is unscored whatever the answer."""
         self._accepted(case)
-        return await super().score(case, completion)
 
     def grade(self, case: Case, completion: Completion, value: Json) -> Sequence[Score]:
         """Compare the field with each accepted value in turn."""
         accepted = self._accepted(case)
-        parts = path_parts(value, self.field)
-        got = lookup(value, parts)
+        got = find(value, self.field)
         if got is ABSENT:
             return (
                 self.failed(
@@ -66,7 +64,7 @@ class FieldEquals(JsonCheck):
                     f"the field '{self.field}' is missing; expected {described(accepted)}",
                     tags=("missing_required_field", self.tag),
                     field=self.field,
-                    path=pointer(parts),
+                    path=pointer(path_parts(value, self.field)),
                 ),
             )
         for gold in accepted:
@@ -77,16 +75,13 @@ class FieldEquals(JsonCheck):
                 completion,
                 f"the field '{self.field}': expected {described(accepted)}, got {shorten(got)}",
                 field=self.field,
-                path=pointer(parts),
+                path=pointer(path_parts(value, self.field)),
                 label=label_text(got),
             ),
         )
 
     def _accepted(self, case: Case) -> tuple[Json, ...]:
-        if self.has_value:
-            gold = self.options.value("value")
-        else:
-            gold = lookup(case.expected, path_parts(case.expected, self.field))
+        gold = self.options.value("value") if self.has_value else find(case.expected, self.field)
         if gold is ABSENT:
             why = f"'expected' has no field '{self.field}'; add it or give option 'value'"
             raise self.ungradable(case, why)

@@ -55,10 +55,9 @@ class FieldNumeric(JsonCheck):
                 "value", "must be a number, {any_of} or {min, max}", self.options.value("value")
             )
 
-    async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
-        """Look for the expectation first: a case without one is unscored whatever the answer."""
+    def require(self, case: Case) -> None:
+        """A case without an expectation is unscored whatever the answer."""
         self._goals(case)
-        return await super().score(case, completion)
 
     def grade(self, case: Case, completion: Completion, value: Json) -> Sequence[Score]:
         """Compare the field, scaled, with each accepted number."""

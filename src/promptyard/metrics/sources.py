@@ -65,7 +65,12 @@ class SourceText:
 
     def has(self, quote: str) -> bool:
         """Whether the quote occurs verbatim: as it stands, or both as they are compared."""
-        return quote in self.text or spaced(quote) in self.spaced
+        if quote in self.text:
+            return True
+        if self.text.isascii() and quote.isascii():
+            words = quote.split()  # the two may differ in white space only, so not in a word
+            return all(word in self.text for word in words) and " ".join(words) in self.spaced
+        return spaced(quote) in self.spaced
 
 
 class Sources:
@@ -78,21 +83,21 @@ class Sources:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(name.removeprefix(INPUT) for name in names)
         self._read = [
-            Remembered(_Reader(name), REMEMBERED_CHARS // len(self._names), _n_chars)
+            (name, Remembered(_Reader(name), REMEMBERED_CHARS // len(self._names), _n_chars))
             for name in self._names
         ]
 
     def of(self, case: Case) -> Mapping[str, SourceText]:
         """Return the sources of a case. Raises ValueError that says what is wrong with them."""
         found: dict[str, SourceText] = {}
-        for name, read in zip(self._names, self._read, strict=True):
+        for name, read in self._read:
             value = case.input.get(name, ABSENT)
             if value is ABSENT:
                 value = lookup(case.input, path_parts(case.input, name))
             if value is ABSENT:
                 raise ValueError(f"its input has no '{name}', which holds the source")
             texts = read.of(value)
-            if not found and len(self._names) == 1:
+            if len(self._names) == 1:
                 return texts
             twice = next((key for key in texts if key in found), None)
             if twice is not None:
@@ -153,4 +158,7 @@ class _Reader:
 
 
 def _n_chars(texts: Mapping[str, SourceText]) -> int:
-    return sum(len(source.text) for source in texts.values()) + len(texts)
+    n_chars = len(texts)
+    for source in texts.values():
+        n_chars += len(source.text)
+    return n_chars

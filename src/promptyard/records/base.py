@@ -46,12 +46,16 @@ def content_hash_of_list(values: Iterable[Json]) -> str:
     return digest.hexdigest()
 
 
-_OBJECTS = (dict, Mapping)  # dict first: what nearly every object is, and quickly told
+_NO_OBJECTS = (str, int, float, list, type(None))
 
 
 def as_object(value: Json) -> Mapping[str, Json] | None:
     """Return a JSON object as such, or None for any other value."""
-    return cast("Mapping[str, Json]", value) if isinstance(value, _OBJECTS) else None
+    if isinstance(value, dict):
+        return value  # pyright: ignore[reportUnknownVariableType] (a cast is a call, and this is hot)
+    if isinstance(value, _NO_OBJECTS):  # known at once; asking for a Mapping is ten times slower
+        return None
+    return cast("Mapping[str, Json]", value) if isinstance(value, Mapping) else None
 
 
 def as_list(value: Json) -> list[Json] | None:

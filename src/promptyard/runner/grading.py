@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from promptyard.errors import (
     BudgetExceeded,
@@ -20,6 +20,8 @@ from promptyard.records.cases import Case
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Failure, Score, Unmeasured
 
+ScoreNow: TypeAlias = Callable[[Case, Completion], Sequence[Score]]
+
 BREAKER_CASES = 20
 BREAKER_SHARE = 0.2
 SWITCHED_OFF = "switched_off"
@@ -29,30 +31,29 @@ UNSURE = "judge_unsure"
 class CircuitBreaker:
     """Switches a check off that breaks on more than 20 % of its first 20 cases.
 
-    A broken scorer or judge then costs no more calls; the cases are unscored either way.
+    A broken scorer or judge then costs no more calls; the cases are unscored either way. `off` are
+    the checks that are switched off, `settled` those that have graded 20 cases.
     """
 
     def __init__(self) -> None:
+        self.off: set[str] = set()
+        self.settled: set[str] = set()
         self._n_graded: Counter[str] = Counter()
         self._n_errors: Counter[str] = Counter()
-        self._off: set[str] = set()
-
-    def is_off(self, metric: str) -> bool:
-        """Say whether the check is switched off."""
-        return metric in self._off
 
     def count(self, metric: str, *, broke: bool) -> None:
-        """Count one grading by a check."""
-        if self._n_graded[metric] >= BREAKER_CASES:
+        """Count one grading by a check; after the first 20 nothing changes any more."""
+        if metric in self.settled:
             return
         self._n_graded[metric] += 1
         self._n_errors[metric] += broke
         if self._n_errors[metric] > BREAKER_SHARE * BREAKER_CASES:
-            self._off.add(metric)
+            self.off.add(metric)
+        if self._n_graded[metric] >= BREAKER_CASES:
+            self.settled.add(metric)
 
 
-@dataclass(frozen=True)
-class Grading:
+class Grading(NamedTuple):
     """What the checks of one case found. `failure` is why the case has no score, if it has none."""
 
     scores: tuple[Score, ...] = ()
@@ -76,8 +77,18 @@ async def grade(
     for metric in metrics:
         if getattr(metric, "asks_judge", False):
             judged.append(metric)
-        elif not (_waits(metric) and _hard_failed(scores)):
-            _file(await _one(metric, case, answer, breaker), scores, unmeasured)
+            continue
+        if scores and _waits(metric) and _hard_failed(scores):
+            continue
+        now = getattr(metric, "score_now", None)
+        if now is None:
+            outcome = await _one(metric, case, answer, breaker)
+        else:
+            outcome = _one_now(metric, now, case, answer, breaker)
+        if isinstance(outcome, Unmeasured):
+            unmeasured.append(outcome)
+        else:
+            scores += outcome
     asked = [item for item in judged if not (_waits(item) and _hard_failed(scores))]
     if asked:
         outcomes = await asyncio.gather(
@@ -86,7 +97,12 @@ async def grade(
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-            _file(outcome, scores, unmeasured)
+            if isinstance(outcome, Unmeasured):
+                unmeasured.append(outcome)
+            else:
+                scores += outcome
+    if scores and not unmeasured:
+        return Grading(tuple(scores))
     return Grading(tuple(scores), tuple(unmeasured), _failure(scores, unmeasured))
 
 
@@ -98,46 +114,55 @@ def _hard_failed(scores: Iterable[Score]) -> bool:
     return any(score.severity == "hard" and score.value < 1.0 for score in scores)
 
 
-def _file(
-    outcome: Sequence[Score] | Unmeasured, scores: list[Score], unmeasured: list[Unmeasured]
-) -> None:
-    if isinstance(outcome, Unmeasured):
-        unmeasured.append(outcome)
-    else:
-        scores.extend(outcome)
-
-
 async def _one(
     metric: Metric, case: Case, answer: Completion, breaker: CircuitBreaker
 ) -> Sequence[Score] | Unmeasured:
-    if breaker.is_off(metric.name):
-        return Unmeasured(
-            metric=metric.name,
-            status="error",
-            kind=SWITCHED_OFF,
-            reason=f"'{metric.name}' broke on more than 20 % of its first 20 cases and is off",
-        )
+    if metric.name in breaker.off:
+        return _switched_off(metric)
     try:
         scores = await metric.score(case, answer)
-    except (BudgetExceeded, ModelUnusable, StorageError):
-        raise
-    except CheckSkipped as skipped:
-        return _unmeasured(metric, "skip", skipped.kind, str(skipped))
-    except JudgeError as error:
-        outcome = _unmeasured(metric, "error", error.kind, str(error))
-        outcome = outcome.model_copy(update={"at": "judge"})
-        if error.kind == UNSURE:
-            return outcome  # a judge that does not decide this case is not a broken one
-    except MetricError as error:
-        outcome = _unmeasured(metric, "error", error.kind, str(error))
     except Exception as error:  # noqa: BLE001  (the one boundary to code of others)
-        reason = f"{metric.name}: {type(error).__name__}: {error}"
-        outcome = _unmeasured(metric, "error", "metric_error", reason)
-    else:
-        breaker.count(metric.name, broke=False)
-        return scores
-    breaker.count(metric.name, broke=True)
-    return outcome
+        return _broken(metric, error, breaker)
+    breaker.count(metric.name, broke=False)
+    return scores
+
+
+def _one_now(
+    metric: Metric, now: ScoreNow, case: Case, answer: Completion, breaker: CircuitBreaker
+) -> Sequence[Score] | Unmeasured:
+    """Do what `_one` does with a metric that never waits: coroutines cost as much as a check."""
+    name = metric.name
+    if name in breaker.off:
+        return _switched_off(metric)
+    try:
+        scores = now(case, answer)
+    except Exception as error:  # noqa: BLE001  (the one boundary to code of others)
+        return _broken(metric, error, breaker)
+    if name not in breaker.settled:
+        breaker.count(name, broke=False)
+    return scores
+
+
+def _switched_off(metric: Metric) -> Unmeasured:
+    reason = f"'{metric.name}' broke on more than 20 % of its first 20 cases and is off"
+    return _unmeasured(metric, "error", SWITCHED_OFF, reason)
+
+
+def _broken(metric: Metric, error: Exception, breaker: CircuitBreaker) -> Unmeasured:
+    """Say what a check that gave no score met; raise what ends the run."""
+    if isinstance(error, BudgetExceeded | ModelUnusable | StorageError):
+        raise error
+    if isinstance(error, CheckSkipped):
+        return _unmeasured(metric, "skip", error.kind, str(error))
+    at_judge = isinstance(error, JudgeError)
+    if not (at_judge and error.kind == UNSURE):
+        # A judge that does not decide this case is not a broken one.
+        breaker.count(metric.name, broke=True)
+    if isinstance(error, MetricError):
+        outcome = _unmeasured(metric, "error", error.kind, str(error))
+        return outcome.model_copy(update={"at": "judge"}) if at_judge else outcome
+    reason = f"{metric.name}: {type(error).__name__}: {error}"
+    return _unmeasured(metric, "error", "metric_error", reason)
 
 
 def _unmeasured(metric: Metric, status: str, kind: str, reason: str) -> Unmeasured:
