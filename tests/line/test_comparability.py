@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line.test_evaluation import BETTER, PROMPT, measured, rows, task
 
 import promptyard as py
+from line.test_evaluation import BETTER, PROMPT, measured, rows, task
 from promptyard.errors import EvalSetError
 from promptyard.testing import ScriptedModel
 
@@ -71,7 +71,7 @@ def test_the_run_of_another_task_is_no_baseline(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     other = measured(task(name="ham"), store)
     for plan in ({"compare": other.run_id}, {"only_failing_of": other.run_id}):
-        with pytest.raises(EvalSetError, match="run .* is of task 'ham'"):
+        with pytest.raises(EvalSetError, match=r"run .* is of task 'ham'"):
             measured(task(prompt=BETTER), store, **plan)
 
 
