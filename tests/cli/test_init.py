@@ -127,6 +127,14 @@ def test_a_column_of_few_values_is_taken_for_the_expected_one_and_that_is_said(
     assert "#" not in prompt.render({"message": "x"})[0].text.splitlines()[0]
 
 
+def test_a_column_named_like_an_answer_goes_before_a_later_one(tmp_path: Path) -> None:
+    rows = "".join(f"text {n},{LABELS[n % 3]},{('mail', 'chat')[n % 2]}\n" for n in range(30))
+    (tmp_path / "t.csv").write_text("text,Ticket category,channel\n" + rows, encoding="utf-8-sig")
+    said = json.loads(run(tmp_path, "init", "task", "--cases", "t.csv", "--json").stdout)
+    assert said["mapping"]["Ticket category"] == "expected"
+    assert said["mapping"]["channel"] == "input.channel"
+
+
 def test_a_mapping_goes_before_the_guess(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     rows = "".join(f"q {n},{n},left out\n" for n in range(9))

@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from promptyard.errors import ConfigError, EvalSetError, PromptyardError
+from promptyard.evalset.foreign import recognised_formats
 from promptyard.evalset.foreign.table import NAME as TABLE
 from promptyard.evalset.load import cases_from_rows
 from promptyard.evalset.native_rows import jsonl_text, ordered_row
+from promptyard.evalset.raw_rows import SUFFIXES
 from promptyard.evalset.split import assign_splits
 from promptyard.evalset.wording import nearest, one_line
 from promptyard.line.answer_kind import AnswerKind, guess_kind, labels_of
@@ -28,6 +30,10 @@ from promptyard.records.cases import Case
 SHARES: Mapping[str, float] = {"train": 0.3, "dev": 0.3, "holdout": 0.4}
 UNLABELLED = "without-expected.jsonl"
 MAX_SEEDS = 2000
+ANSWER_WORDS = (
+    "category", "class", "topic", "intent", "sentiment", "team", "queue", "rating", "stars", "type",
+)  # fmt: skip
+"""Words in the names of columns that are rather an answer than an input."""
 SAMPLES: Mapping[str, Sequence[str]] = {
     "billing": (
         "I was charged twice this month",
@@ -117,6 +123,15 @@ def plan_cases(source: Path | None, mapping: Mapping[str, str] | None = None) ->
 
 
 def _read(source: Path, mapping: Mapping[str, str]) -> ImportPlan:
+    if (
+        source.is_file()
+        and source.suffix.lower() not in SUFFIXES
+        and not recognised_formats(source)
+    ):
+        raise EvalSetError(
+            f"{source}: the format is not recognised; tables are {', '.join(SUFFIXES)} files, and "
+            "promptyard evalset import reads those of other tools"
+        )
     found = plan_import(source) if not mapping else None
     if found is not None and TABLE not in found.formats:
         raise ConfigError(
@@ -135,7 +150,10 @@ def _read(source: Path, mapping: Mapping[str, str]) -> ImportPlan:
 
 
 def _likely_expected(plan: ImportPlan) -> str | None:
-    """Return the last column whose texts are few labels, where another one stays as the input."""
+    """Return a column whose texts are few labels, where another one stays as the input.
+
+    One that is named like an answer goes before others, a later one before an earlier one.
+    """
     inputs = {
         column: field.removeprefix("input.")
         for column, field in plan.imported.mapping.items()
@@ -143,7 +161,9 @@ def _likely_expected(plan: ImportPlan) -> str | None:
     }
     if len(inputs) < 2:
         return None
-    for column, variable in reversed(inputs.items()):
+    later_first = list(reversed(inputs.items()))
+    named = {column for column in inputs if any(w in column.casefold() for w in ANSWER_WORDS)}
+    for column, variable in sorted(later_first, key=lambda item: item[0] not in named):
         values = [item.row["input"].get(variable) for item in plan.imported.rows]
         texts = [value for value in values if isinstance(value, str)]
         given = [text for text in texts if text.strip()]  # a row may not be labelled yet
