@@ -28,7 +28,8 @@ from promptyard.line.sync import run_calibration, run_canary, run_evaluation
 from promptyard.metrics.injections import INJECTIONS
 from promptyard.records.base import Json
 from promptyard.records.evaluations import Evaluation
-from promptyard.records.judging import Calibration, output_hash
+from promptyard.records.judging import Calibration
+from promptyard.records.labels import output_hash
 from promptyard.records.messages import Completion
 from promptyard.records.runs import Progress
 from promptyard.reports.evaluation import evaluation_data, evaluation_view

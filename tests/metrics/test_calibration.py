@@ -13,8 +13,8 @@ from promptyard.records.judging import (
     ENOUGH_LABELS,
     JudgeCertificate,
     LabelledVerdict,
-    output_hash,
 )
+from promptyard.records.labels import output_hash
 from promptyard.records.messages import Completion
 from promptyard.records.scores import (
     GradedCase,

@@ -11,7 +11,7 @@ from promptyard.evalset.raw_rows import raw_rows
 from promptyard.evalset.wording import nearest, one_line
 from promptyard.records.base import Json, as_object
 from promptyard.records.cases import Case
-from promptyard.records.judging import PersonVerdict
+from promptyard.records.labels import Label, Verdict
 
 PASSED: Final = ("pass", "passed", "true", "1", "yes", "y", "good", "ok")
 FAILED: Final = ("fail", "failed", "false", "0", "no", "n", "bad")
@@ -21,19 +21,19 @@ UNDECIDED: Final = ("", "unsure", "skip", "none", "null", "?")
 CASE_KEYS = ("case_id", "id")
 
 
-def read_person_labels(path: Path) -> tuple[PersonVerdict, ...]:
+def read_person_labels(path: Path) -> tuple[Label, ...]:
     """Read a table with the columns `case_id` (or `id`), `label` and, as it may be, `output`.
 
     CSV, TSV, JSONL, JSON or Parquet. `metric` names the check that a label is on; `output_hash`
     stands for the output where only that was noted. Other columns are not looked at. Raises
     EvalSetError with file and line for a row that is no label, and for a file without any.
     """
-    found: list[PersonVerdict] = []
+    found: list[Label] = []
     try:
         for number, row in raw_rows(path):
-            verdict = _verdict(row, f"{path}:{number}")
-            if verdict is not None:
-                found.append(verdict)
+            label = _label(row, f"{path}:{number}")
+            if label is not None:
+                found.append(label)
     except FileNotFoundError:
         raise EvalSetError(
             f"{path}: there is no such labels file (looked in {path.resolve().parent})"
@@ -45,18 +45,18 @@ def read_person_labels(path: Path) -> tuple[PersonVerdict, ...]:
     return tuple(found)
 
 
-def labels_of_cases(cases: Sequence[Case], name: str) -> tuple[PersonVerdict, ...]:
+def labels_of_cases(cases: Sequence[Case], name: str) -> tuple[Label, ...]:
     """Take labels out of the cases: an input variable, a tag `name:label`, or a key of `expected`.
 
     Cases without one are left out. Raises EvalSetError where none has one, or for a label that
     none is.
     """
-    found: list[PersonVerdict] = []
+    found: list[Label] = []
     for case in cases:
         value = _value(case, name)
-        passed = None if value is None else _passed(value, f"case '{case.id}': {name}")
-        if passed is not None:
-            found.append(PersonVerdict(case_id=case.id, passed=passed, where=f"case '{case.id}'"))
+        verdict = None if value is None else _word(value, f"case '{case.id}': {name}")
+        if verdict is not None:
+            found.append(Label(case_id=case.id, label=verdict))
     if not found:
         known = dict.fromkeys(key for case in cases for key in case.input)
         known |= dict.fromkeys(tag.split(":")[0] for c in cases for tag in c.tags if ":" in tag)
@@ -67,22 +67,21 @@ def labels_of_cases(cases: Sequence[Case], name: str) -> tuple[PersonVerdict, ..
     return tuple(found)
 
 
-def _verdict(row: Mapping[str, Json], where: str) -> PersonVerdict | None:
+def _label(row: Mapping[str, Json], where: str) -> Label | None:
     case_id = next((row[key] for key in CASE_KEYS if key in row), None)
     if not isinstance(case_id, str | int) or not str(case_id).strip():
         raise EvalSetError(f"{where}: no case_id{nearest('case_id', row)}")
     if "label" not in row:
         raise EvalSetError(f"{where}: no label{nearest('label', row)}")
-    passed = _passed(row["label"], f"{where}: label")
-    if passed is None:
+    verdict = _word(row["label"], f"{where}: label")
+    if verdict is None:
         return None
-    return PersonVerdict(
+    return Label(
         case_id=str(case_id),
-        passed=passed,
+        label=verdict,
         output=_text(row, "output", where),
         output_hash=_text(row, "output_hash", where) or None,
         metric=_text(row, "metric", where) or None,
-        where=where,
     )
 
 
@@ -93,15 +92,13 @@ def _text(row: Mapping[str, Json], key: str, where: str) -> str | None:
     return value
 
 
-def _passed(value: Json, where: str) -> bool | None:
+def _word(value: Json, where: str) -> Verdict | None:
     """Read a label; None where it says that nobody decided."""
-    if isinstance(value, bool):
-        return value
-    word = "" if value is None else str(value).strip().casefold()
-    if word in PASSED or (isinstance(value, float) and value == 1.0):
-        return True
-    if word in FAILED or (isinstance(value, float) and value == 0.0):
-        return False
+    word = "" if value is None else str(value).strip().casefold().removesuffix(".0")
+    if word in PASSED:
+        return "pass"
+    if word in FAILED:
+        return "fail"
     if word in UNDECIDED:
         return None
     raise EvalSetError(f"{where}: expected pass or fail, got '{one_line(str(value))}'")

@@ -20,8 +20,8 @@ from promptyard.records.judging import (
     Disagreement,
     JudgeCertificate,
     LabelledVerdict,
-    output_hash,
 )
+from promptyard.records.labels import output_hash
 
 KIND = "judge calibrate"
 

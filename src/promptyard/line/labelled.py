@@ -10,15 +10,13 @@ from promptyard.errors import EvalSetError, NotFound
 from promptyard.evalset.person_labels import labels_of_cases, read_person_labels
 from promptyard.evalset.wording import nearest
 from promptyard.line.judge_outputs import Output
+from promptyard.line.label_session import LABELS_FILE
 from promptyard.line.task import Task
 from promptyard.protocols import Store
 from promptyard.records.cases import SPLITS
-from promptyard.records.judging import PersonVerdict, output_hash
+from promptyard.records.labels import Label, output_hash
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Trial
-
-LABELS_FILE = "labels.jsonl"
-"""Where labels are looked for in a task's folder when none are named."""
 
 LAST = "last"
 MOST_RUNS = 50
@@ -43,7 +41,7 @@ class Gathered:
 
 def read_labels(
     task: Task, check: str, *, labels: Path | None, column: str | None, split: str | None
-) -> tuple[PersonVerdict, ...]:
+) -> tuple[Label, ...]:
     """Read the labels on a check's outputs: of a file, else of the cases under `column`.
 
     Without either, `labels.jsonl` beside the task is read. Where labels name checks, those of
@@ -65,7 +63,7 @@ def read_labels(
     if not found:
         raise EvalSetError(f"{path}: no label is on the check '{check}'")
     where = f"split '{split}'" if split else "the eval set"
-    raise EvalSetError(f"{found[0].where}: case '{found[0].case_id}' is not in {where}")
+    raise EvalSetError(f"{path}: case '{found[0].case_id}' is not in {where}")
 
 
 def _labels_beside(task: Task) -> Path:
@@ -79,7 +77,7 @@ def _labels_beside(task: Task) -> Path:
 
 
 async def gather_outputs(
-    task: Task, labels: Sequence[PersonVerdict], store: Store, *, from_run: str, own_run: str
+    task: Task, labels: Sequence[Label], store: Store, *, from_run: str, own_run: str
 ) -> Gathered:
     """Give each label its output: its own, else that of a stored run (`last`: the newest).
 
@@ -100,7 +98,7 @@ async def gather_outputs(
             n_without += 1
             continue
         key = label.case_id, output_hash(completion.text)
-        said.setdefault(key, set()).add(label.passed)
+        said.setdefault(key, set()).add(label.label == "pass")
         completions.setdefault(key, completion)
     items = tuple(
         Labelled(case=cases[key[0]], completion=completions[key], passed=True in passed)
@@ -116,7 +114,7 @@ async def gather_outputs(
     return Gathered(items, n_contradictory=len(said) - len(items), n_without_output=n_without)
 
 
-def _completion(label: PersonVerdict, trials: Sequence[Trial]) -> Completion | None:
+def _completion(label: Label, trials: Sequence[Trial]) -> Completion | None:
     if label.output is not None:
         return Completion(text=label.output)
     for trial in trials:

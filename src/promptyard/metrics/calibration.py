@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from promptyard.records.base import content_hash
 from promptyard.records.cases import Case
-from promptyard.records.judging import JudgeCertificate, LabelledVerdict, Rate, output_hash
+from promptyard.records.judging import JudgeCertificate, LabelledVerdict, Rate
+from promptyard.records.labels import output_hash
 from promptyard.records.scores import (
     CheckSummary,
     Interval,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from promptyard.records.base import Record, content_hash
+from promptyard.records.base import Record
 from promptyard.records.scores import Interval
 
 ENOUGH_LABELS = 50
@@ -18,22 +18,6 @@ class Rate(Record):
     value: float | None
     interval: Interval | None = None
     n: int = 0
-
-
-class PersonVerdict(Record):
-    """What a person says of one output: True means pass.
-
-    `output` is the text that was looked at, `output_hash` identifies it; where neither is given,
-    it is the output of a stored run. `metric` is the check that the verdict is on, None for the
-    only one. `where` is the line that says so.
-    """
-
-    case_id: str
-    passed: bool
-    output: str | None = None
-    output_hash: str | None = None
-    metric: str | None = None
-    where: str = ""
 
 
 class LabelledVerdict(Record):
@@ -144,8 +128,3 @@ class Calibration(Record):
     disagreements: tuple[Disagreement, ...] = ()
     n_contradictory: int = 0
     n_without_output: int = 0
-
-
-def output_hash(output: str) -> str:
-    """Return what identifies an output among labels: SHA-256 (hex) of its canonical JSON text."""
-    return content_hash(output)
