@@ -88,6 +88,38 @@ def test_a_critical_break_counts_once_two_of_three_runs_confirm_it() -> None:
     assert broken(right, wrong) == ("h0",)
 
 
+def test_replicates_of_a_critical_case_count_all_alike() -> None:
+    cases = [label_case("h0", "t", "a", "holdout", critical=True)]
+    right, wrong = label_trial(cases[0], "a"), label_trial(cases[0], "b")
+
+    def repeated(*trials: Trial) -> Report:
+        graded = [GradedCase(case=cases[0], trial=trial) for trial in trials]
+        return summarize("p", "v", "holdout", graded, {})
+
+    def broken(before: Report, after: Report) -> tuple[str, ...]:
+        pair = PairedReport(baseline=before, candidate=after)
+        return GATE.judge(pair, cases, SETTINGS).critical_regressions
+
+    steady = repeated(right, right, right)
+    assert broken(steady, repeated(right, wrong, wrong)) == ("h0",)  # whichever comes first
+    assert broken(steady, repeated(wrong, right, right)) == ()
+    assert broken(repeated(wrong, right, wrong), repeated(wrong, wrong, wrong)) == ()
+
+
+def test_a_dimension_that_the_candidate_does_not_have_is_not_taken_as_unharmed() -> None:
+    cases = holdout(200)
+    before = two_dimensions(cases, [True] * 100 + [False] * 100, [True] * 200)
+    after = two_dimensions(cases, [True] * 200, [True] * 200)
+    graded = [
+        GradedCase(case=case, trial=trial.model_copy(update={"scores": trial.scores[:1]}))
+        for case, trial in zip(cases, after.trials, strict=True)
+    ]
+    pair = PairedReport(baseline=before, candidate=summarize("p", "v", "holdout", graded, {}))
+    verdict = GATE.judge(pair, cases, SETTINGS)
+    assert verdict.status == "inconclusive"
+    assert "validity: no case was measured for both" in verdict.sentence
+
+
 def test_low_coverage_promotes_nothing_and_errors_are_not_zero() -> None:
     cases = holdout(200)
     rows = [GradedCase(case=c, trial=label_trial(c, "b", "base")) for c in cases]

@@ -8,12 +8,14 @@ is a stronger claim than "no significant regression". Source: anchors on evaluat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 from promptyard.records.cases import Case
 from promptyard.records.scores import (
     Interval,
     Report,
+    Trial,
     breaks_critical,
     relative_weights,
 )
@@ -51,7 +53,7 @@ class HoldoutGate:
         comparisons = [
             item.model_copy(update={"uncalibrated": item.dimension in uncalibrated})
             for item in comparisons
-            if item.n_cases
+            if item.n_cases or item.rule == "non_inferiority"  # what is missing is not unharmed
         ]
         broken = _broken_critical(pair, cases)
         coverage = min(pair.baseline.coverage, pair.candidate.coverage)
@@ -148,7 +150,12 @@ def _protected(
     first, second, clusters = _values(pair, cases, dimension)
     if not first:
         return Comparison(
-            dimension=dimension, rule="non_inferiority", status="inconclusive", n_cases=0
+            dimension=dimension,
+            rule="non_inferiority",
+            status="inconclusive",
+            n_cases=0,
+            margin=settings.noninferiority,
+            sentence=f"{dimension}: no case was measured for both",
         )
     bounded = _within_one(first, second)
     test = compare_paired(first, second, clusters=clusters, alpha=settings.alpha, bounded=bounded)
@@ -210,18 +217,25 @@ def _spread(differences: Sequence[float], clusters: Sequence[str]) -> Interval |
 
 
 def _broken_critical(pair: PairedReport, cases: Sequence[Case]) -> list[str]:
-    """Ids of critical cases that the candidate breaks; with reruns, two of three must confirm."""
-    before, after = pair.baseline.by_case(), pair.candidate.by_case()
+    """Ids of critical cases that the candidate breaks in most of its replicates and reruns.
+
+    Where the baseline has replicates, too, every one of them is held against every one of its.
+    """
+    before = _by_case(pair.baseline.trials)
+    after = _by_case((*pair.candidate.trials, *pair.reruns))
     broken: list[str] = []
     for case in cases:
-        one, two = before.get(case.id), after.get(case.id)
-        if one is None or two is None or not breaks_critical(case, one, two):
-            continue
-        again = [trial for trial in pair.reruns if trial.case_id == case.id]
-        n_broken = 1 + sum(breaks_critical(case, one, trial) for trial in again)
-        if not again or n_broken >= 2:
+        pairs = list(itertools.product(before.get(case.id, ()), after.get(case.id, ())))
+        if 2 * sum(breaks_critical(case, one, two) for one, two in pairs) > len(pairs):
             broken.append(case.id)
     return broken
+
+
+def _by_case(trials: Sequence[Trial]) -> Mapping[str, list[Trial]]:
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(trial.case_id, []).append(trial)
+    return found
 
 
 def _overall(
