@@ -196,6 +196,18 @@ def test_labels_of_these_very_answers_correct_by_ppi() -> None:
     assert corrected(values, too_few, outputs="answer to {}").method == ROGAN_GLADEN
 
 
+def test_labels_given_to_the_failures_alone_do_not_make_their_mean_that_of_the_suite() -> None:
+    values = [0.0] * 40 + [1.0] * 60
+    failures = [label(f"c{n}", False, False) for n in range(40)]
+    found = corrected(values, certificate(failures), outputs="answer to {}")
+    assert found.corrected_mean is None
+    assert "TPR is unknown" in found.why_uncorrected
+    balanced = [label(f"c{n}", n % 8 == 0, False) for n in range(40)]
+    balanced += [label(f"c{n}", True, True) for n in range(40, 45)]
+    found = corrected(values, certificate(balanced), outputs="answer to {}")
+    assert found.method != PPI  # 11 % of the labelled answers pass, 100 % of the others
+
+
 def test_replicates_of_a_case_count_as_shares_of_a_pass() -> None:
     found = corrected([[1.0, 0.0]] * 50 + [[1.0, 1.0]] * 50, certificate(labels(45, 40, 10, 5)))
     assert found.corrected_mean == pytest.approx((0.75 + 0.8 - 1) / 0.7)

@@ -23,9 +23,13 @@ from promptyard.stats.agreement import JudgeAccuracy, Share, judge_accuracy
 from promptyard.stats.estimates import Estimate
 from promptyard.stats.intervals import wilson_interval
 from promptyard.stats.judge_correction import JudgedScores, ppi_mean, rogan_gladen
+from promptyard.stats.unpaired import compare_unpaired_rates
 
 PPI = "ppi++"
 ROGAN_GLADEN = "rogan-gladen"
+
+CHOSEN_BELOW = 0.01
+"""Labelled answers that the judge passes so unlike the others were chosen, not drawn."""
 
 
 def certificate_of(
@@ -68,8 +72,9 @@ def certified(
     """Return the report with what the certificates say of its judges.
 
     The last certificate of the same instrument counts. A mean of passes and fails is corrected:
-    by PPI++ where 30 labels or more are of these very answers, else by Rogan-Gladen. `cases` are
-    those of the report; where they differ in weight nothing is corrected.
+    by PPI++ where 30 labels or more are of these very answers and the judge does not tell that they
+    were chosen, else by Rogan-Gladen. `cases` are those of the report; where they differ in weight
+    nothing is corrected.
     """
     if not any(check.judge for check in report.checks):
         return report
@@ -117,17 +122,30 @@ def _corrected(
             for label in certificate.labels
             if label.case_id in means and outputs[label.case_id] == {label.output_hash}
         }
-        estimate = ppi_mean(
-            JudgedScores(
-                labels=list(persons.values()),
-                judged=[means[case_id] for case_id in persons],
-                unlabelled=[mean for case_id, mean in means.items() if case_id not in persons],
-            )
+        scores = JudgedScores(
+            labels=list(persons.values()),
+            judged=[means[case_id] for case_id in persons],
+            unlabelled=[mean for case_id, mean in means.items() if case_id not in persons],
         )
-        if estimate.value is not None:
+        estimate = ppi_mean(scores)
+        if estimate.value is not None and _may_be_random(scores):
             return estimate, PPI
     accuracy = _accuracy(certificate.labels)
     return rogan_gladen(sum(means.values()), len(means), accuracy), ROGAN_GLADEN
+
+
+def _may_be_random(scores: JudgedScores) -> bool:
+    """Whether the labelled answers may be a random part of all, by what the judge passes of them.
+
+    Labels given to the failures alone, for example, would make their mean that of the suite.
+    """
+    if not scores.unlabelled:
+        return True
+    labelled, other = scores.judged, scores.unlabelled
+    test = compare_unpaired_rates(
+        round(sum(labelled)), len(labelled), round(sum(other)), len(other)
+    )
+    return test.p_value > CHOSEN_BELOW
 
 
 def _judged(report: Report, metric: str) -> tuple[dict[str, list[float]], dict[str, set[str]]]:
