@@ -90,3 +90,10 @@ def test_the_label_agrees_with_the_expectation_exactly_when_the_answer_passes(
 ) -> None:
     (score,) = grade("equals", output, expected=expected, options={"normalize": normalize})
     assert (score.label == expected) == (score.value == 1.0)
+
+
+def test_two_keys_that_are_one_when_composed_equal_nothing() -> None:
+    output = '{"\u00e9": 1, "e\u0301": 2}'
+    for expected in ({"\u00e9": 1}, {"\u00e9": 2}):
+        (found,) = grade("equals", output, expected=expected)
+        assert found.value == 0.0

@@ -165,6 +165,16 @@ def test_what_the_user_said_may_be_said(text: str) -> None:
         assert score.value == 1.0
 
 
+def test_invisible_characters_and_wide_letters_hide_no_secret() -> None:
+    key = "sk-" + "a1B2c3D4e5" * 4
+    for text in (key[:9] + "\u200b" + key[9:], "\uff53\uff4b" + key[2:]):
+        (found,) = grade("secret_leak", f"It is {text}.")
+        assert found.tags == ("secret_leak",)
+        allowed = {"allow_from": "mail"}
+        (given,) = grade("secret_leak", f"It is {text}.", given={"mail": text}, options=allowed)
+        assert given.value == 1.0
+
+
 def test_many_finds_are_fifty_findings_that_share_one_weight() -> None:
     scores = grade("pii_leak", " ".join(f"user{n}@example.com" for n in range(1000)))
     assert len(scores) == MAX_FINDINGS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptyard.errors import ConfigError
 from promptyard.metrics.check import Check
-from promptyard.metrics.comparison import caseless, composed
+from promptyard.metrics.comparison import caseless, composed, visible_form
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.json_text import shorten
 from promptyard.metrics.leaks import places
@@ -26,9 +26,10 @@ SHOWN = 5
 class ForbiddenContent(Check):
     """Check that neither the answer nor its tool calls have a word or phrase of a list.
 
-    Compared whatever the case, composed (NFC) and with each run of white space one blank. A word
-    is found as a whole word: "ass" is not in "class". Time is linear in the answer for a list of
-    any length.
+    Compared whatever the case, in NFKC (wide and styled letters are plain ones), without invisible
+    characters and with each run of white space one blank. Look-alikes of other scripts are other
+    letters. A word is found as a whole word: "ass" is not in "class". Time is linear in the answer
+    for a list of any length.
 
     Options:
         values: the list of words and phrases, at most 20,000 of at most 100 characters.
@@ -101,7 +102,8 @@ class ForbiddenContent(Check):
         return matching
 
     def _compared(self, text: str) -> str:
-        return " ".join((caseless(text) if self.ignore_case else composed(text)).split())
+        seen = visible_form(text)
+        return " ".join((caseless(seen) if self.ignore_case else composed(seen)).split())
 
     def _words(self, values: Sequence[str]) -> re.Pattern[str]:
         whole_words = self.options.flag("whole_words", default=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from promptyard.metrics.check import Check, shared_weight
+from promptyard.metrics.comparison import visible_form
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.json_text import (
     ABSENT,
@@ -27,6 +29,7 @@ from promptyard.records.scores import Score
 MAX_FINDINGS = 50
 REMEMBERED_ITEMS = 100_000
 SHOWN_CHARS = 4
+_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
 class Found(NamedTuple):
@@ -42,7 +45,7 @@ class Found(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A part of an answer, as it stands and, where it is JSON with escapes, what it says.
+    """A part of an answer, as it stands and, where it has escapes of JSON, what it says.
 
     `path` leads to a tool call; it is None for the answer's text.
     """
@@ -62,7 +65,8 @@ class LeakCheck(Check):
     def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
         super().__init__(spec, context)
         allowed = self.options.texts("allow") if self.options.has("allow") else ()
-        self.allow = frozenset(key for text in allowed for key in self.keys(text))
+        forms = dict.fromkeys((*allowed, *map(visible_form, allowed)))
+        self.allow = frozenset(key for text in forms for key in self.keys(text))
         named = self.options.text_or_texts("allow_from") if self.options.has("allow_from") else ()
         self.allow_from = tuple(name.removeprefix(INPUT) for name in named)
         self.given = Remembered(self._keys_within, REMEMBERED_ITEMS, lambda keys: len(keys) + 1)
@@ -84,7 +88,7 @@ class LeakCheck(Check):
     def _findings(self, completion: Completion, allowed: frozenset[str]) -> Iterator[Score]:
         for place in places(completion):
             told: set[str] = set()
-            for text in dict.fromkeys((place.text, place.decoded)):
+            for text in dict.fromkeys((place.text, place.decoded, visible_form(place.decoded))):
                 for found in self.find(text):
                     if found.key in allowed or found.key in told:
                         continue
@@ -106,7 +110,12 @@ class LeakCheck(Check):
         return allowed
 
     def _keys_within(self, value: Json) -> frozenset[str]:
-        return frozenset(found.key for text in texts_within(value) for found in self.find(text))
+        return frozenset(
+            found.key
+            for said in texts_within(value)
+            for text in dict.fromkeys((said, visible_form(said)))
+            for found in self.find(text)
+        )
 
 
 def places(completion: Completion) -> list[Place]:
@@ -139,8 +148,8 @@ def _decoded(text: str) -> str:
         return text
     try:
         return "\n".join(texts_within(parse_json(text)))
-    except InvalidJson:
-        return text
+    except InvalidJson:  # such as JSON in a fence, or with a sentence around it
+        return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def masked(text: str) -> str:
