@@ -61,7 +61,11 @@ def from_threshold(threshold: float, *checks: Mapping[str, Json]) -> Json:
             {"type": "starts-with", "value": "Yes"},
             {"type": "starts_with", "value": "Yes", "normalize": "none"},
         ),
-        ({"type": "regex", "value": "^a.c$"}, {"type": "regex", "pattern": "^a.c$"}),
+        ({"type": "regex", "value": "^a.c$"}, {"type": "regex", "pattern": r"^a.c\Z"}),
+        (
+            {"type": "regex", "value": r"[$]a\$|b$"},
+            {"type": "regex", "pattern": r"[$]a\$|b\Z"},
+        ),
         (
             {"type": "regex", "value": r"(?<year>\d{4})\k<year>"},
             {"type": "regex", "pattern": r"(?P<year>\d{4})(?P=year)", "flags": "a"},

@@ -142,8 +142,9 @@ def _regex(given: _Given) -> dict[str, Json]:
     given.take("timeout_s")
     pattern = given.take("pattern")
     pattern = given.take("value") if pattern is None else pattern
-    if not isinstance(pattern, str) or re.search(r"\(\?[aiLmsux]+[):-]|\\[AZ]", pattern):
+    if not isinstance(pattern, str) or re.search(r"\(\?[aiLmsux]+[):-]|\\[AZ](?!$)", pattern):
         raise Inexpressible(" with this pattern")
+    pattern = re.sub(r"(?<!\\)((?:\\\\)*)\\Z$", r"\1$", pattern)
     return {"type": "regex", "value": as_literal(pattern.replace("(?P<", "(?<"))}
 
 

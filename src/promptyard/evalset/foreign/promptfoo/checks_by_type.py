@@ -34,6 +34,9 @@ class Given:
 FINISHES = ("stop", "length", "tool_calls", "content_filter")
 """Reasons to stop that mean the same in promptfoo and here."""
 
+_DOLLAR = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+"""A dollar, or what a dollar may stand in without being an end: an escape, a set."""
+
 Conversion: TypeAlias = "Callable[[Given], dict[str, Json]]"
 
 
@@ -89,9 +92,13 @@ def _starts_with(given: Given) -> dict[str, Json]:
 
 
 def _regex(given: Given) -> dict[str, Json]:
-    r"""Write the pattern for Python, where `\w`, `\d` and `\b` know letters beyond ASCII."""
+    r"""Write the pattern for Python.
+
+    There `\w`, `\d` and `\b` know letters beyond ASCII, and `$` matches before a last line break.
+    """
     pattern = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", _text(given))
     pattern = re.sub(r"\\k<(\w+)>", r"(?P=\1)", pattern)
+    pattern = _DOLLAR.sub(lambda match: r"\Z" if match[0] == "$" else match[0], pattern)
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
