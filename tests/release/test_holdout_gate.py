@@ -9,7 +9,15 @@ import pytest
 from promptyard.protocols import Gate
 from promptyard.records.cases import Case
 from promptyard.records.messages import Completion
-from promptyard.records.scores import Failure, GradedCase, Report, Score, StepVisit, Trial
+from promptyard.records.scores import (
+    Failure,
+    GradedCase,
+    Report,
+    Score,
+    StepVisit,
+    Trial,
+    breaks_critical,
+)
 from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
 from promptyard.release import GATES
 from promptyard.runner.summarize import summarize
@@ -86,6 +94,22 @@ def test_a_critical_break_counts_once_two_of_three_runs_confirm_it() -> None:
     assert broken() == ("h0",)
     assert broken(right, right) == ()
     assert broken(right, wrong) == ("h0",)
+
+
+def test_of_two_critical_checks_with_one_name_the_second_may_not_break_either() -> None:
+    case = label_case("h0", "t", "a", "holdout")
+
+    def trial(*values: float) -> Trial:
+        scores = tuple(
+            Score(metric="contains", value=value, severity="soft", critical=True)
+            for value in values
+        )
+        return label_trial(case, "a").model_copy(update={"scores": scores})
+
+    assert breaks_critical(case, trial(0.0, 1.0), trial(0.0, 0.0))
+    assert not breaks_critical(case, trial(0.0, 1.0), trial(0.0, 1.0))
+    assert not breaks_critical(case, trial(0.0, 1.0), trial(0.0))  # the other was not run
+    assert not breaks_critical(case, trial(0.0, 0.0), trial(0.0, 1.0))
 
 
 def test_replicates_of_a_critical_case_count_all_alike() -> None:

@@ -34,7 +34,7 @@ class CheckSpec(Record):
     dimension: Dimension | None = None
     tag: str | None = None
     after: After | None = None
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, le=1_000_000)
     critical: bool = False
     options: Mapping[str, Json] = Field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
@@ -54,7 +55,7 @@ class Score(Record):
     reason: str = ""
     severity: Severity = "hard"
     dimension: Dimension = "accuracy"
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     critical: bool = False
     counts: HitCounts | None = None
     judge: JudgeStamp | None = None
@@ -265,12 +266,25 @@ def breaks_critical(case: Case, before: Trial, after: Trial) -> bool:
     """Say whether a critical case that passed before fails after.
 
     A critical case counts as a whole; elsewhere only its critical findings count. Trials without a
-    score break nothing: missing is not failed.
+    score break nothing: missing is not failed. Of checks with the same name, fewer may not pass.
     """
     if before.status != "scored" or after.status != "scored":
         return False
     if case.critical:
         return before.passed and not after.passed
-    failed_before = {score.metric for score in before.scores if score.critical and score.value < 1}
-    failed_after = {score.metric for score in after.scores if score.critical and score.value < 1}
-    return bool(failed_after - failed_before)
+    failed_before, passed_before = _critical(before)
+    failed_after, passed_after = _critical(after)
+    return any(
+        n_failed > failed_before[name]
+        and (not failed_before[name] or passed_after[name] < passed_before[name])
+        for name, n_failed in failed_after.items()
+    )
+
+
+def _critical(trial: Trial) -> tuple[Counter[str], Counter[str]]:
+    """Count the critical findings of each check that failed and that passed."""
+    found = [score for score in trial.scores if score.critical]
+    return (
+        Counter(score.metric for score in found if score.value < 1.0),
+        Counter(score.metric for score in found if score.value >= 1.0),
+    )
