@@ -117,6 +117,15 @@ def test_a_skipped_check_leaves_the_case_to_the_others() -> None:
     assert found.failure is None
 
 
+def test_an_answer_that_is_too_large_for_a_hard_check_does_not_pass_it() -> None:
+    too_large = CheckSkipped("10,000,000 characters", kind="too_large")
+    found = graded(Fixed("schema", too_large, severity="hard"), Fixed("soft"))
+    assert [(gap.status, gap.kind) for gap in found.unmeasured] == [("error", "too_large")]
+    assert found.failure is not None
+    assert found.failure.kind == "too_large"
+    assert graded(Fixed("bleu", too_large), Fixed("soft")).failure is None
+
+
 def test_a_case_whose_checks_are_all_skipped_has_no_score() -> None:
     found = graded(Fixed("foreign", CheckSkipped("unsupported: x")))
     assert found.failure is not None

@@ -26,6 +26,7 @@ BREAKER_CASES = 20
 BREAKER_SHARE = 0.2
 SWITCHED_OFF = "switched_off"
 UNSURE = "judge_unsure"
+TOO_LARGE = "too_large"
 
 
 class CircuitBreaker:
@@ -153,7 +154,9 @@ def _broken(metric: Metric, error: Exception, breaker: CircuitBreaker) -> Unmeas
     if isinstance(error, BudgetExceeded | ModelUnusable | StorageError):
         raise error
     if isinstance(error, CheckSkipped):
-        return _unmeasured(metric, "skip", error.kind, str(error))
+        # A gate that an answer can grow out of would be none: the case has no score then.
+        grown = error.kind == TOO_LARGE and getattr(metric, "severity", None) == "hard"
+        return _unmeasured(metric, "error" if grown else "skip", error.kind, str(error))
     at_judge = isinstance(error, JudgeError)
     if not (at_judge and error.kind == UNSURE):
         # A judge that does not decide this case is not a broken one.
