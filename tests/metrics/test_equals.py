@@ -97,3 +97,11 @@ def test_two_keys_that_are_one_when_composed_equal_nothing() -> None:
     for expected in ({"\u00e9": 1}, {"\u00e9": 2}):
         (found,) = grade("equals", output, expected=expected)
         assert found.value == 0.0
+
+
+@pytest.mark.parametrize("check", ["equals", "f1"])
+@pytest.mark.parametrize(("expected", "output"), [("A", ""), ("A", "the"), ("?!", "...")])
+def test_what_squad_drops_is_not_all_the_same(check: str, expected: str, output: str) -> None:
+    options: dict[str, Json] = {"normalize": "squad"}
+    assert grade(check, output, expected=expected, options=options)[0].value == 0.0
+    assert grade(check, expected.lower(), expected=expected, options=options)[0].value == 1.0

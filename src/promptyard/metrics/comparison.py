@@ -30,7 +30,8 @@ def normalized(text: str, how: Normalization) -> str:
 
     `none` does no more; `strip` drops white space at both ends; `casefold` also ignores case;
     `squad` lowers the case, drops ASCII punctuation and the articles a, an, the, and collapses
-    white space (Rajpurkar et al. 2016, the official script).
+    white space (Rajpurkar et al. 2016, the official script); a text of nothing else, such as the
+    choice "A", is only lowered, or an empty answer would equal it.
     """
     if how == "none":
         return composed(text)
@@ -39,7 +40,8 @@ def normalized(text: str, how: Normalization) -> str:
     if how == "casefold":
         return caseless(text).strip()
     lowered = composed(text).lower().translate(_PUNCTUATION)
-    return " ".join(_ARTICLES.sub(" ", lowered).split())
+    kept = " ".join(_ARTICLES.sub(" ", lowered).split())
+    return kept or " ".join(composed(text).lower().split())
 
 
 def composed(text: str) -> str:
