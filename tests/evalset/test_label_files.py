@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from promptyard.errors import EvalSetError
-from promptyard.evalset.label_files import LabelJournal, journal_path, merge_labels, read_labels
-from promptyard.records.labels import Answer, Label, output_hash
+from promptyard.evalset.label_files import LabelJournal, journal_path, merge_labels
+from promptyard.evalset.person_labels import read_person_labels
+from promptyard.records.judging import output_hash
+from promptyard.records.labels import Answer, Label
 
 
 def answer(case_id: str, **fields: Any) -> Answer:
@@ -79,13 +81,13 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 
 def test_a_label_replaces_the_one_of_its_key_and_others_keep_their_bytes(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
-    by_hand = '{"label":"pass","case_id":"a"}\n'
-    path.write_text(by_hand)
+    by_hand = b'{"label":"ok","id":"a","why": 1.50}\n'
+    path.write_bytes(by_hand)
     merge_labels(path, [label("a"), label("b"), label("b", "fail", labeller="bob")])
     merge_labels(path, [label("b", "fail", at="later"), label("b", output="other \ud800")])
-    assert path.read_text().startswith(by_hand)
-    assert list(read_labels(path)) == [
-        Label(case_id="a", label="pass"),
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    assert first == by_hand
+    assert [Label.model_validate(json.loads(line)) for line in rest] == [
         label("a"),
         label("b", "fail", labeller="bob"),
         label("b", "fail", at="later"),
@@ -93,15 +95,29 @@ def test_a_label_replaces_the_one_of_its_key_and_others_keep_their_bytes(tmp_pat
     ]
 
 
+def test_what_is_written_is_read_where_judges_are_measured(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    merge_labels(path, [label("a", metric="facts"), label("b", "fail")])
+    first, second = read_person_labels(path)
+    assert (first.case_id, first.passed, first.metric) == ("a", True, "facts")
+    assert (second.passed, second.output, second.metric) == (False, "text", None)
+    assert second.output_hash == output_hash("text")
+
+
 def test_merging_the_same_labels_again_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "labels.jsonl"
-    labels = [label("a"), label("a", metric="facts"), label("a", "fail")]
+    odd = label("b", output="\ud800")
+    labels = [label("a"), label("a", metric="facts"), label("a", "fail"), odd]
     merge_labels(path, labels)
     before = path.read_bytes()
     merge_labels(path, labels)
     assert path.read_bytes() == before
     rows = [json.loads(line) for line in before.splitlines()]
-    assert [(row["metric"], row["label"]) for row in rows] == [(None, "fail"), ("facts", "pass")]
+    assert [(row["metric"], row["label"]) for row in rows] == [
+        (None, "fail"),
+        ("facts", "pass"),
+        (None, "pass"),
+    ]
     assert set(rows[0]) == {
         "case_id",
         "label",
@@ -111,11 +127,3 @@ def test_merging_the_same_labels_again_changes_nothing(tmp_path: Path) -> None:
         "labeller",
         "at",
     }
-
-
-def test_no_file_holds_no_labels_and_a_wrong_one_is_said_in_one_line(tmp_path: Path) -> None:
-    assert read_labels(tmp_path / "none.jsonl") == ()
-    path = tmp_path / "labels.jsonl"
-    path.write_text('\n{"case_id": "a", "label": "perhaps"}\n')
-    with pytest.raises(EvalSetError, match=r"labels\.jsonl:2: label: input should be 'pass' or"):
-        read_labels(path)

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptyard.errors import ConfigError, EvalSetError, NotFound
-from promptyard.evalset.label_files import read_labels
 from promptyard.line.eval_sets import eval_set_log, find_eval_set
 from promptyard.line.label_session import (
     Labelling,
@@ -26,7 +25,8 @@ from promptyard.line.labelling import parse_gold
 from promptyard.line.sync import evaluate, run_sync
 from promptyard.line.task import load_task
 from promptyard.records.base import Json
-from promptyard.records.labels import output_hash
+from promptyard.records.judging import output_hash
+from promptyard.records.labels import Label
 from promptyard.records.messages import OutputContract
 from support.tiny_task import PROMPT, tiny_rows, write_tiny_task
 
@@ -68,6 +68,15 @@ def bare(tmp_path: Path) -> Desk:
     for row in rows[:2]:
         del row["expected"]
     return Desk(write_tiny_task(tmp_path / "tiny", rows), str(tmp_path / "none.db"))
+
+
+def read_labels(path: Path) -> list[Label]:
+    """Read our own lines of a labels file; one that is not there holds none."""
+    return (
+        []
+        if not path.exists()
+        else [Label.model_validate_json(line) for line in path.read_bytes().splitlines()]
+    )
 
 
 def test_verdicts_become_labels_of_the_outputs_that_were_shown(desk: Desk) -> None:
@@ -216,6 +225,25 @@ def test_answers_on_an_input_that_changed_count_for_nothing(desk: Desk) -> None:
         assert desk.save(again).change is None
 
 
+def test_what_became_of_the_file_while_a_person_labelled_is_kept(desk: Desk) -> None:
+    with desk.sit(only=("dev",)) as labelling:
+        session = labelling.session
+        first, second = session.items[0].case.id, session.items[1].case.id
+        session.set_gold("age_limit")
+        session.skip()
+        session.set_gold("lost_card")
+        rows = tiny_rows()
+        changed = next(row for row in rows if row["id"] == second)
+        changed["input"] = {"text": "another message"}
+        new = {"id": "new", "input": {"text": "one more"}, "expected": "top_up", "split": "dev"}
+        write_tiny_task(desk.folder, [*rows, new])
+        desk.save(labelling)
+    after = desk.rows()
+    assert after["new"] == new
+    assert after[first]["expected"] == "age_limit"
+    assert after[second] == changed
+
+
 def test_a_case_that_was_retired_meanwhile_costs_no_other_answer(desk: Desk) -> None:
     with desk.sit(only=("dev",)) as labelling:
         session = labelling.session
@@ -263,6 +291,21 @@ def test_the_cases_can_be_narrowed(desk: Desk) -> None:
     ):
         with pytest.raises(EvalSetError, match=message), desk.sit(only=only):
             pass
+
+
+def test_labels_written_by_hand_count_as_labels(desk: Desk) -> None:
+    by_hand = '{"id": "lost_card-1", "label": "ok"}\n{"case_id": "lost_card-4", "label": ""}\n'
+    (desk.folder / "labels.jsonl").write_text(by_hand)
+    with desk.sit(only=("unlabelled", "dev")) as labelling:
+        assert labelling.session.items[0].case.id == "lost_card-4"
+        labelling.session.judge("fail")
+        desk.save(labelling)
+    assert (desk.folder / "labels.jsonl").read_text().startswith(by_hand)
+    with (
+        pytest.raises(EvalSetError, match=r"labels\.csv: labels are written as JSON lines"),
+        desk.sit(labels=desk.folder / "labels.csv"),
+    ):
+        pass
 
 
 def test_single_checks_are_judged_one_by_one(desk: Desk) -> None:
@@ -385,32 +428,34 @@ def test_whatever_a_person_does_the_last_word_on_each_case_counts(
     evaluate(load_task(desk.folder), store=desk.store)
     verdicts: dict[str, str] = {}
     golds: dict[str, str] = {}
-    stack = contextlib.ExitStack()
-    labelling = stack.enter_context(desk.sit(only=("dev",)))
-    for number, action in enumerate(actions):
-        session = labelling.session
-        if action == "restart":
-            stack.close()
-            labelling = stack.enter_context(desk.sit(only=("dev",)))
-        elif action == "save":
-            desk.save(labelling)
-        elif action == "back":
-            session.back()
-        elif session.current is not None:
-            case_id = session.current.case.id
-            if action in ("pass", "fail"):
-                session.judge("pass" if action == "pass" else "fail")
-                verdicts[case_id] = action
-            elif action == "gold":
-                session.set_gold(f"gold {number}")
-                golds[case_id] = f"gold {number}"
-            elif action == "tag":
-                session.toggle_tags(["t"])
-            else:
-                session.skip()
-    desk.save(labelling)
-    stack.close()
+    tags: dict[str, bool] = {}
+    with contextlib.ExitStack() as stack:
+        labelling = stack.enter_context(desk.sit(only=("dev",)))
+        for number, action in enumerate(actions):
+            session = labelling.session
+            if action == "restart":
+                stack.close()
+                labelling = stack.enter_context(desk.sit(only=("dev",)))
+            elif action == "save":
+                desk.save(labelling)
+            elif action == "back":
+                session.back()
+            elif session.current is not None:
+                case_id = session.current.case.id
+                if action in ("pass", "fail"):
+                    session.judge("pass" if action == "pass" else "fail")
+                    verdicts[case_id] = action
+                elif action == "gold":
+                    session.set_gold(f"gold {number}")
+                    golds[case_id] = f"gold {number}"
+                elif action == "tag":
+                    session.toggle_tags(["t"])
+                    tags[case_id] = not tags.get(case_id, False)
+                else:
+                    session.skip()
+        desk.save(labelling)
     labels = read_labels(desk.folder / "labels.jsonl")
     assert {label.case_id: label.label for label in labels} == verdicts
     rows: Mapping[str, Any] = desk.rows()
     assert {name: rows[name]["expected"] for name in golds} == golds
+    assert {name: "t" in rows[name].get("tags", ()) for name in tags} == tags

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -15,10 +14,8 @@ from promptyard.errors import EvalSetError
 from promptyard.evalset.case_file import Draft, read_bytes
 from promptyard.evalset.strict_json import JsonFault, parse_json
 from promptyard.evalset.wording import one_line
-from promptyard.records.base import Json, Record
+from promptyard.records.base import Json
 from promptyard.records.labels import Answer, Label
-
-AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def journal_path(folder: Path, task: str) -> Path:
@@ -40,7 +37,7 @@ class LabelJournal:
             content = path.read_bytes() if path.exists() else b""
             whole = content[: content.rfind(b"\n") + 1]
             self.answers = [
-                _record(Answer, f"{path}:{number}", line)
+                _answer(f"{path}:{number}", line)
                 for number, line in enumerate(whole.splitlines(), 1)
             ]
             self._file = path.open("ab")
@@ -65,15 +62,11 @@ class LabelJournal:
         self._file.close()
 
 
-def read_labels(path: Path) -> tuple[Label, ...]:
-    """Read a labels file; one that does not exist holds none. Raises EvalSetError with the line."""
-    return tuple(label for _, label in _label_lines(path)) if path.exists() else ()
-
-
 def merge_labels(path: Path, labels: Sequence[Label]) -> None:
     """Put labels into a file: each replaces the one of its key, the others are appended.
 
-    Lines of other labels stay to the byte. Raises EvalSetError where the file cannot be used.
+    Other lines stay to the byte, also those that were written by hand. Raises EvalSetError where
+    the file cannot be used.
     """
     latest = {label.key: label for label in labels}
     if not path.exists():
@@ -83,7 +76,8 @@ def merge_labels(path: Path, labels: Sequence[Label]) -> None:
         except OSError as error:
             raise EvalSetError(f"{path}: cannot be written: {error.strerror}") from None
     before = read_bytes(path)
-    kept = [line for line, label in _label_lines(path) if label.key not in latest]
+    lines = [line for line in before.split(b"\n") if line.strip()]
+    kept = [line for line in lines if _key(line) not in latest]
     written = [
         json.dumps(label.model_dump(mode="json"), ensure_ascii=False) for label in latest.values()
     ]
@@ -93,18 +87,19 @@ def merge_labels(path: Path, labels: Sequence[Label]) -> None:
         draft.publish()
 
 
-def _label_lines(path: Path) -> list[tuple[bytes, Label]]:
-    return [
-        (line, _record(Label, f"{path}:{number}", line))
-        for number, line in enumerate(read_bytes(path).split(b"\n"), 1)
-        if line.strip()
-    ]
+def _key(line: bytes) -> tuple[str, str | None, str, str] | None:
+    """Return what a label of our own stands for, None for any other line."""
+    try:
+        # pydantic's own parser knows no lone surrogates, which models do write
+        return Label.model_validate(parse_json(line.decode("utf-8"))).key
+    except (JsonFault, UnicodeDecodeError, ValidationError):
+        return None
 
 
-def _record(kind: type[AnyRecord], position: str, line: bytes) -> AnyRecord:
+def _answer(position: str, line: bytes) -> Answer:
     try:
         row: Json = parse_json(line.decode("utf-8"))
-        return kind.model_validate(row)
+        return Answer.model_validate(row)
     except (JsonFault, UnicodeDecodeError) as error:
         raise EvalSetError(f"{position}: {error}") from None
     except ValidationError as error:

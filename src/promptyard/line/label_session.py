@@ -12,22 +12,24 @@ from promptyard.evalset.label_files import (
     LabelJournal,
     journal_path,
     merge_labels,
-    read_labels,
 )
+from promptyard.evalset.person_labels import read_person_labels
 from promptyard.evalset.wording import nearest
 from promptyard.line.case_files import CaseFiles, Change, Intended, change_cases, open_case_files
-from promptyard.line.labelling import LabelItem, LabelSession, summary
+from promptyard.line.labelling import LabelItem, LabelSession, input_hash, summary
 from promptyard.line.query import opened
 from promptyard.line.task import Task
 from promptyard.line.wiring import metrics_of, store_address
 from promptyard.protocols import Store
 from promptyard.records.base import Json, Record
 from promptyard.records.cases import SPLITS, Case, CheckSpec
-from promptyard.records.labels import Answer, Label, output_hash
+from promptyard.records.judging import PersonVerdict, output_hash
+from promptyard.records.labels import Answer, Label
 from promptyard.records.scores import Trial
 from promptyard.signals.buckets import TAG_PRIORITY
 
 LABELS_FILE = "labels.jsonl"
+LABELS_SUFFIX = ".jsonl"
 LAST = "last"
 ONLY = ("failing", "unlabelled", *SPLITS)
 """What a session can be narrowed to."""
@@ -54,7 +56,7 @@ class Labelling:
     """An open session, the task that it is on, and where its labels go."""
 
     session: LabelSession
-    case_files: CaseFiles
+    task: Path
     journal: LabelJournal
     labels: Path
     run_id: str | None
@@ -89,7 +91,10 @@ async def open_labelling(plan: LabelPlan) -> Labelling:
     _require_metrics(task, plan.metrics)
     run_id, trials = await _outputs(plan, case_files)
     labels = plan.labels or case_files.folder / LABELS_FILE
-    cases = _chosen(plan, task, trials, read_labels(labels))
+    if labels.suffix != LABELS_SUFFIX:
+        raise EvalSetError(f"{labels}: labels are written as JSON lines; name a .jsonl file")
+    said = read_person_labels(labels) if labels.exists() and labels.stat().st_size else ()
+    cases = _chosen(plan, task, trials, said)
     if not cases:
         wanted = " and ".join(plan.only) or "any"
         raise EvalSetError(f"task '{task.name}' has no case to label that is {wanted}")
@@ -102,7 +107,7 @@ async def open_labelling(plan: LabelPlan) -> Labelling:
     contract = task.program.steps[-1].prompt.output
     return Labelling(
         session=LabelSession(items, journal, plan.labeller, contract),
-        case_files=case_files,
+        task=plan.task,
         journal=journal,
         labels=labels,
         run_id=run_id,
@@ -113,10 +118,11 @@ async def open_labelling(plan: LabelPlan) -> Labelling:
 async def save_labels(labelling: Labelling, store: str | None = None) -> SavedLabels:
     """Write the unsaved answers: verdicts into the labels file, golds and tags into the cases.
 
-    Golds and tags make a child version of the eval set. Repeated after a crash it changes nothing
-    twice. Raises EvalSetError, with the answers still in the journal, where a file cannot be used.
+    Golds and tags make a child version of the eval set as it is now. Repeated after a crash it
+    changes nothing twice. Raises EvalSetError, with the answers still in the journal, where a file
+    cannot be used.
     """
-    session, case_files = labelling.session, labelling.case_files
+    session, case_files = labelling.session, open_case_files(labelling.task)
     answers = session.unsaved()
     labels = [_label(answer) for answer in answers if answer.kind == "verdict"]
     edits, changed = _case_edits(case_files, answers)
@@ -189,10 +195,10 @@ async def _last_run(store: Store, task: str) -> str | None:
 
 
 def _chosen(
-    plan: LabelPlan, task: Task, trials: Mapping[str, Trial], labels: Sequence[Label]
+    plan: LabelPlan, task: Task, trials: Mapping[str, Trial], labels: Sequence[PersonVerdict]
 ) -> list[Case]:
     splits = [name for name in plan.only if name in SPLITS]
-    judged = {(label.case_id, label.output_hash) for label in labels}
+    judged = {(label.case_id, _hash_of(label)) for label in labels}
 
     def wanted(case: Case) -> bool:
         trial = trials.get(case.id)
@@ -204,10 +210,14 @@ def _chosen(
         if "unlabelled" in plan.only:
             if output is None:
                 return case.expected is None
-            return (case.id, output_hash(output)) not in judged
+            return not judged & {(case.id, output_hash(output)), (case.id, None)}
         return True
 
     return [case for case in task.eval_set.cases if wanted(case)]
+
+
+def _hash_of(label: PersonVerdict) -> str | None:
+    return output_hash(label.output) if label.output is not None else label.output_hash
 
 
 def _shown_output(trial: Trial | None) -> str | None:
@@ -271,8 +281,8 @@ def _case_edits(
     values: dict[str, dict[str, Json]] = {}
     for answer in answers:
         case = cases.get(answer.case_id)
-        if case is None:  # it was retired meanwhile
-            continue
+        if case is None or input_hash(case) != answer.input_hash:
+            continue  # it was retired, or became another case, while the person was at it
         if answer.kind == "gold":
             values.setdefault(case.id, {})["expected"] = answer.expected
         elif answer.kind == "tags":

@@ -123,16 +123,15 @@ class LabelSession:
         blank = [tag for tag in tags if not tag.strip() or not tag.isprintable()]
         if blank:
             raise EvalSetError(f"{blank[0]!r} is no tag; use visible characters")
-        wanted = list(self.tags(case))
+        added, removed = list(self.added.get(case.id, ())), list(self.removed.get(case.id, ()))
+        present = self.tags(case)
         for tag in dict.fromkeys(tags):
-            if tag in wanted:
-                wanted.remove(tag)
-            else:
-                wanted.append(tag)
-        added = tuple(tag for tag in wanted if tag not in case.tags)
-        removed = tuple(tag for tag in case.tags if tag not in wanted)
+            into, out_of = (removed, added) if tag in present else (added, removed)
+            if tag in out_of:
+                out_of.remove(tag)
+            into.append(tag)
         self._note("tags", item, added=added, removed=removed)
-        self.added[case.id], self.removed[case.id] = added, removed
+        self.added[case.id], self.removed[case.id] = tuple(added), tuple(removed)
 
     def skip(self) -> None:
         """Go on without an answer."""
