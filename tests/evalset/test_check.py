@@ -79,6 +79,15 @@ def test_a_small_input_is_not_empty(values: dict[str, Json]) -> None:
     assert result.findings == ()
 
 
+def test_retired_cases_are_counted_and_are_no_fault() -> None:
+    eval_set = EvalSet(
+        name="support", cases=tuple(good_cases(3000)), version="v1", retired={"old": "wrong"}
+    )
+    result = check_eval_set(eval_set, alpha=0.05, noninferiority=0.03)
+    assert result.ok
+    assert [(item.code, item.case_ids) for item in result.findings] == [("retired", ("old",))]
+
+
 def test_a_number_that_is_not_finite_is_an_error() -> None:
     bad = Case(id="bad", input={"n": 1}, expected={"price": float("nan")}, split="dev")
     (finding,) = check(*good_cases(3000), bad).findings

@@ -53,9 +53,9 @@ def check_eval_set(eval_set: EvalSet, *, alpha: float, noninferiority: float) ->
 
     Finds duplicates, overlap between splits, conflicting and missing labels, empty inputs, numbers
     that are not finite, imbalance, and how much the cases can show. The findings' codes and levels
-    are listed in `duplicate_findings`, `balance_findings` and `gate_outlook`; besides,
-    `empty_input` is a warning, `invalid_value` and `empty_split` are errors. `alpha` is two-sided,
-    `noninferiority` a fraction (0.03 is 3 points).
+    are listed in `duplicate_findings`, `balance_findings` and `gate_outlook`; besides, `retired` is
+    an info, `empty_input` is a warning, `invalid_value` and `empty_split` are errors. `alpha` is
+    two-sided, `noninferiority` a fraction (0.03 is 3 points).
 
     Raises ValueError unless 0 < alpha < 1.
     """
@@ -72,6 +72,7 @@ def check_eval_set(eval_set: EvalSet, *, alpha: float, noninferiority: float) ->
         *_empty_inputs(eval_set),
         *([] if faults else duplicate_findings(eval_set)),  # NaN cannot be hashed
         *balance_findings(eval_set),
+        *_retired(eval_set),
         *outlook.findings,
     ]
     return EvalSetCheck(
@@ -142,6 +143,14 @@ def _empty_inputs(eval_set: EvalSet) -> list[Finding]:
         return []
     message = f"cases whose input is empty: {len(ids)} ({some(ids)}); fill or remove them"
     return [Finding(level="warning", code="empty_input", message=message, case_ids=ids)]
+
+
+def _retired(eval_set: EvalSet) -> list[Finding]:
+    ids = tuple(eval_set.retired)
+    if not ids:
+        return []
+    message = f"retired cases, which no run takes: {len(ids)} ({some(ids)})"
+    return [Finding(level="info", code="retired", message=message, case_ids=ids)]
 
 
 def _is_blank(value: Json) -> bool:
