@@ -222,3 +222,9 @@ def test_without_labels_everything_is_missing() -> None:
     found = judge_accuracy([], [])
     assert found.tpr.value is found.tnr.value is found.agreement.kappa.value is None
     assert found.agreement.observed is None
+
+
+def test_kappa_of_as_many_labels_as_cases_takes_no_time_to_speak_of() -> None:
+    labels = [f"answer {number}" for number in range(100_000)]  # quadratic: an hour
+    found = cohen_kappa(labels, [*labels[:90_000], *("wrong" for _ in range(10_000))])
+    assert value_of(found) == pytest.approx(0.9, abs=1e-4)

@@ -73,7 +73,9 @@ def cohen_kappa(
     not. Raises ValueError for unequal lengths. Source: Cohen 1960; Fleiss, Cohen & Everitt 1969.
     """
     table = _table(first, second)
-    agreement = _agreement(table, lambda one, other: float(one == other))
+    agreement = _agreement(
+        table, lambda one, other: float(one == other), lambda one, counts: float(counts[one])
+    )
     return _with_wilson(agreement, alpha=alpha)
 
 
@@ -92,7 +94,14 @@ def weighted_kappa(
     table = _table(first, second)
     ranks = [rank for pair in table for rank in pair]
     used = max(ranks) - min(ranks) if ranks else 0.0
-    agreement = _agreement(table, lambda one, other: 1.0 - ((one - other) / (used or 1.0)) ** 2)
+
+    def weight(one: float, other: float) -> float:
+        return 1.0 - ((one - other) / (used or 1.0)) ** 2
+
+    def against(one: float, counts: Counter[float]) -> float:
+        return math.fsum(weight(one, other) * m for other, m in counts.items())
+
+    agreement = _agreement(table, weight, against)
     value, se = agreement.kappa.value, agreement.kappa.se
     if value is None or se is None:
         return agreement
@@ -135,8 +144,14 @@ def _table(first: Sequence[Label], second: Sequence[Label]) -> Counter[tuple[Lab
 
 
 def _agreement(
-    table: Counter[tuple[Label, Label]], weight: Callable[[Label, Label], float]
+    table: Counter[tuple[Label, Label]],
+    weight: Callable[[Label, Label], float],
+    against: Callable[[Label, Counter[Label]], float],
 ) -> Agreement:
+    """Compare two raters. `against` sums the weights of a label against counted labels.
+
+    It is given apart since an eval may have thousands of labels, and only equal ones agree.
+    """
     n = table.total()
     if n == 0:
         return Agreement(0, None, None, Estimate.refused("no case has both labels"))
@@ -146,8 +161,8 @@ def _agreement(
         rows[one] += count
         columns[other] += count
     # The mean weight of a label against everything that the other rater gave.
-    of_row = {i: math.fsum(weight(i, j) * m for j, m in columns.items()) / n for i in rows}
-    of_column = {j: math.fsum(weight(i, j) * m for i, m in rows.items()) / n for j in columns}
+    of_row = {label: against(label, columns) / n for label in rows}
+    of_column = {label: against(label, rows) / n for label in columns}
     observed = math.fsum(weight(i, j) * m for (i, j), m in table.items()) / n
     expected = math.fsum(of_row[i] * m for i, m in rows.items()) / n
     if min(len(rows), len(columns)) == 1:
