@@ -46,7 +46,7 @@ def test_a_bare_import_brings_in_nothing_but_the_package() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["--help"], ["optimize", "--help"], ["prompts", "--help"]],
+    [["--version"], ["--help"], ["optimize", "--help"], ["evalset", "import", "--help"]],
     ids=" ".join,
 )
 def test_the_command_line_starts_without_heavy_imports(arguments: list[str]) -> None:
@@ -60,6 +60,10 @@ def test_the_command_line_starts_without_heavy_imports(arguments: list[str]) -> 
         "    assert not end.code, end.code\n"
     )
     assert not imported_by(code) & HEAVY
+
+
+def test_the_commands_are_known_without_a_record() -> None:
+    assert "pydantic" not in imported_by("import promptyard.cli.main")
 
 
 def test_each_public_name_brings_in_no_database_and_no_web_library() -> None:

@@ -6,14 +6,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptyard.cli.draw import LOG_WIDTH, console, print_json, table
 from promptyard.cli.options import AsJson, TaskPath
 from promptyard.errors import ConfigError
-from promptyard.records.base import Json
+
+if TYPE_CHECKING:
+    from promptyard.records.base import Json
 
 Format = Annotated[
     str | None,
