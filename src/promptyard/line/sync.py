@@ -1,24 +1,28 @@
-"""The synchronous edge: the same verbs for callers without an event loop."""
+"""The synchronous edge: the same verbs for callers without an event loop.
+
+Each verb imports its own part of the line: an eval starts without the search.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptyard.errors import PromptyardError
-from promptyard.line import api, calibrate, canary, evaluation
-from promptyard.line.calibrate import CalibrationPlan
-from promptyard.line.canary import CanaryPlan
-from promptyard.line.evaluation import EvaluationPlan
-from promptyard.line.task import Task
-from promptyard.protocols import ProgressSink, Store
-from promptyard.records.budget import Budget
-from promptyard.records.evaluations import Evaluation
-from promptyard.records.judging import Calibration, CanaryReport
-from promptyard.records.prompts import Program
-from promptyard.records.runs import Run
-from promptyard.records.scores import Report
+
+if TYPE_CHECKING:
+    from promptyard.line.calibrate import CalibrationPlan
+    from promptyard.line.canary import CanaryPlan
+    from promptyard.line.evaluation import EvaluationPlan
+    from promptyard.line.task import Task
+    from promptyard.protocols import ProgressSink, Store
+    from promptyard.records.budget import Budget
+    from promptyard.records.evaluations import Evaluation
+    from promptyard.records.judging import Calibration, CanaryReport
+    from promptyard.records.prompts import Program
+    from promptyard.records.runs import Run
+    from promptyard.records.scores import Report
 
 Result = TypeVar("Result")
 
@@ -60,6 +64,8 @@ def optimize(
     on_progress: ProgressSink | None = None,
 ) -> Run:
     """Run the line and return the Run; see `promptyard.aio.optimize` for everything else."""
+    from promptyard.line import api
+
     return run_sync(
         api.optimize(
             task,
@@ -86,6 +92,8 @@ def evaluate(
     on_progress: ProgressSink | None = None,
 ) -> Report:
     """Measure a program on one split and return the Report; see `promptyard.aio.evaluate`."""
+    from promptyard.line import api
+
     return run_sync(
         api.evaluate(
             task,
@@ -110,6 +118,8 @@ def run_evaluation(
     on_progress: ProgressSink,
 ) -> Evaluation:
     """Measure as planned and return the Evaluation; see `promptyard.line.evaluation`."""
+    from promptyard.line import evaluation
+
     return run_sync(
         evaluation.run_evaluation(
             task, plan, budget=budget, store=store, force=force, on_progress=on_progress
@@ -126,6 +136,8 @@ def run_calibration(
     on_progress: ProgressSink,
 ) -> Calibration:
     """Measure a judge by labels of people; see `promptyard.line.calibrate`."""
+    from promptyard.line import calibrate
+
     return run_sync(
         calibrate.run_calibration(task, plan, budget=budget, store=store, on_progress=on_progress)
     )
@@ -140,6 +152,8 @@ def run_canary(
     on_progress: ProgressSink,
 ) -> CanaryReport:
     """Try to talk a judge round; see `promptyard.line.canary`."""
+    from promptyard.line import canary
+
     return run_sync(
         canary.run_canary(task, plan, budget=budget, store=store, on_progress=on_progress)
     )

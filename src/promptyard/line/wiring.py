@@ -13,7 +13,6 @@ from pathlib import Path
 from promptyard.candidates import GENERATORS, GeneratorOptions
 from promptyard.config import ProjectConfig, load_project_config
 from promptyard.errors import ConfigError
-from promptyard.evalset.foreign import FOREIGN_IMPORTERS
 from promptyard.funnel import STAGES
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.judges import judge_warnings, judged_checks, require_judge
@@ -245,6 +244,8 @@ def metric_table(specs: Sequence[CheckSpec]) -> dict[str, MetricFactory]:
 
 def build_foreign_importer(name: str) -> ForeignImporter:
     """Make the importer of a format, built in or of a plugin. Raises ConfigError."""
+    from promptyard.evalset.foreign import FOREIGN_IMPORTERS  # half a hundred modules
+
     return resolve("importers", name, FOREIGN_IMPORTERS)()
 
 
