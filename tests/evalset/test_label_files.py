@@ -12,8 +12,7 @@ import pytest
 from promptyard.errors import EvalSetError
 from promptyard.evalset.label_files import LabelJournal, journal_path, merge_labels
 from promptyard.evalset.person_labels import read_person_labels
-from promptyard.records.judging import output_hash
-from promptyard.records.labels import Answer, Label
+from promptyard.records.labels import Answer, Label, output_hash
 
 
 def answer(case_id: str, **fields: Any) -> Answer:
@@ -99,8 +98,8 @@ def test_what_is_written_is_read_where_judges_are_measured(tmp_path: Path) -> No
     path = tmp_path / "labels.jsonl"
     merge_labels(path, [label("a", metric="facts"), label("b", "fail")])
     first, second = read_person_labels(path)
-    assert (first.case_id, first.passed, first.metric) == ("a", True, "facts")
-    assert (second.passed, second.output, second.metric) == (False, "text", None)
+    assert (first.case_id, first.label, first.metric) == ("a", "pass", "facts")
+    assert (second.label, second.output, second.metric) == ("fail", "text", None)
     assert second.output_hash == output_hash("text")
 
 

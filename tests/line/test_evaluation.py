@@ -189,3 +189,10 @@ def test_a_part_of_the_holdout_is_a_look_at_all_of_it(tmp_path: Path) -> None:
     ]
     assert not found[0].notes
     assert any("6" in note for note in found[-1].notes)
+
+
+def test_four_cases_cannot_show_that_a_prompt_is_steady() -> None:
+    found = measured(task(cases=rows(4)), itself=True)
+    assert found.verdict is not None
+    assert found.verdict.status == "inconclusive"
+    assert "fewer than 5 cases" in found.verdict.sentence

@@ -25,8 +25,7 @@ from promptyard.line.labelling import parse_gold
 from promptyard.line.sync import evaluate, run_sync
 from promptyard.line.task import load_task
 from promptyard.records.base import Json
-from promptyard.records.judging import output_hash
-from promptyard.records.labels import Label
+from promptyard.records.labels import Label, output_hash
 from promptyard.records.messages import OutputContract
 from support.tiny_task import PROMPT, tiny_rows, write_tiny_task
 

@@ -169,3 +169,14 @@ def test_importing_the_table_loads_nothing_heavy() -> None:
     loaded = set(ran.stdout.split())
     heavy = {"jsonschema_rs", "rapidfuzz", "sacrebleu", "subprocess", "aiohttp"}
     assert not loaded & (heavy | {"concurrent.futures.thread"})
+
+
+def test_checks_of_one_name_are_numbered_and_ids_name_them() -> None:
+    specs = [
+        _check("contains", value="a"),
+        _check("contains", value="b"),
+        _check("contains", value="c").model_copy(update={"id": "third"}),
+        _check("contains", value="d"),
+    ]
+    names = [metric.name for metric in build_metrics(specs, CONTEXT)]
+    assert names == ["contains", "contains#2", "third", "contains#3"]

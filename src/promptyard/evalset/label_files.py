@@ -87,7 +87,7 @@ def merge_labels(path: Path, labels: Sequence[Label]) -> None:
         draft.publish()
 
 
-def _key(line: bytes) -> tuple[str, str | None, str, str] | None:
+def _key(line: bytes) -> tuple[str, str | None, str | None, str] | None:
     """Return what a label of our own stands for, None for any other line."""
     try:
         # pydantic's own parser knows no lone surrogates, which models do write

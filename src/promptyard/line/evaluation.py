@@ -30,6 +30,7 @@ from promptyard.records.verdicts import PairedReport, Verdict
 from promptyard.registry.versions import PRODUCTION, pointer_named, resolve_version
 from promptyard.runner.execute import Executor
 from promptyard.runner.summarize import case_values
+from promptyard.stats.power import smallest_significant_win
 
 EVAL = "eval"
 """The purpose under which the report of an `eval` is stored."""
@@ -322,6 +323,10 @@ def same_program_verdict(verdict: Verdict, min_coverage: float) -> Verdict:
     if not differs and (verdict.coverage or 0.0) < min_coverage:
         return verdict
     found = primary.sentence
+    fewest = smallest_significant_win()
+    if not differs and primary.n_cases < fewest:
+        said = f"A/A: fewer than {fewest} cases cannot show a difference: {found}."
+        return verdict.model_copy(update={"status": "inconclusive", "sentence": said})
     return verdict.model_copy(
         update={
             "status": "fail" if differs else "pass",

@@ -23,8 +23,7 @@ from promptyard.line.wiring import metrics_of, store_address
 from promptyard.protocols import Store
 from promptyard.records.base import Json, Record
 from promptyard.records.cases import SPLITS, Case, CheckSpec
-from promptyard.records.judging import PersonVerdict, output_hash
-from promptyard.records.labels import Answer, Label
+from promptyard.records.labels import Answer, Label, output_hash
 from promptyard.records.scores import Trial
 from promptyard.signals.buckets import TAG_PRIORITY
 
@@ -195,7 +194,7 @@ async def _last_run(store: Store, task: str) -> str | None:
 
 
 def _chosen(
-    plan: LabelPlan, task: Task, trials: Mapping[str, Trial], labels: Sequence[PersonVerdict]
+    plan: LabelPlan, task: Task, trials: Mapping[str, Trial], labels: Sequence[Label]
 ) -> list[Case]:
     splits = [name for name in plan.only if name in SPLITS]
     judged = {(label.case_id, _hash_of(label)) for label in labels}
@@ -216,7 +215,7 @@ def _chosen(
     return [case for case in task.eval_set.cases if wanted(case)]
 
 
-def _hash_of(label: PersonVerdict) -> str | None:
+def _hash_of(label: Label) -> str | None:
     return output_hash(label.output) if label.output is not None else label.output_hash
 
 

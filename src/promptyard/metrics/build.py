@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -22,8 +23,10 @@ def build_metrics(
     """Build one metric a check, in the order in which they run.
 
     Hard ones come first, then soft ones, then those that ask a judge; else they stay in the order
-    in which they were written. A type may be written with dashes or underscores, or by its name in
-    other tools (`ALIASES`). The prefix `not:` inverts pass and fail, never an error.
+    in which they were written. Checks of one name are numbered (`contains`, `contains#2`), so that
+    their scores stay apart; `id` names them better. A type may be written with dashes or
+    underscores, or by its name in other tools (`ALIASES`). The prefix `not:` inverts pass and fail,
+    never an error.
 
     Raises ConfigError in one line for an unknown type or option, with the nearest known name.
     """
@@ -33,8 +36,17 @@ def build_metrics(
 
     nested = replace(context, build=build)
     built = [(spec, build(spec)) for spec in specs]
+    _number_names([metric for _, metric in built])
     built.sort(key=lambda pair: _rank(*pair))
     return tuple(metric for _, metric in built)
+
+
+def _number_names(metrics: Sequence[Metric]) -> None:
+    n_of: Counter[str] = Counter()
+    for metric in metrics:
+        n_of[metric.name] += 1
+        if n_of[metric.name] > 1:
+            metric.name = f"{metric.name}#{n_of[metric.name]}"
 
 
 def canonical_name(name: str) -> str:

@@ -28,9 +28,9 @@ class F1(SimilarityCheck):
     """Grade the words that answer and expected text share: the F1 of two multisets.
 
     As in SQuAD (Rajpurkar et al. 2016, the official script): a word that stands twice must be
-    expected twice to count twice (inspect's `f1` compares sets). Texts of articles
-    and punctuation alone keep them; one without words shares nothing. A word ends at white space, so this is not for
-    languages that write without spaces.
+    expected twice to count twice (inspect's `f1` compares sets). Texts of articles and punctuation
+    alone keep them; one without words shares nothing. A word ends at white space, so this is not
+    for languages that write without spaces.
 
     Options:
         value: the expected text, when it is the same for all cases; default: the case's, a text

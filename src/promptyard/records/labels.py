@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from promptyard.records.base import Json, Record
+from promptyard.records.base import Json, Record, content_hash
 
 Verdict: TypeAlias = Literal["pass", "fail"]
 
@@ -13,19 +13,20 @@ class Label(Record):
     """A person's verdict on one output: one line of a labels file.
 
     `metric` is the check that the verdict is on, None for the case as a whole. `output_hash` is
-    `judging.output_hash(output)`; `at` is ISO 8601 in UTC.
+    `output_hash(output)`, None where it was not noted which output was seen; `at` is ISO 8601 in
+    UTC.
     """
 
     case_id: str
     label: Verdict
     metric: str | None = None
-    output: str
-    output_hash: str
-    labeller: str
-    at: str
+    output: str | None = None
+    output_hash: str | None = None
+    labeller: str = ""
+    at: str = ""
 
     @property
-    def key(self) -> tuple[str, str | None, str, str]:
+    def key(self) -> tuple[str, str | None, str | None, str]:
         """What a later label with the same key replaces."""
         return (self.case_id, self.metric, self.output_hash, self.labeller)
 
@@ -49,3 +50,8 @@ class Answer(Record):
     expected: Json = None
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+
+
+def output_hash(output: str) -> str:
+    """Return what identifies an output in labels: SHA-256 (hex) of its canonical JSON text."""
+    return content_hash(output)
