@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptyard.errors import ConfigError, EvalSetError, NotFound
@@ -417,6 +417,7 @@ ACTIONS = st.lists(
 )
 
 
+@settings(max_examples=25)  # each is an eval, a store and up to a dozen sessions
 @given(actions=ACTIONS)
 def test_whatever_a_person_does_the_last_word_on_each_case_counts(
     actions: list[str], tmp_path_factory: pytest.TempPathFactory

@@ -64,7 +64,7 @@ class MeasureContract(StoreSuite):
 
         async def body(store: Store) -> None:
             slow = Completion(text="\ud800", latency_s=math.inf, cost_usd=math.inf)
-            heavy = Score(metric="length", value=1.0, weight=math.inf)
+            heavy = Score(metric="length", value=1.0, weight=1e300)
             odd = (
                 sample_trial(0, visits=(StepVisit(step="main", completion=slow),)),
                 sample_trial(1, scores=(heavy,)),
