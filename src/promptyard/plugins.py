@@ -29,9 +29,9 @@ def resolve(table_name: str, name: str, table: Mapping[str, ValueT]) -> ValueT:
     for a plugin that cannot be imported or that another one shares its name with.
     """
     wanted = _plain(name)
-    for known, value in table.items():
+    for known in table:
         if _plain(known) == wanted:
-            return value
+            return table[known]
     plugins = _entry_points(table_name)
     found = [plugin for plugin in plugins if _plain(plugin.name) == wanted]
     if not found:

@@ -6,9 +6,11 @@ The only module that puts stations, providers and storage together.
 from __future__ import annotations
 
 import os
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from promptyard.candidates import GENERATORS, GeneratorOptions
 from promptyard.config import ProjectConfig, load_project_config
@@ -230,16 +232,16 @@ def _asks_judge(metric: Metric) -> bool:
     return getattr(metric, "asks_judge", False)
 
 
-def metric_table(specs: Sequence[CheckSpec]) -> dict[str, MetricFactory]:
+def metric_table(specs: Sequence[CheckSpec]) -> Mapping[str, MetricFactory]:
     """Return the built-in metrics and those of installed plugins that the checks name.
 
     Raises ConfigError, with the nearest name, for a metric that nobody offers.
     """
-    table = dict(METRICS)
+    plugins: dict[str, MetricFactory] = {}
     named = {canonical_name(spec.type.removeprefix("not:")) for spec in with_nested(specs)}
-    for name in named:
-        table.setdefault(name, resolve("metrics", name, METRICS))
-    return table
+    for name in named - METRICS.keys():
+        plugins[name] = resolve("metrics", name, METRICS)
+    return ChainMap(plugins, cast("dict[str, MetricFactory]", METRICS))  # only the first is written
 
 
 def build_foreign_importer(name: str) -> ForeignImporter:

@@ -11,134 +11,84 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from promptyard.metrics.answer_relevance import AnswerRelevance
-from promptyard.metrics.bleu import Bleu, Chrf
-from promptyard.metrics.citation_ids import CitationIds
-from promptyard.metrics.citation_markers import CitationMarkers
-from promptyard.metrics.citation_span import CitationSpan
-from promptyard.metrics.closed_qa import ClosedQa
-from promptyard.metrics.combination import AllOf, AnyOf, KOfN, Weighted
-from promptyard.metrics.contains import (
-    Contains,
-    ContainsAll,
-    ContainsAny,
-    IContains,
-    IContainsAll,
-    IContainsAny,
-)
-from promptyard.metrics.contains_json import ContainsJson
 from promptyard.metrics.context import MetricContext
-from promptyard.metrics.cross_field import CrossField
-from promptyard.metrics.date_format import DateFormat
-from promptyard.metrics.enum_value import EnumValue
-from promptyard.metrics.equals import Equals
-from promptyard.metrics.f1 import F1
-from promptyard.metrics.factuality import Factuality
-from promptyard.metrics.faithfulness import ContextRecall, Faithfulness
-from promptyard.metrics.field_equals import FieldEquals
-from promptyard.metrics.field_numeric import FieldNumeric
-from promptyard.metrics.field_set import FieldSet
-from promptyard.metrics.finish_reason import FinishReasonIs
-from promptyard.metrics.forbidden_content import ForbiddenContent
-from promptyard.metrics.g_eval import GEval
-from promptyard.metrics.instructions import Instructions
-from promptyard.metrics.is_json import IsJson
-from promptyard.metrics.is_refusal import IsRefusal
-from promptyard.metrics.json_schema import JsonSchema
-from promptyard.metrics.length import Length, WordCount
-from promptyard.metrics.levenshtein import Levenshtein
-from promptyard.metrics.limits import Cost, Latency, MaxTokens
-from promptyard.metrics.llm_rubric import LlmRubric
-from promptyard.metrics.numeric import Numeric, NumericDiff
-from promptyard.metrics.pairwise import Pairwise
-from promptyard.metrics.pii_leak import PiiLeak
-from promptyard.metrics.prompt_leak import PromptLeak
-from promptyard.metrics.python_function import PythonFunction
-from promptyard.metrics.range_value import Range
-from promptyard.metrics.regex import Regex
-from promptyard.metrics.required_fields import RequiredFields
-from promptyard.metrics.rouge import RougeL, RougeN
-from promptyard.metrics.secret_leak import SecretLeak
-from promptyard.metrics.skip import Skip
-from promptyard.metrics.starts_with import EndsWith, StartsWith
-from promptyard.metrics.tool_args_match import ToolArgsMatch
-from promptyard.metrics.tool_call_f1 import ToolCallF1
-from promptyard.metrics.tool_call_valid import ToolCallValid
-from promptyard.metrics.tool_sequence import ToolSequence
-from promptyard.metrics.unique import Unique
+from promptyard.parts import Parts
 from promptyard.protocols import Metric
 from promptyard.records.cases import CheckSpec
 
 MetricFactory: TypeAlias = Callable[[CheckSpec, MetricContext], Metric]
 """Makes a metric of a check. Raises ConfigError when the options are wrong."""
 
-METRICS: Mapping[str, MetricFactory] = {
-    "equals": Equals,
-    "exact_match": Equals,
-    "contains": Contains,
-    "icontains": IContains,
-    "contains_all": ContainsAll,
-    "contains_any": ContainsAny,
-    "icontains_all": IContainsAll,
-    "icontains_any": IContainsAny,
-    "starts_with": StartsWith,
-    "ends_with": EndsWith,
-    "regex": Regex,
-    "is_json": IsJson,
-    "contains_json": ContainsJson,
-    "json_schema": JsonSchema,
-    "required_fields": RequiredFields,
-    "enum": EnumValue,
-    "range": Range,
-    "length": Length,
-    "word_count": WordCount,
-    "date_format": DateFormat,
-    "unique": Unique,
-    "cross_field": CrossField,
-    "field_equals": FieldEquals,
-    "numeric": Numeric,
-    "field_numeric": FieldNumeric,
-    "field_set": FieldSet,
-    "numeric_diff": NumericDiff,
-    "f1": F1,
-    "levenshtein": Levenshtein,
-    "rouge_n": RougeN,
-    "rouge_l": RougeL,
-    "bleu": Bleu,
-    "chrf": Chrf,
-    "llm_rubric": LlmRubric,
-    "closed_qa": ClosedQa,
-    "factuality": Factuality,
-    "pairwise": Pairwise,
-    "g_eval": GEval,
-    "faithfulness": Faithfulness,
-    "answer_relevance": AnswerRelevance,
-    "context_recall": ContextRecall,
-    "citation_span": CitationSpan,
-    "citation_ids": CitationIds,
-    "citation_markers": CitationMarkers,
-    "tool_call_valid": ToolCallValid,
-    "tool_call_f1": ToolCallF1,
-    "tool_args_match": ToolArgsMatch,
-    "tool_sequence": ToolSequence,
-    "all_of": AllOf,
-    "any_of": AnyOf,
-    "k_of_n": KOfN,
-    "weighted": Weighted,
-    "python": PythonFunction,
-    "skip": Skip,
-    "finish_reason": FinishReasonIs,
-    "is_refusal": IsRefusal,
-    "max_tokens": MaxTokens,
-    "latency": Latency,
-    "cost": Cost,
-    "secret_leak": SecretLeak,
-    "pii_leak": PiiLeak,
-    "forbidden_content": ForbiddenContent,
-    "prompt_leak": PromptLeak,
-    "instructions": Instructions,
-}
-"""The built-in checks by the name that task.yaml gives them."""
+METRICS: Mapping[str, MetricFactory] = Parts(
+    __name__,
+    {
+        "equals": "equals:Equals",
+        "exact_match": "equals:Equals",
+        "contains": "contains:Contains",
+        "icontains": "contains:IContains",
+        "contains_all": "contains:ContainsAll",
+        "contains_any": "contains:ContainsAny",
+        "icontains_all": "contains:IContainsAll",
+        "icontains_any": "contains:IContainsAny",
+        "starts_with": "starts_with:StartsWith",
+        "ends_with": "starts_with:EndsWith",
+        "regex": "regex:Regex",
+        "is_json": "is_json:IsJson",
+        "contains_json": "contains_json:ContainsJson",
+        "json_schema": "json_schema:JsonSchema",
+        "required_fields": "required_fields:RequiredFields",
+        "enum": "enum_value:EnumValue",
+        "range": "range_value:Range",
+        "length": "length:Length",
+        "word_count": "length:WordCount",
+        "date_format": "date_format:DateFormat",
+        "unique": "unique:Unique",
+        "cross_field": "cross_field:CrossField",
+        "field_equals": "field_equals:FieldEquals",
+        "numeric": "numeric:Numeric",
+        "field_numeric": "field_numeric:FieldNumeric",
+        "field_set": "field_set:FieldSet",
+        "numeric_diff": "numeric:NumericDiff",
+        "f1": "f1:F1",
+        "levenshtein": "levenshtein:Levenshtein",
+        "rouge_n": "rouge:RougeN",
+        "rouge_l": "rouge:RougeL",
+        "bleu": "bleu:Bleu",
+        "chrf": "bleu:Chrf",
+        "llm_rubric": "llm_rubric:LlmRubric",
+        "closed_qa": "closed_qa:ClosedQa",
+        "factuality": "factuality:Factuality",
+        "pairwise": "pairwise:Pairwise",
+        "g_eval": "g_eval:GEval",
+        "faithfulness": "faithfulness:Faithfulness",
+        "answer_relevance": "answer_relevance:AnswerRelevance",
+        "context_recall": "faithfulness:ContextRecall",
+        "citation_span": "citation_span:CitationSpan",
+        "citation_ids": "citation_ids:CitationIds",
+        "citation_markers": "citation_markers:CitationMarkers",
+        "tool_call_valid": "tool_call_valid:ToolCallValid",
+        "tool_call_f1": "tool_call_f1:ToolCallF1",
+        "tool_args_match": "tool_args_match:ToolArgsMatch",
+        "tool_sequence": "tool_sequence:ToolSequence",
+        "all_of": "combination:AllOf",
+        "any_of": "combination:AnyOf",
+        "k_of_n": "combination:KOfN",
+        "weighted": "combination:Weighted",
+        "python": "python_function:PythonFunction",
+        "skip": "skip:Skip",
+        "finish_reason": "finish_reason:FinishReasonIs",
+        "is_refusal": "is_refusal:IsRefusal",
+        "max_tokens": "limits:MaxTokens",
+        "latency": "limits:Latency",
+        "cost": "limits:Cost",
+        "secret_leak": "secret_leak:SecretLeak",
+        "pii_leak": "pii_leak:PiiLeak",
+        "forbidden_content": "forbidden_content:ForbiddenContent",
+        "prompt_leak": "prompt_leak:PromptLeak",
+        "instructions": "instructions:Instructions",
+    },
+)
+"""The built-in checks by the name that task.yaml gives them; each is `module:class`."""
 
 ALIASES: Mapping[str, str] = {
     "exact": "equals",
