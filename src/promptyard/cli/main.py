@@ -70,6 +70,8 @@ def main() -> None:
         _fail(str(error))
     except BrokenPipeError:
         sys.exit(0)
+    finally:
+        gc.freeze()  # the end of the process frees everything; nobody need look through it first
 
 
 def _fail(message: str) -> None:

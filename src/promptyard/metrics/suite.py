@@ -71,8 +71,7 @@ def suite_metrics(graded: Sequence[GradedCase]) -> dict[str, Json]:
     micro = micro_scores(graded)
     found: dict[str, Json] = {}
     if pairs:
-        classes = per_class(pairs)
-        largest = sorted(classes, key=lambda label: -classes[label].n_expected)[:TOP_CLASSES]
+        classes = per_class(pairs, most=TOP_CLASSES)
         confusions = confusion_pairs(pairs)[:TOP_CONFUSIONS]
         found = {
             "accuracy": accuracy(pairs),
@@ -80,8 +79,8 @@ def suite_metrics(graded: Sequence[GradedCase]) -> dict[str, Json]:
             "micro_f1": micro_f1(pairs),
             "mcc": matthews(pairs),
             "kappa": kappa(pairs),
-            "n_labels": len(classes),
-            "per_class": {label: classes[label].model_dump(mode="json") for label in largest},
+            "n_labels": len({label for label, _ in pairs}),
+            "per_class": {name: item.model_dump(mode="json") for name, item in classes.items()},
             "confusions": [pair.model_dump(mode="json") for pair in confusions],
         }
     if micro:
@@ -147,8 +146,9 @@ def macro_f1(pairs: Sequence[LabelPair]) -> float | None:
     Labels that are only given are no classes of their own, as each invented answer would else
     lower the mean; they still count as misses of the label that was expected.
     """
-    scores = per_class(pairs)
-    return sum(item.f1 for item in scores.values()) / len(scores) if scores else None
+    expected, given, hits = _counts(pairs)
+    f1s = [_f1(hits[label], expected[label], given[label]) for label in sorted(expected)]
+    return sum(f1s) / len(f1s) if f1s else None
 
 
 def micro_f1(pairs: Sequence[LabelPair]) -> float | None:
@@ -179,21 +179,38 @@ def kappa(pairs: Sequence[LabelPair]) -> float | None:
     return cohen_kappa(*zip(*pairs, strict=True)).kappa.value if pairs else None
 
 
-def per_class(pairs: Sequence[LabelPair]) -> dict[str, ClassScore]:
-    """Precision, recall and F1 of each expected label, in alphabetical order."""
-    expected = Counter(label for label, _ in pairs)
-    given = Counter(label for _, label in pairs)
-    hits = Counter(label for label, answer in pairs if label == answer)
+def per_class(pairs: Sequence[LabelPair], most: int | None = None) -> dict[str, ClassScore]:
+    """Precision, recall and F1 of each expected label, in alphabetical order.
+
+    With `most`, only of so many labels: those that are expected most often, these first.
+    """
+    expected, given, hits = _counts(pairs)
+    labels = sorted(expected)
+    if most is not None:
+        labels = sorted(labels, key=lambda label: -expected[label])[:most]
     return {
         label: ClassScore(
             precision=hits[label] / given[label] if given[label] else None,
             recall=hits[label] / expected[label],
-            f1=2 * hits[label] / (expected[label] + given[label]),
+            f1=_f1(hits[label], expected[label], given[label]),
             n_expected=expected[label],
             n_given=given[label],
         )
-        for label in sorted(expected)
+        for label in labels
     }
+
+
+def _counts(pairs: Sequence[LabelPair]) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """How often each label was expected, given, and given where it was expected."""
+    return (
+        Counter(label for label, _ in pairs),
+        Counter(label for _, label in pairs),
+        Counter(label for label, answer in pairs if label == answer),
+    )
+
+
+def _f1(n_hits: int, n_expected: int, n_given: int) -> float:
+    return 2 * n_hits / (n_expected + n_given)
 
 
 def confusion_pairs(pairs: Sequence[LabelPair]) -> tuple[ConfusionPair, ...]:
