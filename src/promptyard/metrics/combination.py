@@ -123,9 +123,9 @@ class Combination(Check):
 class _Counted(Combination):
     """A combination that passes where enough of its checks do."""
 
+    @abstractmethod
     def n_needed(self) -> int:
         """Return how many checks have to pass."""
-        raise NotImplementedError
 
     def value(self, ran: Sequence[Ran]) -> float | None:
         """Count what passed and what can no longer pass."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -42,9 +43,9 @@ class NumberCheck(Check):
             return (self.failed(completion, reason, tags=(tag, self.tag)),)
         return (self.graded(completion, number, goals),)
 
+    @abstractmethod
     def graded(self, completion: Completion, number: Decimal, goals: Sequence[NumberGoal]) -> Score:
         """Grade the number."""
-        raise NotImplementedError
 
     async def _goals(self, case: Case) -> Sequence[NumberGoal]:
         expected: Json = self.options.value("value") if self.has_value else case.expected
