@@ -1,15 +1,13 @@
 """Station 3: generators propose edits out of evidence; we splice and validate them.
 
-One file a generator, one line in the table.
+One file a generator, one line in the table. An eval proposes nothing: generators are imported
+where one is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from promptyard.candidates.demos import Demos
-from promptyard.candidates.local_edit import LocalEdit
-from promptyard.candidates.reflect import Reflect
 from promptyard.protocols import Generator
 from promptyard.records.base import Json, Record
 
@@ -23,8 +21,29 @@ class GeneratorOptions(Record):
 
 GeneratorFactory = Callable[[GeneratorOptions], Generator]
 
+
+def _reflect(options: GeneratorOptions) -> Generator:
+    del options
+    from promptyard.candidates.reflect import Reflect
+
+    return Reflect()
+
+
+def _local_edit(options: GeneratorOptions) -> Generator:
+    del options
+    from promptyard.candidates.local_edit import LocalEdit
+
+    return LocalEdit()
+
+
+def _demos(options: GeneratorOptions) -> Generator:
+    from promptyard.candidates.demos import Demos
+
+    return Demos(options.max_demos)
+
+
 GENERATORS: Mapping[str, GeneratorFactory] = {
-    "reflect": lambda options: Reflect(),
-    "local_edit": lambda options: LocalEdit(),
-    "demos": lambda options: Demos(options.max_demos),
+    "reflect": _reflect,
+    "local_edit": _local_edit,
+    "demos": _demos,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,8 +10,9 @@ from typing import Literal
 from promptyard.candidates.admit import admit, fingerprint, readmit
 from promptyard.candidates.combine import combine
 from promptyard.candidates.leakage import LeakageIndex
-from promptyard.errors import ConfigError, EvalSetError, MetricError, ModelError
+from promptyard.errors import EvalSetError
 from promptyard.funnel.settings import FunnelSettings
+from promptyard.line.measured import require_answers, require_measured
 from promptyard.line.wiring import build_stage
 from promptyard.protocols import Generator, ProgressSink, Store
 from promptyard.records.base import Json
@@ -280,30 +280,3 @@ class LineContext:
 
     def _say(self, phase: str, message: str) -> None:
         self._progress(phase, 0, 0, message)
-
-
-def require_measured(report: Report, primary: str) -> None:
-    """Raise ConfigError when no check measures the dimension that has to get better."""
-    if report.summary(primary) is None:
-        measured = ", ".join(item.name for item in report.summaries if item.interval) or "score"
-        raise ConfigError(
-            f"gates.primary is '{primary}', which no check measures; measured are: {measured}"
-        )
-
-
-def require_answers(report: Report) -> None:
-    """Raise the first failure when not one case could be scored: there is nothing to go on.
-
-    Raises ModelError or MetricError with the count and the message of the commonest failure.
-    """
-    if report.n_scored or not report.trials:
-        return
-    failures = [trial.failure for trial in report.trials if trial.failure is not None]
-    if not failures:
-        raise MetricError("no case could be scored: no metric gave a finding")
-    kinds = Counter(failure.kind for failure in failures)
-    kind, n_failed = kinds.most_common(1)[0]
-    first = next(failure for failure in failures if failure.kind == kind)
-    n_all = len(report.trials)
-    message = f"no case could be scored: {n_failed} of {n_all} ended in {kind}: {first.message}"
-    raise (ModelError if first.at == "model" else MetricError)(message)

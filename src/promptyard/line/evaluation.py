@@ -13,8 +13,8 @@ from promptyard.line.comparability import (
     require_same_task,
     stored_baseline,
 )
-from promptyard.line.context import require_answers
 from promptyard.line.lineage import record_version
+from promptyard.line.measured import require_answers
 from promptyard.line.measurements import record_measurement
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
