@@ -1,4 +1,4 @@
-"""What a million checks cost through the harness, against the same checks called directly.
+"""What a million checks cost through the harness, against the same ones called, and by hand.
 
     .venv/bin/python benchmarks/check_cost.py [checks]
 
@@ -6,8 +6,10 @@ Each answer is a JSON object that is checked three times: against a schema, for 
 quotes in a source. Two sizes: a note of 0.4 kB with 2 quotes out of 2 kB, and a report of 1.4 kB
 with 6 quotes out of 6 kB. One answer in ten is wrong, half of them in the status and half in a
 quote that is not there. The harness is what an eval runs: `grade` with metrics built from check
-specs, Scores made. Directly means: json.loads once, the compiled validator, a comparison, a
-substring search, all in one function. Both take turns on the same answers; CPU of the process.
+specs, Scores made. Called means: the same check objects, each asked for its score, without the
+harness. By hand means: json.loads once, the compiled validator, a comparison, a substring search,
+all in one function, without strictness, normalisation, tags or reasons. All take turns on the same
+answers; CPU of the process.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator
@@ -97,7 +99,17 @@ async def through_harness(cases: Sequence[tuple[Case, Completion]]) -> int:
     return n_passed
 
 
-def directly(cases: Sequence[tuple[Case, Completion]]) -> int:
+async def called(cases: Sequence[tuple[Case, Completion]]) -> int:
+    """Ask each check object for its score; returns how many answers pass all three."""
+    metrics = build_metrics(CHECKS, MetricContext())
+    n_passed = 0
+    for case, completion in cases:
+        found = [(await metric.score(case, completion))[0].value for metric in metrics]
+        n_passed += found == [1.0, 1.0, 1.0]
+    return n_passed
+
+
+def by_hand(cases: Sequence[tuple[Case, Completion]]) -> int:
     """Do the same by hand; returns how many pass all three."""
     validator = Draft202012Validator(SCHEMA, validate_formats=True)
     n_passed = 0
@@ -111,31 +123,43 @@ def directly(cases: Sequence[tuple[Case, Completion]]) -> int:
     return n_passed
 
 
-def measured(made: Sequence[tuple[Case, Completion]], n_checks: int) -> tuple[float, float, float]:
-    """CPU microseconds a check of harness and direct calls, and the median ratio of the rounds."""
+def measured(made: Sequence[tuple[Case, Completion]], n_checks: int) -> list[float]:
+    """CPU microseconds a check: harness, called, by hand; and the median ratios to the last two."""
     n_turns = max(1, round(n_checks / len(CHECKS) / len(made) / N_ROUNDS))
-    rounds: list[tuple[float, float]] = []
+    ways: list[Callable[[], int]] = [
+        lambda: asyncio.run(through_harness(made)),
+        lambda: asyncio.run(called(made)),
+        lambda: by_hand(made),
+    ]
+    rounds: list[list[float]] = []
     for _ in range(N_ROUNDS):
-        started_s = time.process_time()
-        found = [asyncio.run(through_harness(made)) for _ in range(n_turns)]
-        middle_s = time.process_time()
-        expected = [directly(made) for _ in range(n_turns)]
-        rounds.append((middle_s - started_s, time.process_time() - middle_s))
-        assert found == expected, (found, expected)
+        row: list[float] = []
+        counts: set[int] = set()
+        for way in ways:
+            started_s = time.process_time()
+            counts.update(way() for _ in range(n_turns))
+            row.append(time.process_time() - started_s)
+        assert len(counts) == 1, counts
+        rounds.append(row)
     n_made = N_ROUNDS * n_turns * len(made) * len(CHECKS)
-    ours_us, theirs_us = (1e6 * sum(column) / n_made for column in zip(*rounds, strict=True))
-    return ours_us, theirs_us, statistics.median(ours / theirs for ours, theirs in rounds)
+    costs_us = [1e6 * sum(column) / n_made for column in zip(*rounds, strict=True)]
+    return [*costs_us, *(statistics.median(row[0] / row[k] for row in rounds) for k in (1, 2))]
 
 
 def main(n_checks: int = 1_000_000) -> None:
     gc.set_threshold(500_000, 20, 50)  # as the command does
     print(f"{n_checks:,} checks, {len(CHECKS)} an answer, medians of {N_ROUNDS} rounds")
-    print("          chars   harness  directly  ratio   (us CPU a check)")
+    print(
+        "          chars  harness  called  by hand  harness/called  harness/by hand  (us a check)"
+    )
     for name, size in SIZES.items():
         made = answers(*size)
-        ours_us, theirs_us, ratio = measured(made, n_checks)
+        harness_us, called_us, by_hand_us, to_called, to_hand = measured(made, n_checks)
         n_chars = sum(len(completion.text) for _, completion in made) // len(made)
-        print(f"{name:8} {n_chars:6,} {ours_us:9.2f} {theirs_us:9.2f} {ratio:6.2f}")
+        print(
+            f"{name:8} {n_chars:6,} {harness_us:8.2f} {called_us:7.2f} {by_hand_us:8.2f} "
+            f"{to_called:15.2f} {to_hand:16.2f}"
+        )
 
 
 if __name__ == "__main__":
