@@ -63,7 +63,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know every sign
     # Records form no cycles, and the collector would look through all of them again and again:
     # at 20,000 cases that took 40 % of an eval's CPU and found a few hundred objects.
-    gc.set_threshold(500_000, 20, 50)
+    gc.set_threshold(1_000_000, 20, 50)
     try:
         app()
     except PromptyardError as error:

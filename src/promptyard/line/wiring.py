@@ -222,8 +222,14 @@ def metrics_of(
             bound[key] = binding(program)
         return bound[key]
 
+    shared_by_program: dict[str, tuple[Metric, ...]] = {}
+
     def metrics_for(program: Program, case: Case) -> Sequence[Metric]:
-        return [bind(metric, program) for metric in own.get(case.id, shared)]
+        if case.id in own:
+            return [bind(metric, program) for metric in own[case.id]]
+        if program.id not in shared_by_program:
+            shared_by_program[program.id] = tuple(bind(metric, program) for metric in shared)
+        return shared_by_program[program.id]
 
     return metrics_for
 
