@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -298,6 +298,34 @@ def test_a_request_that_was_looked_up_is_the_same_call_for_another_replicate_or_
     assert model.n_requests == 3
     assert with_caller(model, work, url=str(tmp_path / "s.db"), run_id="r2")[0] == "echo a"
     assert model.n_requests == 3
+
+
+def test_the_next_call_starts_while_an_answer_is_stored_and_nobody_uses_it_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = ScriptedModel(echo)
+    happened: list[str] = []
+
+    async def work(caller: Caller, store: Store) -> None:
+        await caller.complete("task", ask("the first call to a model goes alone"))
+        finish = store.finish_attempt
+
+        async def slowly(attempt_id: int, *, completion: Completion, **given: Any) -> None:
+            while completion.text == "echo a" and model.n_requests < 3:
+                await asyncio.sleep(0.001)  # until the next call is under way
+            await finish(attempt_id, completion=completion, **given)
+            happened.append(f"stored {completion.text}")
+
+        async def use(text: str) -> None:
+            answer = await caller.complete("task", ask(text))
+            happened.append(f"used {answer.text}")
+
+        monkeypatch.setattr(store, "finish_attempt", slowly)
+        await asyncio.wait_for(asyncio.gather(use("a"), use("b")), timeout=5)
+
+    with_caller(model, work, limits=CallLimits(concurrency=1, timeout_s=5))
+    for text in "ab":
+        assert happened.index(f"stored echo {text}") < happened.index(f"used echo {text}")
 
 
 def test_looking_up_for_one_replicate_says_nothing_of_another() -> None:
