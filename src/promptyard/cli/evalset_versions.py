@@ -99,7 +99,9 @@ def history_command(
     bucket: Annotated[str | None, typer.Option(help="Follow one failure bucket.")] = None,
     metric: Annotated[str, typer.Option(help="score, a dimension, or a check.")] = "score",
     version: Annotated[int | None, typer.Option(min=1, help="Only this prompt version.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only runs on train, dev, holdout or all.")
+    ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`promptyard eval`: measure a prompt on one split, alone or beside another."""
+"""`promptyard eval`: measure a prompt on a split or all cases, alone or beside another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def command(  # noqa: PLR0917  (typer reads options from parameters)
     task: TaskPath = Path(),
-    split: Annotated[str, typer.Option(help="train, dev or holdout.")] = "dev",
+    split: Annotated[str, typer.Option(help="train, dev, holdout, or all: every case.")] = "dev",
     repeat: Annotated[
         int, typer.Option(min=1, help="Replicates of each case; their mean counts.")
     ] = 1,
@@ -61,7 +61,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the task's prompt on one split.
+    """Measure the task's prompt on one split, or on all cases.
 
     Score with interval and coverage, every dimension and check, slices, failure buckets, and what
     changed against another run or version.

@@ -54,8 +54,9 @@ def check_eval_set(eval_set: EvalSet, *, alpha: float, noninferiority: float) ->
     Finds duplicates, overlap between splits, conflicting and missing labels, empty inputs, numbers
     that are not finite, imbalance, and how much the cases can show. The findings' codes and levels
     are listed in `duplicate_findings`, `balance_findings` and `gate_outlook`; besides, `retired` is
-    an info, `empty_input` is a warning, `invalid_value` and `empty_split` are errors. `alpha` is
-    two-sided, `noninferiority` a fraction (0.03 is 3 points).
+    an info, `empty_input` is a warning, `invalid_value` is an error. `alpha` is two-sided,
+    `noninferiority` a fraction (0.03 is 3 points). Of an empty split nothing is said: what needs
+    one says so.
 
     Raises ValueError unless 0 < alpha < 1.
     """
@@ -68,7 +69,6 @@ def check_eval_set(eval_set: EvalSet, *, alpha: float, noninferiority: float) ->
     faults = _faulty_values(eval_set)
     findings = [
         *faults,
-        *_empty_splits(eval_set),
         *_empty_inputs(eval_set),
         *([] if faults else duplicate_findings(eval_set)),  # NaN cannot be hashed
         *balance_findings(eval_set),
@@ -125,14 +125,6 @@ def _faulty_values(eval_set: EvalSet) -> list[Finding]:
         return []
     message = "; ".join(list(found.values())[:3]) + (" ..." if len(found) > 3 else "")
     return [Finding(level="error", code="invalid_value", message=message, case_ids=tuple(found))]
-
-
-def _empty_splits(eval_set: EvalSet) -> list[Finding]:
-    return [
-        Finding(level="error", code="empty_split", message=f"{split} has no cases; add some")
-        for split in SPLITS
-        if not eval_set.split(split)
-    ]
 
 
 def _empty_inputs(eval_set: EvalSet) -> list[Finding]:

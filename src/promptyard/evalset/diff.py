@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptyard.records.cases import Case, EvalSet, SplitName
+from promptyard.records.cases import Case, EvalSet, EvalSplit
 from promptyard.records.differences import ChangedCase, EvalSetDiff, MovedCase
 
 _NOT_MEASURED = frozenset({"id", "split", "tags", "source", "cluster", "kind"})
@@ -31,8 +31,8 @@ def diff_eval_sets(old: EvalSet, new: EvalSet) -> EvalSetDiff:
     )
 
 
-def shared_cases(old: EvalSet, new: EvalSet, split: SplitName) -> tuple[str, ...]:
-    """Ids of the cases of a split that both versions measure in the same way.
+def shared_cases(old: EvalSet, new: EvalSet, split: EvalSplit) -> tuple[str, ...]:
+    """Ids of the cases of a split (or of `all`) that both versions measure in the same way.
 
     Input, expectation, checks and weight are equal; tags and the like may differ.
     """

@@ -87,8 +87,8 @@ def gate_outlook(
 
     No difference can be detected where not even a candidate that fixes every case would win: fewer
     clusters than the smallest significant win. Margins assume that 10 % of the cases change.
-    Findings, all warnings: `no_power`, `margin`, and `clustered` where clusters make cases count
-    less.
+    Findings, all warnings and none of a split without cases: `no_power`, `margin`, and `clustered`
+    where clusters make cases count less.
     """
     findings = [
         finding
@@ -119,7 +119,7 @@ def gate_outlook(
 
 
 def _no_power(power: SplitPower, alpha: float) -> Finding | None:
-    if power.n_clusters >= smallest_significant_win(alpha):
+    if not power.n_cases or power.n_clusters >= smallest_significant_win(alpha):
         return None
     return Finding(level="warning", code="no_power", message=_too_few(power, alpha))
 

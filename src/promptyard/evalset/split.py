@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from promptyard.errors import EvalSetError
 from promptyard.evalset.strict_json import find_fault
 from promptyard.evalset.wording import one_line, some
-from promptyard.records.cases import SPLITS, Case, EvalSet, SplitName, eval_set_version
+from promptyard.records.cases import Case, EvalSet, SplitName, eval_set_version
 from promptyard.stats.assignment import assign_split
 
 
@@ -23,8 +23,7 @@ def assign_splits(
     are shares; only their proportions count.
 
     Raises EvalSetError for two members of a cluster with different given splits, an id that is
-    there twice, a number that is not finite, shares that cannot be, or an empty split (saying which
-    and what to change).
+    there twice, a number that is not finite, or shares that cannot be. A split may be empty.
     """
     _check_cases(cases, name)
     given = _given_by_cluster(cases, name)
@@ -39,8 +38,6 @@ def assign_splits(
         placed = tuple(case.model_copy(update={"split": split_of(case)}) for case in cases)
     except ValueError as error:
         raise EvalSetError(f"eval set '{name}': splits: {error}") from None
-    shares: dict[SplitName, float] = {"train": train, "dev": dev, "holdout": holdout}
-    _refuse_empty_splits(placed, shares, name)
     return EvalSet(name=name, cases=placed, version=eval_set_version(placed))
 
 
@@ -73,24 +70,3 @@ def _given_by_cluster(cases: Sequence[Case], name: str) -> dict[str, SplitName]:
                 "split"
             )
     return {cluster: split for cluster, (split, _) in first.items()}
-
-
-def _refuse_empty_splits(cases: Sequence[Case], shares: dict[SplitName, float], name: str) -> None:
-    sizes = Counter(case.split for case in cases)
-    empty: list[SplitName] = [split for split in SPLITS if not sizes[split]]
-    if not empty:
-        return
-    counts = ", ".join(f"{split} {sizes[split]}" for split in SPLITS)
-    n_units = len({case.cluster or case.id for case in cases})
-    without_share = [split for split in empty if shares[split] == 0]
-    if without_share:
-        remedy = f"set splits.{without_share[0]} above 0"
-    elif n_units < len(SPLITS):
-        unit = "clusters" if n_units < len(cases) else "cases"
-        remedy = f"there are only {n_units} {unit} for 3 splits, so add cases"
-    else:
-        remedy = "add cases, raise its share or change splits.seed"
-    raise EvalSetError(
-        f"eval set '{name}': the split {' and '.join(empty)} is empty ({counts}); {remedy}, or "
-        f'give cases "split": "{empty[0]}"'
-    )

@@ -28,3 +28,9 @@ def some(names: Iterable[str], most: int = 5) -> str:
     shown = [one_line(name) for name in names]
     rest = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(shown[:most]) + rest
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write all names, of which there is one or more, as a sentence has them: `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

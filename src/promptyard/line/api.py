@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from promptyard.line.build import build
 from promptyard.line.evaluation import EvaluationPlan, run_evaluation
+from promptyard.line.plan import require_splits
 from promptyard.line.session import open_session
 from promptyard.line.task import Task
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
-from promptyard.records.cases import SplitName
+from promptyard.records.cases import EvalSplit
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress, Run
 from promptyard.records.scores import Report
@@ -32,9 +33,10 @@ async def optimize(
     a set of holdout cases is refused before any call for it, unless `force`. "No significant
     improvement" is a normal result: `run.best` is then the baseline. Costs calls up to `budget`.
 
-    Raises ConfigError, EvalSetError, PromptError, StorageError, or ModelError when the models
-    cannot be used at all.
+    Raises EvalSetError where train, dev or holdout has no case, ConfigError, PromptError,
+    StorageError, or ModelError when the models cannot be used at all.
     """
+    require_splits(task.eval_set)
     chosen = task if strategy is None else _with_strategy(task, strategy)
     async with open_session(
         chosen, store=store, budget=budget, seed=seed, resume=resume, force=force
@@ -45,7 +47,7 @@ async def optimize(
 async def evaluate(
     task: Task,
     *,
-    split: SplitName | str = "dev",
+    split: EvalSplit | str = "dev",
     repeat: int = 1,
     program: Program | None = None,
     budget: Budget | None = None,
@@ -53,13 +55,14 @@ async def evaluate(
     force: bool = False,
     on_progress: ProgressSink | None = None,
 ) -> Report:
-    """Measure a program (default: the task's own) on one split.
+    """Measure a program (default: the task's own) on one split, or on `all` cases.
 
     Costs one task call a case, step and replicate (`repeat`, 1 or more) and what judges cost;
     nothing that is stored is asked again. Errors are counted, never scored.
 
-    Raises EvalSetError for an unknown split and for a holdout that is worn out (20 looks) unless
-    `force`, BudgetExceeded when the budget does not suffice.
+    A run of `all` looks at the holdout, too. Raises EvalSetError for an unknown or empty split and
+    for a holdout that is worn out (20 looks) unless `force`, BudgetExceeded when the budget does
+    not suffice.
     """
     plan = EvaluationPlan(split=split, n_repeats=repeat, program=program)
     evaluation = await run_evaluation(

@@ -14,6 +14,7 @@ from promptyard.line.judges import (
     no_judge,
     unfit_judge,
 )
+from promptyard.line.plan import lacking_splits
 from promptyard.line.task import Task
 from promptyard.line.wiring import (
     build_generators,
@@ -72,6 +73,7 @@ def check(task: Task) -> TaskCheck:
     return TaskCheck(
         eval_set=found,
         findings=(
+            *_split_findings(task),
             *found.findings,
             *_budget_findings(task, holdout_calls),
             *_judge_findings(task, judged),
@@ -80,6 +82,13 @@ def check(task: Task) -> TaskCheck:
         search_task_calls=search * n_steps,
         holdout_task_calls=holdout_calls,
     )
+
+
+def _split_findings(task: Task) -> tuple[Finding, ...]:
+    said = lacking_splits(task.eval_set)
+    if said is None:
+        return ()
+    return (Finding(level="warning", code="empty_split", message=said),)
 
 
 def _budget_findings(task: Task, holdout_calls: int) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promptyard.errors import EvalSetError, NotFound
 from promptyard.line.session import Session
 from promptyard.line.task import Task
-from promptyard.records.cases import Case, EvalSet
+from promptyard.records.cases import Case, EvalSet, EvalSplit
 from promptyard.records.scores import Report
 from promptyard.records.verdicts import Verdict
 
@@ -34,9 +34,22 @@ async def require_same_task(session: Session, task: Task, run_id: str) -> None:
 
 
 async def stored_baseline(
-    session: Session, task: Task, run_id: str, report: Report, cases: Sequence[Case]
+    session: Session,
+    task: Task,
+    run_id: str,
+    report: Report,
+    split: EvalSplit,
+    cases: Sequence[Case],
 ) -> Baseline:
-    """Compare how a run was measured with how it would be now, case by case."""
+    """Compare how a run was measured with how it would be now, case by case.
+
+    Raises EvalSetError for a run of another split: `all` compares with `all` only.
+    """
+    if report.split != split:
+        raise EvalSetError(
+            f"run {run_id} measured {report.split}, this one measures {split}; compare with a run "
+            f"of {split}, or measure {report.split} (--split)"
+        )
     doubts: list[str] = []
     header = await session.store.run_header(run_id)
     if header.settings.get("metrics") != session.header.settings.get("metrics"):

@@ -1,4 +1,4 @@
-"""Measures one program on one split: repeated, filtered, against a baseline, against itself."""
+"""Measures one program on a split or on all cases: repeated, filtered, beside a baseline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from promptyard.line.task import Task
 from promptyard.line.wiring import build_gate
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
-from promptyard.records.cases import Case, SplitName, split_named
+from promptyard.records.cases import Case, EvalSet, EvalSplit, eval_split_named
 from promptyard.records.evaluations import Evaluation, Flip
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress
@@ -53,13 +53,14 @@ RUN_ID = re.compile(r"last|\d{8}-\d{6}-[0-9a-f]{6}")
 class EvaluationPlan:
     """What to measure.
 
+    `split` is one split or `all`: every case, the holdout's among them, which counts as a look.
     `n_repeats` replicates of each case. `only_failing_of` leaves only the cases that failed or had
     no score in that run. `compare` names a run or a registered version as the baseline, `itself`
     runs the same program twice (A/A). `against_production` compares with what the pointer
     `production` points to. `program` is measured instead of the task's own.
     """
 
-    split: SplitName | str = "dev"
+    split: EvalSplit | str = "dev"
     n_repeats: int = 1
     only_failing_of: str | None = None
     compare: str | None = None
@@ -81,11 +82,12 @@ async def run_evaluation(
 
     Costs one task call a case, step and replicate, as many again for a baseline that has to be
     run, and what the judges cost; nothing that is stored is asked again. Errors are counted, never
-    scored. Raises EvalSetError for an unknown split or nothing to measure, NotFound for an
+    scored. Raises EvalSetError for an unknown or empty split or nothing to measure, NotFound for an
     unknown run or version, BudgetExceeded when the budget does not suffice; EvalSetError, too, for
     a holdout that is worn out (20 looks) unless `force`.
     """
-    split = split_named(plan.split)
+    split = eval_split_named(plan.split)
+    _require_cases(task.eval_set, split)
     if plan.n_repeats < 1:
         raise EvalSetError(f"repeat is {plan.n_repeats}; every case is run at least once")
     program = plan.program or task.program
@@ -94,12 +96,15 @@ async def run_evaluation(
         notes: list[str] = []
         await record_version(session.store, task.eval_set)
         cases = await _cases(task, plan, session, split)
-        baseline = await _baseline(task, plan, session, program, cases)
-        if split == "holdout":
+        baseline = await _baseline(task, plan, session, program, split, cases)
+        holdout = task.eval_set.split("holdout") if split in ("holdout", "all") else ()
+        if holdout:
             # The whole holdout counts as seen, whatever part of it is run.
-            look = await session.count_look(task.eval_set.split(split), program.id)
+            look = await session.count_look(holdout, program.id)
             if look.status == "warn":
                 notes.append(look.sentence)
+            elif split == "all":
+                notes.append(f"the holdout is among all cases: its looks are {look.looks} by now")
         n_runs = 2 if isinstance(baseline, Program) else 1
         count = _Counter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
         executor = session.executor(task)
@@ -124,11 +129,21 @@ async def run_evaluation(
         return _evaluation(task, plan, session, before, report, notes)
 
 
+def _require_cases(eval_set: EvalSet, split: EvalSplit) -> None:
+    if eval_set.split(split):
+        return
+    others = [f"{name} ({n})" for name, n in eval_set.n_by_split.items() if n]
+    raise EvalSetError(
+        f"eval set '{eval_set.name}' has no cases in {split}; measure another split instead: "
+        f"{', '.join((*others, f'all ({len(eval_set.cases)})'))}"
+    )
+
+
 async def _repeated(
     executor: Executor,
     program: Program,
     cases: Sequence[Case],
-    split: SplitName,
+    split: EvalSplit,
     replicates: range,
     count: _Counter,
 ) -> Report:
@@ -143,7 +158,7 @@ async def _repeated(
 
 
 async def _cases(
-    task: Task, plan: EvaluationPlan, session: Session, split: SplitName
+    task: Task, plan: EvaluationPlan, session: Session, split: EvalSplit
 ) -> Sequence[Case]:
     cases = task.eval_set.split(split)
     if plan.only_failing_of is None:
@@ -162,7 +177,12 @@ async def _cases(
 
 
 async def _baseline(
-    task: Task, plan: EvaluationPlan, session: Session, program: Program, cases: Sequence[Case]
+    task: Task,
+    plan: EvaluationPlan,
+    session: Session,
+    program: Program,
+    split: EvalSplit,
+    cases: Sequence[Case],
 ) -> Program | Baseline | None:
     """Find what to compare with: a program to be run, or the report of a run."""
     if plan.itself:
@@ -171,7 +191,7 @@ async def _baseline(
         return None
     if plan.compare is not None and RUN_ID.fullmatch(plan.compare):
         run_id, report = await _stored_report(session, task, plan.compare)
-        return await stored_baseline(session, task, run_id, report, cases)
+        return await stored_baseline(session, task, run_id, report, split, cases)
     reference = plan.compare or PRODUCTION
     if plan.compare is None and await pointer_named(session.store, task.name, PRODUCTION) is None:
         raise NotFound(

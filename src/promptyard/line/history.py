@@ -11,7 +11,7 @@ from promptyard.evalset.wording import nearest
 from promptyard.line.query import opened
 from promptyard.protocols import Store
 from promptyard.records.base import Record
-from promptyard.records.cases import SPLITS, EvalSet, SplitName, split_named
+from promptyard.records.cases import EVAL_SPLITS, EvalSet, EvalSplit, eval_split_named
 from promptyard.records.measurements import Measurement
 from promptyard.records.scores import Report
 
@@ -46,12 +46,12 @@ class HistoryRow(Record):
 
 
 class History(Record):
-    """Rows by split, oldest first; `metric` is what their values are of."""
+    """Rows by split (or `all`), oldest first; `metric` is what their values are of."""
 
     task: str
     metric: str
     bucket: str | None
-    rows: Mapping[SplitName, tuple[HistoryRow, ...]]
+    rows: Mapping[EvalSplit, tuple[HistoryRow, ...]]
 
 
 async def eval_set_history(
@@ -68,7 +68,7 @@ async def eval_set_history(
     Differences on shared cases are computed from the stored reports. Costs no call. Raises NotFound
     where nothing was measured, or for an unknown metric, bucket or version, naming what is known.
     """
-    only = None if split is None else split_named(split)
+    only = None if split is None else eval_split_named(split)
     async with opened(url) as store:
         measured = await store.measurements(task)
         if not measured:
@@ -88,8 +88,8 @@ async def eval_set_history(
         ]
         comparing = _Comparing(store, metric)
         order = [item.version for item in await store.eval_set_versions(task)]
-        rows: dict[SplitName, tuple[HistoryRow, ...]] = {}
-        for name in SPLITS:
+        rows: dict[EvalSplit, tuple[HistoryRow, ...]] = {}
+        for name in EVAL_SPLITS:
             of_split = [item for item in chosen if item.split == name]
             if of_split:
                 rows[name] = await _rows(of_split, order, bucket, comparing)

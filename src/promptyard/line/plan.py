@@ -1,15 +1,47 @@
-"""What is settled before a run spends anything: sampling, and the calls kept for the decision."""
+"""What is settled before a run spends anything: splits, sampling, the calls of the decision."""
 
 from __future__ import annotations
 
 import math
 
+from promptyard.errors import EvalSetError
+from promptyard.evalset.wording import listed
 from promptyard.line.session import Session
 from promptyard.line.task import Task
+from promptyard.records.cases import EvalSet, SplitName
 from promptyard.records.prompts import Program
+
+NEEDED_SPLITS: tuple[SplitName, ...] = ("train", "dev", "holdout")
+"""What `optimize` learns from, chooses by and decides on; it starts only where none is empty."""
 
 RETRY_SHARE = 0.05
 """What is kept for retries beside the calls of the decision."""
+
+
+def require_splits(eval_set: EvalSet) -> None:
+    """Refuse an eval set that `optimize` cannot run on. Costs no call. Raises EvalSetError."""
+    if said := lacking_splits(eval_set):
+        raise EvalSetError(f"eval set '{eval_set.name}': {said}")
+
+
+def lacking_splits(eval_set: EvalSet) -> str | None:
+    """Say which splits `optimize` lacks and what to do; None where it has what it needs."""
+    sizes = eval_set.n_by_split
+    empty = [split for split in NEEDED_SPLITS if not sizes[split]]
+    if not empty:
+        return None
+    counts = ", ".join(f"{split} {n}" for split, n in sizes.items())
+    units = {case.cluster or case.id for case in eval_set.cases}
+    if len(units) < len(NEEDED_SPLITS):
+        unit = "case" if len(units) == len(eval_set.cases) else "cluster"
+        said = f"{len(units)} {unit}" if len(units) == 1 else f"{len(units)} {unit}s"
+        remedy = f"{said} cannot fill them, so add cases"
+    else:
+        remedy = f'give cases "split": "{empty[0]}", raise splits.{empty[0]} or change splits.seed'
+    return (
+        f"`optimize` needs cases in {listed(NEEDED_SPLITS)}, and {listed(empty)} "
+        f"{'has' if len(empty) == 1 else 'have'} none ({counts}); {remedy}"
+    )
 
 
 def samples(program: Program) -> bool:

@@ -91,8 +91,8 @@ class Task:
     ) -> None:
         """Check everything that can be checked without a call.
 
-        Raises PromptError, EvalSetError or ConfigError in one line: no prompt, no cases, an empty
-        split, a variable that a case lacks, nothing to measure with.
+        Raises PromptError, EvalSetError or ConfigError in one line: no prompt, no cases, a variable
+        that a case lacks, nothing to measure with. Splits may be empty: what needs one refuses.
         """
         if (prompt is None) == (program is None):
             raise ConfigError("a task needs either `prompt` or `program`")

@@ -12,6 +12,9 @@ from promptyard.records.base import Json, Record, content_hash, content_hash_of_
 
 SplitName: TypeAlias = Literal["train", "dev", "holdout"]
 SPLITS: tuple[SplitName, ...] = ("train", "dev", "holdout")
+EvalSplit: TypeAlias = SplitName | Literal["all"]
+"""What can be measured: one split, or `all` for every case."""
+EVAL_SPLITS: tuple[EvalSplit, ...] = (*SPLITS, "all")
 CaseKind: TypeAlias = Literal["representative", "edge", "adversarial"]
 Severity: TypeAlias = Literal["hard", "soft"]
 Dimension: TypeAlias = Literal["accuracy", "validity", "safety", "judge"]
@@ -77,8 +80,15 @@ class EvalSet(Record):
     version: str
     retired: Mapping[str, str] = Field(default_factory=dict)
 
-    def split(self, name: SplitName) -> tuple[Case, ...]:
-        """Return the cases of one split in their order."""
+    @property
+    def n_by_split(self) -> Mapping[SplitName, int]:
+        """How many cases each split has, in their order; 0 for an empty one."""
+        return {name: len(self.split(name)) for name in SPLITS}
+
+    def split(self, name: EvalSplit) -> tuple[Case, ...]:
+        """Return the cases of one split in their order; `all` is every case in order of ids."""
+        if name == "all":
+            return tuple(sorted(self.cases, key=lambda case: case.id))
         return tuple(case for case in self.cases if case.split == name)
 
 
@@ -104,6 +114,14 @@ def split_named(name: str) -> SplitName:
         if split == name:
             return split
     raise EvalSetError(f"there is no split '{name}'; use one of: {', '.join(SPLITS)}")
+
+
+def eval_split_named(name: str) -> EvalSplit:
+    """Return the split of this name, or `all`. Raises EvalSetError naming those that exist."""
+    for split in EVAL_SPLITS:
+        if split == name:
+            return split
+    raise EvalSetError(f"there is no split '{name}'; use one of: {', '.join(EVAL_SPLITS)}")
 
 
 def eval_set_version(cases: tuple[Case, ...]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from promptyard.records.base import Record
-from promptyard.records.cases import SplitName
+from promptyard.records.cases import EvalSplit
 
 
 class Measurement(Record):
@@ -23,7 +23,7 @@ class Measurement(Record):
     program_id: str
     version: int | None = None
     eval_set_version: str
-    split: SplitName
+    split: EvalSplit
     run_id: str
     purpose: str
     model: str

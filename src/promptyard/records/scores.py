@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from promptyard.records.base import Json, Record
-from promptyard.records.cases import Case, Dimension, Severity, SplitName
+from promptyard.records.cases import Case, Dimension, EvalSplit, Severity
 from promptyard.records.messages import Completion
 
 TrialStatus: TypeAlias = Literal["scored", "error", "unscored"]
@@ -99,7 +99,7 @@ class Trial(Record):
 
     program_id: str
     case_id: str
-    split: SplitName
+    split: EvalSplit
     replicate: int = 0
     status: TrialStatus
     score: float | None = None
@@ -201,7 +201,7 @@ class Report(Record):
 
     program_id: str
     eval_set_version: str
-    split: SplitName
+    split: EvalSplit
     trials: tuple[Trial, ...]
     n_scored: int
     n_errors: int

@@ -17,7 +17,7 @@ from promptyard.errors import (
 )
 from promptyard.protocols import Metric, StepCall, Workflow
 from promptyard.records.base import Json
-from promptyard.records.cases import Case, SplitName
+from promptyard.records.cases import Case, EvalSplit
 from promptyard.records.messages import Completion, Request
 from promptyard.records.prompts import Program
 from promptyard.records.scores import (
@@ -50,7 +50,7 @@ class _Shared:
 
     program: Program
     workflow: Workflow
-    split: SplitName
+    split: EvalSplit
     replicate: int
     breaker: CircuitBreaker
     call: StepCall
@@ -87,7 +87,7 @@ class Executor:
         self,
         program: Program,
         cases: Sequence[Case],
-        split: SplitName,
+        split: EvalSplit,
         *,
         replicate: int = 0,
         on_trial: Callable[[Trial], None] | None = None,
@@ -127,7 +127,7 @@ class Executor:
         return self.report(program, cases, split, [trials[index] for index in range(len(cases))])
 
     def report(
-        self, program: Program, cases: Sequence[Case], split: SplitName, trials: Sequence[Trial]
+        self, program: Program, cases: Sequence[Case], split: EvalSplit, trials: Sequence[Trial]
     ) -> Report:
         """Fold trials into a report; `cases` are those of the trials."""
         by_id = {case.id: case for case in cases}
@@ -192,7 +192,7 @@ class Executor:
         self,
         program: Program,
         case: Case,
-        split: SplitName,
+        split: EvalSplit,
         replicate: int,
         visits: Sequence[StepVisit],
         grading: Grading,
@@ -220,7 +220,7 @@ class Executor:
         self,
         program: Program,
         case: Case,
-        split: SplitName,
+        split: EvalSplit,
         replicate: int,
         visits: Sequence[StepVisit],
         failure: Failure,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from promptyard.records.base import Json
-from promptyard.records.cases import Case, SplitName
+from promptyard.records.cases import Case, EvalSplit
 from promptyard.records.scores import (
     CheckSummary,
     GradedCase,
@@ -24,7 +24,7 @@ from promptyard.stats.intervals import mean_interval, percentile
 def summarize(
     program_id: str,
     eval_set_version: str,
-    split: SplitName,
+    split: EvalSplit,
     graded: Sequence[GradedCase],
     suite: Mapping[str, Json],
 ) -> Report:
