@@ -166,6 +166,18 @@ def test_no_split_of_few_rows_is_empty(n_rows: int, tmp_path: Path) -> None:
     assert sum(sizes) == n_rows
 
 
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_rows_that_cannot_fill_three_splits_are_all_measured(n_rows: int, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("q,answer\n" + "".join(f"why {n},since {n}\n" for n in range(n_rows)))
+    done = run(tmp_path, "init", "task", "--cases", file)
+    assert done.returncode == 0, done.stderr
+    assert "all are in dev" in " ".join(done.stdout.split())
+    assert "promptyard optimize" not in done.stdout
+    assert load_task(tmp_path / "task").eval_set.n_by_split["dev"] == n_rows
+    assert run(tmp_path, "eval", "task", "--model", "embedded/lexical").returncode == 0
+
+
 def test_rows_without_an_expected_value_are_kept_beside_the_task(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text(CSV + "not labelled yet,\n", encoding="utf-8")
@@ -227,7 +239,6 @@ MISTAKES = {
     "bad address": (["--model", "vllm/x", "--base-url", "localhost"], "base_url"),
     "no prompt file": (["--prompt", "missing.md"], "missing.md: cannot be read"),
     "unknown variable": (["--cases", "t.csv", "--prompt", "Do {{mesage}}"], "'message'"),
-    "too few rows": (["--cases", "two.csv"], "cannot be parted"),
     "not CSV": (["--cases", "bad.csv"], "bad.csv:2"),
     "no rows": (["--cases", "empty.csv"], "no rows"),
     "another tool's file": (["--cases", "promptfoo.yaml"], "promptyard evalset import"),
@@ -239,7 +250,6 @@ MISTAKES = {
 def test_every_mistake_is_one_line_and_writes_nothing(name: str, tmp_path: Path) -> None:
     flags, expected = MISTAKES[name]
     given(tmp_path, "label")
-    (tmp_path / "two.csv").write_text("q,answer\na,b\nc,d\n")
     (tmp_path / "bad.csv").write_text("q,answer\na,b,c\n")
     (tmp_path / "empty.csv").write_text("q,answer\n")
     (tmp_path / "cases.xlsx").write_bytes(b"PK\x03\x04")

@@ -204,20 +204,22 @@ def _draw_written(
             out.print(f"error: {finding.message}", style="bold red", markup=False)
     out.print(f"Model: {advice.sentence}", markup=False, soft_wrap=True)
     out.print("Next:", style="bold")
-    for line in _next(folder, advice):
+    for line in _next(folder, checked, advice):
         out.print(f"  {line}", markup=False, soft_wrap=True)
 
 
-def _next(folder: Path, advice: ModelAdvice) -> list[str]:
+def _next(folder: Path, checked: TaskCheck, advice: ModelAdvice) -> list[str]:
     import shlex
 
     where = shlex.quote(str(folder))
     flag = "" if advice.state == "ready" else " --model embedded/lexical"
-    return [
+    steps = [
         f"promptyard check {where}  # what these cases can show; costs no call",
         f"promptyard eval {where}{flag}",
-        f"promptyard optimize {where}{flag}",
     ]
+    if all(finding.code != "empty_split" for finding in checked.findings):
+        steps.append(f"promptyard optimize {where}{flag}")
+    return steps
 
 
 def _data(

@@ -28,6 +28,7 @@ from promptyard.records.base import Json, Record
 from promptyard.records.cases import Case
 
 SHARES: Mapping[str, float] = {"train": 0.3, "dev": 0.3, "holdout": 0.4}
+ALL_IN_DEV: Mapping[str, float] = {"train": 0, "dev": 1, "holdout": 0}
 UNLABELLED = "without-expected.jsonl"
 MAX_SEEDS = 2000
 ANSWER_WORDS = (
@@ -204,6 +205,11 @@ def _case_plan(
         )
     kind = guess_kind([row.get("expected") for _, row in kept])
     shares, seed = _splits([row for _, row in kept], str(source or "samples"))
+    if shares is ALL_IN_DEV:
+        said.append(
+            "so few cases do not fill train, dev and holdout: all are in dev, which `eval` "
+            "measures; `optimize` needs more of them"
+        )
     return CasePlan(
         source=source,
         rows=tuple(kept),
@@ -227,39 +233,26 @@ def _splits(
 ) -> tuple[Mapping[str, float] | None, int]:
     """Choose a seed under which no split is empty or far smaller than its share.
 
-    Returns no shares where every row names its split.
+    Returns no shares where every row names its split, and dev's alone where no seed fills all.
     """
     cases = cases_from_rows(rows, source=source)
-    n_units = len({case.cluster or case.id for case in cases})
-    if n_units < len(SHARES):
-        unit = "clusters" if n_units < len(cases) else "cases"
-        raise EvalSetError(
-            f"{source}: {n_units} {unit} cannot be parted into train, dev and holdout; add more"
-        )
     if all(case.split for case in cases):
         return None, 7
-    best: tuple[float, int] | None = None
+    if len({case.cluster or case.id for case in cases}) < len(SHARES):
+        return ALL_IN_DEV, 7
+    best = (0.0, 7)
     for seed in range(7, 7 + MAX_SEEDS):
         least = _smallest(cases, seed)
         if least >= 0.75:
             return SHARES, seed
-        if best is None or least > best[0]:
+        if least > best[0]:
             best = (least, seed)
-    assert best is not None
-    if best[0] == 0:
-        raise EvalSetError(
-            f"{source}: no seed fills train, dev and holdout with these cases; add more, or give "
-            "them a column 'split'"
-        )
-    return SHARES, best[1]
+    return (SHARES, best[1]) if best[0] else (ALL_IN_DEV, 7)
 
 
 def _smallest(cases: Sequence[Case], seed: int) -> float:
     """Return the smallest split of a seed as a share of what it should be; 0 where it is empty."""
-    try:
-        made = assign_splits(cases, seed=seed, name="new", **SHARES)
-    except EvalSetError:
-        return 0.0
+    made = assign_splits(cases, seed=seed, name="new", **SHARES)
     return min(len(made.split(name)) / (share * len(cases)) for name, share in SHARES.items())  # pyright: ignore[reportArgumentType]  (keys are split names)
 
 
