@@ -112,8 +112,16 @@ def test_eval_measures_a_split(run: Run, tmp_path: Path) -> None:
     assert data["coverage"] == 1.0
     assert 0 <= data["score"] <= 1
     drawn = run("eval", folder)
-    assert "coverage 100.0 %" in drawn.out
+    assert "dev: 9 of 27 cases (train 9, holdout 9), coverage 100.0 %" in drawn.out
     assert "wrong_value" in drawn.out
+
+
+def test_eval_of_all_measures_every_case(run: Run, tmp_path: Path) -> None:
+    drawn = run("eval", write_task(tmp_path / "t"), "--split", "all")
+    assert drawn.code == 0
+    assert "all: 27 of 27 cases (train 9, dev 9, holdout 9)" in drawn.out
+    data = json.loads(run("eval", tmp_path / "t", "--split", "all", "--json").out)
+    assert (data["split"], data["n_cases"]) == ("all", 27)
 
 
 def test_a_worn_out_holdout_is_refused_in_one_line_unless_forced(run: Run, tmp_path: Path) -> None:

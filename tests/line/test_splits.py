@@ -173,12 +173,12 @@ def test_a_run_of_all_compares_with_runs_of_all_only(tmp_path: Path) -> None:
 def test_a_run_of_all_is_a_look_at_the_holdout_and_says_so(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     first = measured(task(*SIX), store, split="all")
-    assert any("holdout is among all cases: its looks are 1" in note for note in first.notes)
+    assert any("holdout is among all cases; looks at it so far: 1" in note for note in first.notes)
     other = task(*SIX, prompt=PROMPT.replace("it", "this"))
     second = measured(other, store, split="holdout")
     third = measured(task(*SIX, prompt=PROMPT.replace("it", "that")), store, split="all")
     assert second.notes == ()
-    assert any("its looks are 3" in note for note in third.notes)
+    assert any("so far: 3" in note for note in third.notes)
 
 
 def test_without_a_holdout_a_run_of_all_is_no_look() -> None:

@@ -124,6 +124,35 @@ def test_the_page_shows_score_slices_and_the_cases_to_read() -> None:
     assert "p99" in html
 
 
+@pytest.mark.parametrize(
+    ("sizes", "part"),
+    [
+        ({"train": 50, "dev": 60, "holdout": 70}, "dev: 60 of 180 cases (train 50, holdout 70)"),
+        (
+            {"train": 1_000, "dev": 75, "holdout": 0},
+            "dev: 60 of its 75 cases, of 1,075 in all (train 1,000)",
+        ),
+        ({"train": 0, "dev": 60, "holdout": 0}, "dev: 60 of 60 cases"),
+        ({"train": 0, "dev": 61, "holdout": 0}, "dev: 60 of 61 cases"),
+        ({}, "dev: 60 cases"),
+    ],
+)
+def test_page_and_data_say_which_part_of_the_cases_was_measured(
+    sizes: dict[str, int], part: str
+) -> None:
+    shown = view(n_by_split=sizes)
+    assert f"v1 · {part} · run" in evaluation_html(shown)
+    data = evaluation_data(shown)
+    assert data["measured"] == part
+    assert data["n_by_split"] == sizes
+
+
+def test_a_run_of_all_says_how_many_cases_each_split_has() -> None:
+    every = report().model_copy(update={"split": "all"})
+    shown = view(report=every, n_by_split={"train": 20, "dev": 20, "holdout": 20})
+    assert shown.part == "all: 60 of 60 cases (train 20, dev 20, holdout 20)"
+
+
 def test_a_comparison_is_the_headline() -> None:
     html = evaluation_html(
         view(

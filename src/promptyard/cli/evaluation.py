@@ -36,9 +36,8 @@ def draw_evaluation(out: Console, view: EvaluationView, *, report_path: str | No
 
 def _draw_score(out: Console, view: EvaluationView) -> None:
     report, evaluation = view.report, view.evaluation
-    n_cases = len({trial.case_id for trial in report.trials})
     repeats = "" if evaluation.n_repeats == 1 else f" × {evaluation.n_repeats} replicates"
-    title = f"{report.split}: {counted(n_cases, 'case')}{repeats}, coverage "
+    title = f"{view.part}{repeats}, coverage "
     rows = [
         (
             marked(item.name, uncalibrated=item.name in report.uncalibrated),

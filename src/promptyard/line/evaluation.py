@@ -104,7 +104,7 @@ async def run_evaluation(
             if look.status == "warn":
                 notes.append(look.sentence)
             elif split == "all":
-                notes.append(f"the holdout is among all cases: its looks are {look.looks} by now")
+                notes.append(f"the holdout is among all cases; looks at it so far: {look.looks}")
         n_runs = 2 if isinstance(baseline, Program) else 1
         count = _Counter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
         executor = session.executor(task)
@@ -285,6 +285,7 @@ def _evaluation(
         model=session.header.task_model,
         judge_model=session.models["judge"].name if "judge" in session.models else "",
         eval_set_version=task.eval_set.version,
+        n_by_split=task.eval_set.n_by_split,
         n_repeats=plan.n_repeats,
         report=report,
         compared_with=_compared_with(plan),

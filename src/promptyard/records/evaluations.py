@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
+
+from pydantic import Field
 
 from promptyard.records.base import Record
 from promptyard.records.budget import Spent
+from promptyard.records.cases import SplitName
 from promptyard.records.scores import Report
 from promptyard.records.verdicts import Verdict
 
@@ -24,8 +28,9 @@ class Evaluation(Record):
 
     `compared_with` names the baseline for a person (`run ...`, `version 2`, `itself`); `verdict`
     is what the gate says of the pair, on the cases that both finished. `eval_set` and
-    `eval_set_version` name exactly what was measured on; `n_repeats` is the replicates of each
-    case, and `unstable` are the cases whose replicates passed and failed.
+    `eval_set_version` name exactly what was measured on, `n_by_split` the cases that each split of
+    it has; `n_repeats` is the replicates of each case, and `unstable` are the cases whose
+    replicates passed and failed.
     """
 
     run_id: str
@@ -33,6 +38,7 @@ class Evaluation(Record):
     model: str
     judge_model: str = ""
     eval_set_version: str
+    n_by_split: Mapping[SplitName, int] = Field(default_factory=dict[SplitName, int])
     n_repeats: int = 1
     report: Report
     compared_with: str = ""

@@ -10,6 +10,7 @@ from promptyard.records.cases import Case
 from promptyard.records.evaluations import Evaluation
 from promptyard.records.evidence import Bucket, ConfusionPair
 from promptyard.records.scores import CheckSummary, Report, Trial
+from promptyard.reports.figures import counted
 from promptyard.reports.plain import comparison_data, report_summary, sayable
 from promptyard.reports.rates import Rates, rates
 from promptyard.reports.slices import Slice, slices
@@ -65,6 +66,27 @@ class EvaluationView(Record):
         """The report of the program that was measured."""
         return self.evaluation.report
 
+    @property
+    def n_cases(self) -> int:
+        """How many cases were measured, replicates counted once."""
+        return len({trial.case_id for trial in self.report.trials})
+
+    @property
+    def part(self) -> str:
+        """Which part of the eval set was measured: `dev: 18 of 50 cases (train 15, holdout 17)`."""
+        split, sizes = self.report.split, self.evaluation.n_by_split
+        n_all = sum(sizes.values())
+        n_split = n_all if split == "all" else sizes.get(split, 0)
+        if not n_split:
+            return f"{split}: {counted(self.n_cases, 'case')}"
+        others = ", ".join(f"{name} {n:,}" for name, n in sizes.items() if n and name != split)
+        beside = f" ({others})" if others else ""
+        if self.n_cases < n_split != n_all:
+            return (
+                f"{split}: {self.n_cases:,} of its {n_split:,} cases, of {n_all:,} in all{beside}"
+            )
+        return f"{split}: {self.n_cases:,} of {counted(n_all, 'case')}{beside}"
+
 
 def evaluation_view(
     evaluation: Evaluation,
@@ -74,7 +96,7 @@ def evaluation_view(
     confusions: Sequence[ConfusionPair] = (),
     pass_at: float = 1.0,
 ) -> EvaluationView:
-    """Gather what is shown of an evaluation; `cases` are those that were measured."""
+    """Gather what is shown of an evaluation; those that were measured are among `cases`."""
     report = evaluation.report
     values = case_values(report, "score")
     by_case = report.by_case()
@@ -108,6 +130,8 @@ def evaluation_data(view: EvaluationView) -> dict[str, Json]:
         "task": evaluation.task,
         "task_model": evaluation.model,
         "judge_model": evaluation.judge_model or None,
+        "measured": view.part,
+        "n_by_split": dict(evaluation.n_by_split),
         "n_repeats": evaluation.n_repeats,
         "checks": [_check(item) for item in evaluation.report.checks],
         "rates": {

@@ -87,6 +87,7 @@ def evaluation_html(view: EvaluationView) -> str:
     report = evaluation.report
     return page_template("evaluation.html").render(
         evaluation=evaluation,
+        part=view.part,
         embedded=evaluation.model.startswith(EMBEDDED_MODEL),
         embedded_model=EMBEDDED_MODEL,
         key_figures=_key_figures(view),
@@ -118,12 +119,13 @@ def _key_figures(view: EvaluationView) -> list[KeyFigure]:
     interval = "no case has a score"
     if score is not None and score.interval is not None:
         interval = f"95 % interval {_range(score.interval)}"
-    n_cases = len({trial.case_id for trial in report.trials})
+    n_all = sum(evaluation.n_by_split.values())
+    n_cases = f"{view.n_cases:,}" + (f" of {n_all:,}" if n_all else "")
     repeats = "" if evaluation.n_repeats == 1 else f", {evaluation.n_repeats} replicates each"
     figures = [
         KeyFigure(f"Score on {report.split}", percent(report.score), interval),
         KeyFigure("Coverage", percent(report.coverage), "of the answers were scored"),
-        KeyFigure("Cases", f"{n_cases:,}", f"{view.n_failing:,} failed or have no score{repeats}"),
+        KeyFigure("Cases", n_cases, f"{view.n_failing:,} failed or have no score{repeats}"),
     ]
     latency, cost = report.summary("latency_s"), report.summary("cost_usd")
     if latency is not None:
