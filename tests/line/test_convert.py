@@ -56,8 +56,7 @@ def test_a_new_folder_becomes_a_task_that_loads(tmp_path: Path) -> None:
         "  value: bon\n"
         "  severity: soft\n"
     )
-    with pytest.raises(EvalSetError, match="split"):
-        load_task(tmp_path / "task")  # three cases are too few for three splits
+    assert len(load_task(tmp_path / "task").eval_set.cases) == 3
     lines = (tmp_path / "task/cases.jsonl").read_text().splitlines()
     assert [json.loads(line)["input"]["text"] for line in lines] == ["a", "b", "c"]
 
@@ -231,3 +230,36 @@ def test_a_file_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path) -
     assert isinstance(plan, ImportPlan)
     with pytest.raises(EvalSetError, match="cannot be written"):
         write_import(plan, tmp_path / "file" / "cases.jsonl")
+
+
+JUDGED = """\
+prompts: ['Translate: {{text}}']
+tests:
+- {vars: {text: a}, assert: [{type: equals, value: Bonjour}]}
+- {vars: {text: b}, assert: [{type: assert-set, assert: [{type: not-llm-rubric, value: rude}]}]}
+"""
+
+
+def test_checks_that_ask_a_judge_are_named_where_none_is_set(tmp_path: Path) -> None:
+    plan = plan_import(config(tmp_path, JUDGED))
+    for target in (None, tmp_path / "task", tmp_path / "cases.jsonl"):
+        note = import_summary(plan, target=target)["notes"][-1]
+        assert "check 'not:llm_rubric' asks a judge, and no judge model is set" in note
+        assert "models: {judge: provider/model}" in note
+    plain = import_summary(plan_import(config(tmp_path)))
+    assert not any("judge" in note for note in plain["notes"])
+
+
+def test_a_judge_that_the_target_or_the_project_names_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_import(config(tmp_path, JUDGED))
+    target = tmp_path / "task"
+    write_import(plan, target)
+    assert any("asks a judge" in note for note in import_summary(plan, target=target)["notes"])
+    with (target / "task.yaml").open("a") as file:
+        file.write("models: {judge: openai/m}\n")
+    for place in (target, target / "more.jsonl"):
+        assert not any("judge" in note for note in import_summary(plan, target=place)["notes"])
+    monkeypatch.setenv("PROMPTYARD_JUDGE_MODEL", "openai/m")
+    assert not any("judge" in note for note in import_summary(plan)["notes"])

@@ -167,6 +167,9 @@ def test_check_says_what_keeps_a_judge_from_judging() -> None:
         return {item.code: item.level for item in findings if "judge" in item.code}
 
     assert found() == {"no_judge": "warning"}
+    (said,) = (item.message for item in py.check(task_of()).findings if item.code == "no_judge")
+    assert "check 'apology' asks a judge, and no judge model is set" in said
+    assert "models: {judge: provider/model}" in said
     assert found(judge="embedded/lexical") == {"unfit_judge": "error"}
     assert found(task="openai/m", judge="openai/m") == {"judges_itself": "warning"}
     assert found(task="openai/m", judge="openai/n") == {}

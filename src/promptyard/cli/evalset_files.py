@@ -48,7 +48,7 @@ def import_command(
     from promptyard.line.convert import import_summary, plan_import, write_import
 
     plan = plan_import(file, format_name=format_name, mapping=column_mapping(columns or ()))
-    summary = import_summary(plan)
+    summary = import_summary(plan, target=to)
     if not as_json:
         draw_import(summary)
     written: Sequence[Path] = ()

@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from promptyard.config import load_task_config
 from promptyard.errors import ConfigError, EvalSetError
 from promptyard.evalset.export import EXPORTERS
 from promptyard.evalset.exported import Exported, ExportSource
@@ -17,8 +18,11 @@ from promptyard.evalset.foreign import table as tables
 from promptyard.evalset.native_rows import jsonl_text, ordered_row
 from promptyard.evalset.raw_rows import SUFFIXES
 from promptyard.evalset.yaml_text import yaml_text
+from promptyard.line.judges import no_judge
 from promptyard.line.task import Task
-from promptyard.line.wiring import build_foreign_importer
+from promptyard.line.wiring import build_foreign_importer, project_config
+from promptyard.metrics import METRICS
+from promptyard.metrics.build import canonical_name
 from promptyard.plugins import resolve
 from promptyard.records.base import Json, Record
 from promptyard.records.cases import CheckSpec
@@ -99,9 +103,16 @@ def _formats(path: Path, format_name: str | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def import_summary(plan: ImportPlan, *, n_samples: int = 3) -> dict[str, Json]:
-    """Sum up a plan as plain data: format, fields, counts, what cannot be run, a few cases."""
+def import_summary(
+    plan: ImportPlan, *, target: Path | None = None, n_samples: int = 3
+) -> dict[str, Json]:
+    """Sum up a plan as plain data: format, fields, counts, what cannot be run, a few cases.
+
+    `target` is where it would be written: whether a judge is named is looked up there.
+    """
     imported = plan.imported
+    judged = _judged(imported.check_counts())
+    lacks_judge = judged and not _names_judge(target)
     rows = imported.rows_with_all_checks()
     skips = imported.skip_counts()
     return {
@@ -117,9 +128,24 @@ def import_summary(plan: ImportPlan, *, n_samples: int = 3) -> dict[str, Json]:
         "n_skipped": sum(skips.values()),
         "skipped": dict(skips),
         "n_prompts": len(imported.prompts),
-        "notes": list(imported.notes),
+        "notes": [*imported.notes, *([no_judge(judged)] if lacks_judge else [])],
         "sample": [ordered_row(item.row) for item in rows[:n_samples]],
     }
+
+
+def _judged(types: Iterable[str]) -> tuple[str, ...]:
+    """Return the built-in checks among these types that ask a judge, as they are written."""
+    factories = {name: METRICS.get(canonical_name(name.removeprefix("not:"))) for name in types}
+    return tuple(name for name, made in factories.items() if getattr(made, "asks_judge", False))
+
+
+def _names_judge(target: Path | None) -> bool:
+    folder = target.parent if target is not None and target.suffix.lower() in LINES else target
+    if project_config(folder).models.judge:
+        return True
+    with contextlib.suppress(ConfigError):  # no task yet, or one that `check` says is broken
+        return folder is not None and load_task_config(folder).models.judge is not None
+    return False
 
 
 def write_import(plan: ImportPlan, target: Path, *, force: bool = False) -> tuple[Path, ...]:
