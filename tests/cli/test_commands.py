@@ -99,6 +99,10 @@ def test_check_says_what_the_cases_can_show_and_spends_nothing(run: Run, tmp_pat
     assert "task calls on train and dev" in result.out
     assert not (tmp_path / ".promptyard").exists()
     data = json.loads(run("check", tmp_path / "t", "--json").out)
+    said = " ".join(result.out.split())
+    assert len(data["findings"]) > 0
+    for finding in data["findings"]:
+        assert said.count(finding["message"]) == 1
     assert data["eval_set"]["n_cases"] == 27
     assert data["holdout_task_calls"] == 18
 

@@ -212,7 +212,7 @@ def test_a_margin_that_the_cases_cannot_certify_is_said_and_holds() -> None:
     after = two_dimensions(cases, [True] * 40, [True] * 39 + [False])
     verdict = GATE.judge(PairedReport(baseline=before, candidate=after), cases, SETTINGS)
     assert verdict.status == "inconclusive"
-    assert "cannot certify a margin of 3 points with 40 cases" in verdict.sentence
+    assert "cannot rule out a drop above 3 points with 40 cases" in verdict.sentence
 
 
 def test_weights_count_in_the_verdict_as_they_count_in_the_reports() -> None:

@@ -69,8 +69,8 @@ def draw_check(result: TaskCheck) -> None:
     ]
     out.print(
         table(
-            "What the cases can show, in points (power 80 %; – where too few cases change)",
-            ("split", "if so many cases change", "smallest gain seen", "smallest margin certified"),
+            "What the cases can show in 4 of 5 runs, in points (– where too few cases change)",
+            ("split", "if so many cases change", "smallest gain seen", "smallest drop ruled out"),
             power,
             right=(1, 2, 3),
         )

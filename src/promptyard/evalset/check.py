@@ -29,7 +29,7 @@ class EvalSetCheck(Record):
     """The result of checking one version of an eval set.
 
     `splits` has train, dev and holdout, `power` dev and holdout. `findings` are sorted, errors
-    first. `gates_can_pass` and `margin_certifiable` are as in GateOutlook; `sentence` says both.
+    first. `gates_can_pass` and `margin_certifiable` are as in GateOutlook, `sentence` says both.
     """
 
     name: str

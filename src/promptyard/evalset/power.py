@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, TypeAlias
 
 from promptyard.evalset.findings import Finding
@@ -54,10 +53,11 @@ class SplitPower(Record):
 
 
 class GateOutlook(Record):
-    """Whether the gates can pass, in one sentence, and what was found on the way.
+    """Whether a gate can pass a candidate, in one sentence, and what stands in its way.
 
     `gates_can_pass` is False only where no candidate could pass, however good. `margin_certifiable`
-    says whether an equal one could be certified for the margin in a protected dimension.
+    says whether a drop by more than the margin could be ruled out for an equal one. The sentence
+    draws the conclusion; sizes and remedies are in the findings alone.
     """
 
     gates_can_pass: bool
@@ -102,13 +102,14 @@ def gate_outlook(
     if assumed is not None and not certifiable:
         findings.append(_margin(holdout, assumed, alpha=alpha, noninferiority=noninferiority))
     if not can_pass:
-        sentence = f"The gates cannot pass: {_too_few(holdout, alpha)}."
+        lacks = "is too small to show any difference" if holdout.n_cases else "has no cases"
+        sentence = f"No candidate can pass the gate: the holdout {lacks}."
     elif certifiable:
-        sentence = f"The gates can pass: {_shows(holdout)}."
+        sentence = f"A better candidate can pass the gate: {_shows(holdout)}."
     else:
         sentence = (
-            f"The gates can pass, but {_stays_open(holdout, alpha, noninferiority)}: "
-            f"{findings[-1].message}."
+            f"A candidate can pass the gate, but {_stays_open(holdout, alpha, noninferiority)}: "
+            "the holdout is too small to rule out that it got worse."
         )
     return GateOutlook(
         gates_can_pass=can_pass,
@@ -126,11 +127,11 @@ def _no_power(power: SplitPower, alpha: float) -> Finding | None:
 
 def _too_few(power: SplitPower, alpha: float) -> str:
     needed = smallest_significant_win(alpha)
-    unit = "cases" if power.n_clusters == power.n_cases else "independent clusters"
+    unit = "case" if power.n_clusters == power.n_cases else "cluster"
     return (
-        f"{power.n_clusters} {power.split} {unit} cannot show any difference at alpha {alpha:g}, "
-        f"not even if all are fixed; add at least {needed - power.n_clusters} ({needed} in all) "
-        f"or raise splits.{power.split}"
+        f"{_counted(power.n_clusters, power.split, unit)} cannot show any difference, not even if "
+        f"a candidate fixes all (gates.alpha {alpha:g}); add at least {needed - power.n_clusters} "
+        f"({needed} in all) or raise splits.{power.split}"
     )
 
 
@@ -140,7 +141,7 @@ def _clustered(power: SplitPower, alpha: float) -> Finding | None:
     worst = certifiable_margin(power.n_clusters, ASSUMED_CHANGED_SHARE, alpha=alpha)
     message = (
         f"{power.n_cases} {power.split} cases form {power.n_clusters} clusters; the more alike the "
-        f"cases of a cluster behave, the less they show: at worst a margin of {_points(worst)}"
+        f"cases of a cluster behave, the less they show: at worst, {_ruled_out(worst)}"
     )
     return Finding(level="warning", code="clustered", message=message)
 
@@ -148,23 +149,30 @@ def _clustered(power: SplitPower, alpha: float) -> Finding | None:
 def _margin(
     power: SplitPower, assumed: DetectableDifference, *, alpha: float, noninferiority: float
 ) -> Finding:
-    reachable = math.ceil(assumed.margin * 1000) / 1000
-    remedy = f"set gates.noninferiority to {reachable:g}"
+    message = (
+        f"with {_counted(power.n_cases, power.split, 'case')}, {_ruled_out(assumed.margin)} (if "
+        f"{_percent(ASSUMED_CHANGED_SHARE)} of the cases change)"
+    )
     if noninferiority > 0:
         needed = cases_for_margin(noninferiority, ASSUMED_CHANGED_SHARE, alpha=alpha)
-        remedy = f"add {needed - power.n_cases} {power.split} cases ({needed} in all) or {remedy}"
-    message = (
-        f"{power.n_cases} {power.split} cases certify a margin of {_points(assumed.margin)}, not "
-        f"{_points(noninferiority)}, if {_percent(ASSUMED_CHANGED_SHARE)} of them change; {remedy}"
-    )
+        message += (
+            f"; to rule out drops above {_points(noninferiority)} (gates.noninferiority) takes "
+            f"{needed} {power.split} cases, {needed - power.n_cases} more"
+        )
     return Finding(level="warning", code="margin", message=message)
 
 
 def _stays_open(power: SplitPower, alpha: float, noninferiority: float) -> str:
     least = certifiable_margin(power.n_cases, 0.0, alpha=alpha)
     if least > noninferiority:
-        return "a protected dimension that does not improve stays inconclusive, even unchanged"
-    return "a protected dimension that changes without improving mostly stays inconclusive"
+        return (
+            "where one dimension (accuracy, validity, safety, judge) does not improve, even where "
+            "it is unchanged, the verdict stays inconclusive"
+        )
+    return (
+        "where one dimension (accuracy, validity, safety, judge) changes without improving, the "
+        "verdict mostly stays inconclusive"
+    )
 
 
 def _shows(power: SplitPower) -> str:
@@ -176,9 +184,19 @@ def _shows(power: SplitPower) -> str:
         if row.changed_share != ASSUMED_CHANGED_SHARE:
             seen += f" (if {_percent(row.changed_share)} of them change)"
     return (
-        f"{power.n_cases} {power.split} cases show {seen} and certify a margin of "
+        f"{power.n_cases} {power.split} cases show {seen} and rule out drops above "
         f"{_points(margin)} if {_percent(ASSUMED_CHANGED_SHARE)} of them change"
     )
+
+
+def _ruled_out(margin: float) -> str:
+    if margin >= 1.0:
+        return "no drop can be ruled out"
+    return f"only drops above {_points(margin)} can be ruled out"
+
+
+def _counted(n: int, split: str, unit: str) -> str:
+    return f"{n} {split} {unit}" if n == 1 else f"{n} {split} {unit}s"
 
 
 def _points(value: float) -> str:

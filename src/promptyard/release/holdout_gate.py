@@ -171,7 +171,7 @@ def _protected(
         status = "fail"
         said = f"worse by more than {100 * margin:g} points"
     else:
-        said = f"cannot certify a margin of {100 * margin:g} points with {test.n} cases"
+        said = f"cannot rule out a drop above {100 * margin:g} points with {test.n} cases"
     return Comparison(
         dimension=dimension,
         rule="non_inferiority",
