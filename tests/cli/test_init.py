@@ -172,7 +172,7 @@ def test_rows_that_cannot_fill_three_splits_are_all_measured(n_rows: int, tmp_pa
     file.write_text("q,answer\n" + "".join(f"why {n},since {n}\n" for n in range(n_rows)))
     done = run(tmp_path, "init", "task", "--cases", file)
     assert done.returncode == 0, done.stderr
-    assert "all are in dev" in " ".join(done.stdout.split())
+    assert "dev takes them" in " ".join(done.stdout.split())
     assert "promptyard optimize" not in done.stdout
     assert load_task(tmp_path / "task").eval_set.n_by_split["dev"] == n_rows
     assert run(tmp_path, "eval", "task", "--model", "embedded/lexical").returncode == 0

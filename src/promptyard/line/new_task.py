@@ -207,8 +207,8 @@ def _case_plan(
     shares, seed = _splits([row for _, row in kept], str(source or "samples"))
     if shares is ALL_IN_DEV:
         said.append(
-            "so few cases do not fill train, dev and holdout: all are in dev, which `eval` "
-            "measures; `optimize` needs more of them"
+            "these cases cannot fill train, dev and holdout: dev takes them, which `eval` "
+            "measures; `optimize` needs more"
         )
     return CasePlan(
         source=source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -83,7 +84,8 @@ class EvalSet(Record):
     @property
     def n_by_split(self) -> Mapping[SplitName, int]:
         """How many cases each split has, in their order; 0 for an empty one."""
-        return {name: len(self.split(name)) for name in SPLITS}
+        sizes = Counter(case.split for case in self.cases)
+        return {name: sizes[name] for name in SPLITS}
 
     def split(self, name: EvalSplit) -> tuple[Case, ...]:
         """Return the cases of one split in their order; `all` is every case in order of ids."""
