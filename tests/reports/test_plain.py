@@ -8,6 +8,7 @@ import pytest
 
 from promptyard.records.base import Json
 from promptyard.records.budget import Spent
+from promptyard.records.evidence import Bucket
 from promptyard.records.runs import Run
 from promptyard.reports.plain import known_usd, report_summary, run_summary
 from reports.sample_run import (
@@ -126,7 +127,8 @@ def test_a_report_is_summed_up_with_its_failures_by_kind() -> None:
             "suite": {"macro_f1": math.nan, "confusions": [{"n": 1}]},
         }
     )
-    summary = report_summary(full, buckets=(bucket("a", 3), bucket("b", 2)))
+    never_first = Bucket(tag="too_long", case_ids=("c1", "c2"))
+    summary = report_summary(full, buckets=(bucket("a", 3), bucket("b", 2), never_first))
     json.dumps(summary, allow_nan=False)
     assert summary["program_id"] == BASELINE.id
     assert (summary["split"], summary["n_cases"], summary["score"]) == ("holdout", 403, 0.5525)
@@ -135,7 +137,10 @@ def test_a_report_is_summed_up_with_its_failures_by_kind() -> None:
     assert summary["failures"] == {"refused": 1, "timeout": 2}
     assert summary["dimensions"]["latency_s"]["p95"] == 0.88
     assert summary["suite"] == {"macro_f1": None, "confusions": [{"n": 1}]}
-    assert summary["buckets"] == [{"tag": "wrong_value", "field": None, "n_cases": 5}]
+    assert summary["buckets"] == [
+        {"tag": "wrong_value", "field": None, "n_cases": 5, "n_first": 5},
+        {"tag": "too_long", "field": None, "n_cases": 2, "n_first": 0},
+    ]
 
 
 def test_a_report_without_a_score_says_so() -> None:

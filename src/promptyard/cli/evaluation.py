@@ -14,6 +14,7 @@ from promptyard.reports.visible import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from promptyard.records.evidence import Bucket
     from promptyard.records.scores import Interval, Summary
 
 MOST_SLICES = 12
@@ -143,10 +144,12 @@ def _draw_slices(out: Console, view: EvaluationView) -> None:
 def _draw_failures(out: Console, view: EvaluationView) -> None:
     if view.buckets:
         rows = [
-            (bucket.name, str(len(bucket.primary_ids)), bucket.severity)
+            (bucket.name, *_counts(bucket), bucket.severity)
             for bucket in view.buckets[:MOST_BUCKETS]
         ]
-        out.print(table("Failure buckets", ("bucket", "cases", "severity"), rows, right=(1,)))
+        columns = ("bucket", "cases", "first", "severity")
+        title = "Failure buckets (first: no worse failure in the case)"
+        out.print(table(title, columns, rows, right=(1, 2)))
         for bucket in view.buckets[:MOST_BUCKETS]:
             if bucket.shapes:
                 said = "; ".join(f"{n} × {visible(text)}" for text, n in bucket.shapes)
@@ -167,6 +170,10 @@ def _draw_failures(out: Console, view: EvaluationView) -> None:
             if suite.get(key) is not None:
                 parts.append(f"{name} {suite[key]:.3f}")
         out.print("Labels: " + ", ".join(parts) + ".", markup=False)
+
+
+def _counts(bucket: Bucket) -> tuple[str, str]:
+    return f"{len(bucket.case_ids):,}", f"{len(bucket.primary_ids):,}"
 
 
 def _draw_comparison(out: Console, view: EvaluationView) -> None:

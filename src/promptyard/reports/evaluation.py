@@ -47,7 +47,7 @@ class FailingCase(Record):
 class EvaluationView(Record):
     """All that is shown of an evaluation.
 
-    `buckets` and `confusions` are of the failing cases, `failing` holds at most 50 of the
+    `buckets` (the one of most cases first) and `confusions` are of the failing cases, `failing` holds at most 50 of the
     `n_failing` cases that failed or have no score. `detectable` speaks of a comparison on the
     scored cases.
     """
@@ -108,7 +108,7 @@ def evaluation_view(
         evaluation=evaluation,
         rates=rates(report),
         slices=slices(measured, values, pass_at=pass_at),
-        buckets=tuple(buckets),
+        buckets=tuple(sorted(buckets, key=lambda item: -len(item.case_ids))),
         confusions=tuple(confusions),
         detectable=_detectable(n_independent),
         failing=_failing_cases(report, ranked[:MOST_FAILING], values),

@@ -100,7 +100,7 @@ def evaluation_html(view: EvaluationView) -> str:
         too_many_truncated=view.rates.too_many_truncated,
         slices=[_slice(item) for item in view.slices[:MOST_SLICES]],
         buckets=view.buckets[:MOST_BUCKETS],
-        longest=max((len(item.primary_ids) for item in view.buckets), default=1) or 1,
+        longest=max((len(item.case_ids) for item in view.buckets), default=1) or 1,
         confusions=view.confusions[:MOST_CONFUSIONS],
         labels=_labels(report.suite),
         cards=[_card(item) for item in view.failing],

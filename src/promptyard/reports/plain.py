@@ -88,7 +88,8 @@ def known_usd(spent: Spent) -> float | None:
 def report_summary(report: Report, *, buckets: Sequence[Bucket] = ()) -> dict[str, Json]:
     """Sum up one measurement as JSON data; `buckets` are the failure buckets of its cases.
 
-    `n_cases` counts distinct cases, `failures` the trials without a score by kind.
+    `n_cases` counts distinct cases, `failures` the trials without a score by kind. Of a bucket,
+    `n_cases` are the cases with this failure and `n_first` those without a worse one.
     """
     score = report.summary("score")
     failures = Counter(trial.failure.kind for trial in report.trials if trial.failure is not None)
@@ -107,7 +108,7 @@ def report_summary(report: Report, *, buckets: Sequence[Bucket] = ()) -> dict[st
         "dimensions": {item.name: _mean(item) for item in report.summaries},
         "uncalibrated": sorted(report.uncalibrated),
         "suite": dict(report.suite),
-        "buckets": _buckets(buckets),
+        "buckets": _bucket_cases(buckets),
     }
     return cast("dict[str, Json]", sayable(summary))
 
@@ -140,6 +141,19 @@ def _buckets(buckets: Sequence[Bucket]) -> list[dict[str, Json]]:
         {"tag": row.tag, "field": row.field, "n_cases": row.before}
         for row in bucket_table(buckets, ())
     ]
+
+
+def _bucket_cases(buckets: Sequence[Bucket]) -> list[dict[str, Json]]:
+    found: dict[tuple[str, str | None], tuple[set[str], set[str]]] = {}
+    for item in buckets:
+        ids, first = found.setdefault((item.tag, item.field), (set(), set()))
+        ids.update(item.case_ids)
+        first.update(item.primary_ids)
+    rows: list[dict[str, Json]] = [
+        {"tag": tag, "field": field, "n_cases": len(ids), "n_first": len(first)}
+        for (tag, field), (ids, first) in found.items()
+    ]
+    return sorted(rows, key=lambda row: -row["n_cases"])
 
 
 def _mean(item: Summary) -> dict[str, Json]:
