@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from promptyard.cli.draw import table
 from promptyard.cli.summary import draw_comparisons
 from promptyard.reports.evaluation import EvaluationView
-from promptyard.reports.figures import amount, counted, percent, points
+from promptyard.reports.figures import amount, counted, percent
 from promptyard.reports.judges import judge_notes, marked
 from promptyard.reports.visible import visible
 
@@ -201,17 +201,7 @@ def _draw_closing(out: Console, view: EvaluationView, report_path: str | None) -
     if evaluation.unstable:
         n_cases = counted(len(evaluation.unstable), "case")
         out.print(f"{n_cases} passed in some replicates and failed in others.", markup=False)
-    seen = [item for item in view.detectable if item.difference is not None]
-    if seen:
-        item = seen[len(seen) // 2]
-        out.print(
-            f"With these cases a comparison shows differences from about "
-            f"{points(item.difference).lstrip('+')} points (if {100 * item.changed_share:.0f} % of "
-            "the cases change; 95 % level, power 80 %).",
-            markup=False,
-        )
-    else:
-        out.print("These cases are too few to show any difference between prompts.", markup=False)
+    out.print(view.can_show.sentence, markup=False)
     for note in evaluation.notes:
         out.print(f"Note: {note}", markup=False)
     spent = evaluation.spent

@@ -10,26 +10,15 @@ from promptyard.records.cases import Case
 from promptyard.records.evaluations import Evaluation
 from promptyard.records.evidence import Bucket, ConfusionPair
 from promptyard.records.scores import CheckSummary, Report, Trial
+from promptyard.reports.can_show import CanShow, can_show
 from promptyard.reports.figures import counted
 from promptyard.reports.plain import comparison_data, report_summary, sayable
 from promptyard.reports.rates import Rates, rates
 from promptyard.reports.slices import Slice, slices
 from promptyard.runner.summarize import case_values
-from promptyard.stats.power import minimal_detectable_effect
 
-CHANGED_SHARES = (0.05, 0.10, 0.20)
 MOST_FAILING = 50
 OUTPUT_CHARS = 600
-
-
-class Detectable(Record):
-    """The smallest difference that these cases show if so large a share of them changes.
-
-    Fractions (0.05 is 5 points), two-sided at 5 %, power 80 %; None where none can be seen.
-    """
-
-    changed_share: float
-    difference: float | None
 
 
 class FailingCase(Record):
@@ -47,9 +36,8 @@ class FailingCase(Record):
 class EvaluationView(Record):
     """All that is shown of an evaluation.
 
-    `buckets` (the one of most cases first) and `confusions` are of the failing cases, `failing` holds at most 50 of the
-    `n_failing` cases that failed or have no score. `detectable` speaks of a comparison on the
-    scored cases.
+    `buckets` (the one of most cases first) and `confusions` are of the failing cases, `failing`
+    holds at most 50 of the `n_failing` cases that failed or have no score.
     """
 
     evaluation: Evaluation
@@ -57,7 +45,7 @@ class EvaluationView(Record):
     slices: tuple[Slice, ...]
     buckets: tuple[Bucket, ...]
     confusions: tuple[ConfusionPair, ...]
-    detectable: tuple[Detectable, ...]
+    can_show: CanShow
     failing: tuple[FailingCase, ...]
     n_failing: int
 
@@ -103,14 +91,13 @@ def evaluation_view(
     measured = [case for case in cases if case.id in by_case]
     failing = [case for case in measured if values.get(case.id, -1.0) < pass_at]
     ranked = sorted(failing, key=lambda case: values.get(case.id, -1.0))
-    n_independent = len({case.cluster or case.id for case in measured if case.id in values})
     return EvaluationView(
         evaluation=evaluation,
         rates=rates(report),
         slices=slices(measured, values, pass_at=pass_at),
         buckets=tuple(sorted(buckets, key=lambda item: -len(item.case_ids))),
         confusions=tuple(confusions),
-        detectable=_detectable(n_independent),
+        can_show=can_show(measured, values),
         failing=_failing_cases(report, ranked[:MOST_FAILING], values),
         n_failing=len(failing),
     )
@@ -144,7 +131,9 @@ def evaluation_data(view: EvaluationView) -> dict[str, Json]:
         },
         "skips": dict(found.skips),
         "slices": [item.model_dump(mode="json") | {"name": item.name} for item in view.slices],
-        "detectable": [item.model_dump(mode="json") for item in view.detectable],
+        "detectable": [item.model_dump(mode="json") for item in view.can_show.detectable],
+        "smallest_difference": view.can_show.smallest,
+        "can_show": view.can_show.sentence,
         "unstable_cases": list(evaluation.unstable),
         "failing_cases": [item.case_id for item in view.failing],
         "n_failing": view.n_failing,
@@ -166,15 +155,6 @@ def _check(item: CheckSummary) -> dict[str, Json]:
     return item.model_dump(mode="json") | {
         "calibrated": None if item.judge is None else item.judge.certificate is not None
     }
-
-
-def _detectable(n: int) -> tuple[Detectable, ...]:
-    return tuple(
-        Detectable(
-            changed_share=share, difference=minimal_detectable_effect(n, share) if n else None
-        )
-        for share in CHANGED_SHARES
-    )
 
 
 def _failing_cases(

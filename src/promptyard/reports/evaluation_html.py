@@ -16,7 +16,6 @@ from promptyard.reports.figures import (
     dimension_name,
     duration,
     percent,
-    points,
 )
 from promptyard.reports.html import EMBEDDED_MODEL
 from promptyard.reports.judges import judge_notes, marked
@@ -105,10 +104,7 @@ def evaluation_html(view: EvaluationView) -> str:
         labels=_labels(report.suite),
         cards=[_card(item) for item in view.failing],
         n_failing=view.n_failing,
-        detectable=[
-            (percent(item.changed_share), points(item.difference).lstrip("+"))
-            for item in view.detectable
-        ],
+        can_show=view.can_show.sentence,
         spent=_spent(view),
     )
 

@@ -92,15 +92,16 @@ def cases_for_margin(margin: float, psi: float, *, alpha: float = 0.05, power: f
     return _whole_cases(max(by_change, without_change))
 
 
-def smallest_significant_win(alpha: float = 0.05) -> int:
+def smallest_significant_win(alpha: float = 0.05, *, graded: bool = False) -> int:
     """Return the fewest cases that, fixed with none broken, win a two-sided mid-p test.
 
-    5 at 0.05: a claim on fewer changed cases is hopeless. Raises ValueError unless 0 < alpha < 1.
+    5 at 0.05: a claim on fewer changed cases is hopeless. With `graded` the fewest of an exact
+    sign-flip test, for graded scores and for clusters: 6. Raises ValueError unless 0 < alpha < 1.
     """
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha lies in (0, 1), got {alpha}")
     n_fixed = 1
-    while mcnemar_midp(n_fixed, 0) > alpha:
+    while (2.0 if graded else 1.0) * mcnemar_midp(n_fixed, 0) > alpha:
         n_fixed += 1
     return n_fixed
 
