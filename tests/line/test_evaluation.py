@@ -139,6 +139,15 @@ def test_a_prompt_does_not_differ_from_itself() -> None:
     assert found.verdict is not None
     assert found.verdict.status == "pass"
     assert "no difference" in found.verdict.sentence
+    assert "With 20 cases it could notice only a difference in 5 or more" in found.verdict.sentence
+    assert "(25.0 points)" in found.verdict.sentence
+
+
+def test_a_prompt_is_held_against_itself_without_margins() -> None:
+    found = measured(task(), itself=True)
+    assert found.verdict is not None
+    assert {item.rule for item in found.verdict.comparisons} == {"superiority", "report"}
+    assert all(item.margin is None for item in found.verdict.comparisons)
 
 
 def test_a_measurement_that_differs_from_itself_is_not_to_be_trusted() -> None:

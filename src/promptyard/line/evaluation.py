@@ -16,6 +16,7 @@ from promptyard.line.comparability import (
 from promptyard.line.lineage import record_version
 from promptyard.line.measured import require_answers
 from promptyard.line.measurements import record_measurement
+from promptyard.line.same_program import same_program_verdict
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_gate
@@ -30,7 +31,6 @@ from promptyard.records.verdicts import PairedReport, Verdict
 from promptyard.registry.versions import PRODUCTION, pointer_named, resolve_version
 from promptyard.runner.execute import Executor
 from promptyard.runner.summarize import case_values
-from promptyard.stats.power import smallest_significant_win
 
 EVAL = "eval"
 """The purpose under which the report of an `eval` is stored."""
@@ -276,7 +276,7 @@ def _evaluation(
         flips = tuple(flip for flip in found if flip.case_id in compared)
         notes += verdict.notes
         if plan.itself:
-            verdict = same_program_verdict(verdict, task.gates.min_coverage)
+            verdict = same_program_verdict(verdict, pair, before.cases, task.gates)
         chosen = () if plan.only_failing_of is None else (CHOSEN,)
         verdict = doubted(verdict, (*before.doubts, *chosen))
     return Evaluation(
@@ -330,35 +330,3 @@ def unstable_cases(report: Report) -> tuple[str, ...]:
         if trial.status == "scored":
             seen.setdefault(trial.case_id, set()).add(trial.passed)
     return tuple(case_id for case_id, outcomes in seen.items() if len(outcomes) > 1)
-
-
-def same_program_verdict(verdict: Verdict, min_coverage: float) -> Verdict:
-    """Turn a comparison of a program with itself round: no difference is what it must show.
-
-    Where too few cases were scored, their agreement shows nothing.
-    """
-    primary = verdict.comparisons[0] if verdict.comparisons else None
-    if primary is None or not primary.n_cases:
-        return verdict
-    differs = primary.status in ("pass", "fail")
-    if not differs and (verdict.coverage or 0.0) < min_coverage:
-        return verdict
-    found = primary.sentence
-    fewest = smallest_significant_win()
-    if not differs and primary.n_cases < fewest:
-        said = f"A/A: fewer than {fewest} cases cannot show a difference: {found}."
-        return verdict.model_copy(update={"status": "inconclusive", "sentence": said})
-    return verdict.model_copy(
-        update={
-            "status": "fail" if differs else "pass",
-            "sentence": (
-                f"A/A: the same prompt differs from itself, so this measurement cannot be trusted: "
-                f"{found}."
-                if differs
-                else f"A/A: no difference between two runs of the same prompt, as it must be: "
-                f"{found}."
-            ),
-            "reasons": (found,) if differs else (),
-            "critical_regressions": (),
-        }
-    )
