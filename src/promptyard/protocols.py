@@ -323,9 +323,9 @@ class Store(Protocol):
         ...
 
     async def set_run_status(
-        self, run_id: str, status: RunStatus, result: Run | None = None
+        self, run_id: str, status: RunStatus, result: Run | None = None, *, sentence: str = ""
     ) -> None:
-        """Record how a run stands and, at its end, its result."""
+        """Record how a run stands and, at its end, its result; `sentence` is for one without."""
         ...
 
     async def runs(self, task: str | None = None, limit: int = 50) -> Sequence[Mapping[str, Any]]:

@@ -50,8 +50,8 @@ def test_cases_chosen_because_they_failed_show_no_gain(tmp_path: Path) -> None:
 def test_a_run_of_failing_cases_is_no_baseline_for_all_of_them(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     measured(unsteady(1), store)
-    measured(unsteady(2), store, only_failing_of="last", n_repeats=2)
-    found = measured(unsteady(3, prompt=REWORDED), store, compare="last")
+    part = measured(unsteady(2), store, only_failing_of="last", n_repeats=2)
+    found = measured(unsteady(3, prompt=REWORDED), store, compare=part.run_id)
     assert found.verdict is not None
     assert found.verdict.status == "inconclusive"
     assert "of the 60 cases" in found.verdict.sentence

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 import promptyard as py
-from promptyard.errors import EvalSetError
+from promptyard.errors import EvalSetError, NotFound
 from promptyard.line.evaluation import EvaluationPlan, run_evaluation
 from promptyard.line.history import eval_set_history
 from promptyard.line.query import opened
@@ -168,6 +168,19 @@ def test_a_run_of_all_compares_with_runs_of_all_only(tmp_path: Path) -> None:
         measured(task(*SIX), store, split="all", compare=dev.run_id)
     with pytest.raises(EvalSetError, match="measured all, this one measures dev"):
         measured(task(*SIX), store, compare=every.run_id)
+
+
+def test_last_is_the_last_run_of_the_same_split_and_of_all_for_all(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    every = measured(task(*SIX), store, split="all")
+    dev = measured(task(*SIX), store)
+    for split, last in (("all", every), ("dev", dev)):
+        found = measured(task(*SIX), store, split=split, compare="last")
+        assert found.compared_with == f"run {last.run_id}"
+    with pytest.raises(NotFound, match="no finished eval of all cases of holdout"):
+        measured(task(*SIX), store, split="holdout", compare="last")
+    with pytest.raises(NotFound, match="no finished eval of all cases in this store"):
+        measured(task(*SIX), tmp_path / "new.db", split="all", compare="last")
 
 
 def test_a_run_of_all_is_a_look_at_the_holdout_and_says_so(tmp_path: Path) -> None:

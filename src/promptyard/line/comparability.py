@@ -15,22 +15,16 @@ from promptyard.records.verdicts import Verdict
 
 @dataclass(frozen=True)
 class Baseline:
-    """The report of a run with the cases that compare, and what speaks against a verdict."""
+    """The report of a run with the cases that compare, and what speaks against a verdict.
 
+    `name` is what a person calls it: `run ...`, `version 2`, `itself`.
+    """
+
+    name: str
     report: Report
     cases: tuple[Case, ...]
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-async def require_same_task(session: Session, task: Task, run_id: str) -> None:
-    """Refuse the run of another task: equal ids of its cases would mean nothing."""
-    header = await session.store.run_header(run_id)
-    if header.task != task.name:
-        raise EvalSetError(
-            f"run {run_id} is of task '{header.task}' and this is '{task.name}'; name a run of "
-            "this task (`promptyard runs list`)"
-        )
 
 
 async def stored_baseline(
@@ -62,8 +56,9 @@ async def stored_baseline(
             f"run {run_id} has only {len(tried)} of the {n_split} cases of {report.split}: "
             "compare with a run of all of them"
         )
+    name = f"run {run_id}"
     if before.version == task.eval_set.version:
-        return Baseline(report, tuple(cases), tuple(doubts))
+        return Baseline(name, report, tuple(cases), tuple(doubts))
     graded = {case.id: _graded(case) for case in before.cases}
     same = tuple(case for case in cases if graded.get(case.id, _graded(case)) == _graded(case))
     said = (
@@ -72,7 +67,7 @@ async def stored_baseline(
     )
     if len(same) < len(cases):
         said += f"; {len(cases) - len(same)} cases were edited since and are left out"
-    return Baseline(report, same, tuple(doubts), (said,))
+    return Baseline(name, report, same, tuple(doubts), (said,))
 
 
 def doubted(verdict: Verdict, doubts: Sequence[str]) -> Verdict:

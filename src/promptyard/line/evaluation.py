@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from promptyard.errors import EvalSetError, NotFound
-from promptyard.line.comparability import (
-    Baseline,
-    doubted,
-    require_same_task,
-    stored_baseline,
-)
+from promptyard.line.comparability import Baseline, doubted, stored_baseline
 from promptyard.line.lineage import record_version
 from promptyard.line.measured import require_answers
 from promptyard.line.measurements import record_measurement
+from promptyard.line.references import EVAL, StoredRun, eval_run, run_or_version
 from promptyard.line.same_program import same_program_verdict
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
@@ -28,12 +23,9 @@ from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress
 from promptyard.records.scores import Report, Trial
 from promptyard.records.verdicts import PairedReport, Verdict
-from promptyard.registry.versions import PRODUCTION, pointer_named, resolve_version
+from promptyard.registry.versions import PRODUCTION, pointer_named
 from promptyard.runner.execute import Executor
 from promptyard.runner.summarize import case_values
-
-EVAL = "eval"
-"""The purpose under which the report of an `eval` is stored."""
 
 AGAIN = 1000
 """First replicate of the second half of an A/A run."""
@@ -45,8 +37,6 @@ CHOSEN = (
     "its cases were chosen because they failed before, and such cases do better by chance alone; "
     "measure all cases"
 )
-
-RUN_ID = re.compile(r"last|\d{8}-\d{6}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,14 @@ class EvaluationPlan:
     itself: bool = False
     against_production: bool = False
     program: Program | None = None
+
+
+@dataclass(frozen=True)
+class _ToRun:
+    """A baseline that has to be run, and what a person calls it."""
+
+    name: str
+    program: Program
 
 
 async def run_evaluation(
@@ -92,11 +90,14 @@ async def run_evaluation(
         raise EvalSetError(f"repeat is {plan.n_repeats}; every case is run at least once")
     program = plan.program or task.program
     kind = f"{EVAL} {split}"
-    async with open_session(task, store=store, budget=budget, kind=kind, force=force) as session:
+    async with open_session(
+        task, store=store, budget=budget, kind=kind, force=force, begin=False
+    ) as session:
         notes: list[str] = []
-        await record_version(session.store, task.eval_set)
         cases = await _cases(task, plan, session, split)
         baseline = await _baseline(task, plan, session, program, split, cases)
+        executor = session.executor(task)
+        notes += executor.notes
         holdout = task.eval_set.split("holdout") if split in ("holdout", "all") else ()
         if holdout:
             # The whole holdout counts as seen, whatever part of it is run.
@@ -105,19 +106,19 @@ async def run_evaluation(
                 notes.append(look.sentence)
             elif split == "all":
                 notes.append(f"the holdout is among all cases; looks at it so far: {look.looks}")
-        n_runs = 2 if isinstance(baseline, Program) else 1
+        await session.begin()
+        await record_version(session.store, task.eval_set)
+        n_runs = 2 if isinstance(baseline, _ToRun) else 1
         count = _Counter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
-        executor = session.executor(task)
-        notes += executor.notes
 
         async def measure(measured: Program, first_replicate: int) -> Report:
             replicates = range(first_replicate, first_replicate + plan.n_repeats)
             return await _repeated(executor, measured, cases, split, replicates, count)
 
         before: Baseline | None = None
-        if isinstance(baseline, Program):
-            again = await measure(baseline, AGAIN if plan.itself else 0)
-            before = Baseline(again, tuple(cases))
+        if isinstance(baseline, _ToRun):
+            again = await measure(baseline.program, AGAIN if plan.itself else 0)
+            before = Baseline(baseline.name, again, tuple(cases))
         elif baseline is not None:
             notes += baseline.notes
             before = replace(baseline, report=executor.certified(baseline.report, cases))
@@ -125,8 +126,10 @@ async def run_evaluation(
         require_answers(report)
         await session.store.save_report(session.header.id, EVAL, report)
         await record_measurement(task, session, EVAL, report, program)
-        await session.store.set_run_status(session.header.id, "finished")
-        return _evaluation(task, plan, session, before, report, notes)
+        found = _evaluation(task, plan, session, before, report, notes)
+        sentence = "" if found.verdict is None else found.verdict.sentence
+        await session.store.set_run_status(session.header.id, "finished", sentence=sentence)
+        return found
 
 
 def _require_cases(eval_set: EvalSet, split: EvalSplit) -> None:
@@ -163,14 +166,15 @@ async def _cases(
     cases = task.eval_set.split(split)
     if plan.only_failing_of is None:
         return cases
-    run_id, report = await _stored_report(session, task, plan.only_failing_of)
+    before = await eval_run(session.store, task, plan.only_failing_of, split)
+    report = before.report
     scores = case_values(report, "score")
     tried = {trial.case_id for trial in report.trials}
     failing = {name for name in tried if scores.get(name, 0.0) < task.pass_at}
     chosen = [case for case in cases if case.id in failing]
     if not chosen:
         raise EvalSetError(
-            f"run {run_id} left no failing case in {split} ({len(tried)} cases, "
+            f"run {before.run_id} left no failing case in {split} ({len(tried)} cases, "
             f"{len(failing)} failing, split {report.split}); leave --filter-failing out"
         )
     return chosen
@@ -183,46 +187,25 @@ async def _baseline(
     program: Program,
     split: EvalSplit,
     cases: Sequence[Case],
-) -> Program | Baseline | None:
+) -> _ToRun | Baseline | None:
     """Find what to compare with: a program to be run, or the report of a run."""
     if plan.itself:
-        return program
+        return _ToRun("itself", program)
     if plan.compare is None and not plan.against_production:
         return None
-    if plan.compare is not None and RUN_ID.fullmatch(plan.compare):
-        run_id, report = await _stored_report(session, task, plan.compare)
-        return await stored_baseline(session, task, run_id, report, split, cases)
-    reference = plan.compare or PRODUCTION
     if plan.compare is None and await pointer_named(session.store, task.name, PRODUCTION) is None:
         raise NotFound(
             f"--gate needs something to compare with, and no version of '{task.name}' is in "
             "production; add --compare RUN|VERSION or --aa"
         )
-    if not await session.store.versions(task.name):
-        raise NotFound(
-            f"no version of '{task.name}' is registered in this store; compare with a run id, or "
-            "run `promptyard optimize` first"
-        )
-    return (await resolve_version(session.store, task.name, reference)).program
-
-
-async def _stored_report(session: Session, task: Task, reference: str) -> tuple[str, Report]:
-    """Return the report of an `eval` run: that of the id, or of the task's last one."""
-    run_id = reference
-    if reference == "last":
-        rows = await session.store.runs(task.name)
-        earlier = [row for row in rows if row["id"] != session.header.id]
-        for row in earlier:
-            if row["status"] == "finished" and await session.store.reports(str(row["id"]), EVAL):
-                run_id = str(row["id"])
-                break
-        else:
-            raise NotFound(f"task '{task.name}' has no finished eval in this store yet")
-    reports = await session.store.reports(run_id, EVAL)
-    if not reports:
-        raise NotFound(f"run {run_id} is no `eval`, so it has no report to compare with")
-    await require_same_task(session, task, run_id)
-    return run_id, reports[-1]
+    reference = plan.compare or PRODUCTION
+    found = await run_or_version(session.store, task, reference, split)
+    if isinstance(found, StoredRun):
+        return await stored_baseline(session, task, found.run_id, found.report, split, cases)
+    name = f"version {found.number}"
+    if reference.lstrip("v") != str(found.number):
+        name += f" ({reference})"
+    return _ToRun(name, found.program)
 
 
 class _Counter:
@@ -288,7 +271,7 @@ def _evaluation(
         n_by_split=task.eval_set.n_by_split,
         n_repeats=plan.n_repeats,
         report=report,
-        compared_with=_compared_with(plan),
+        compared_with="" if before is None else before.name,
         baseline=None if before is None else before.report,
         verdict=verdict,
         flips=flips,
@@ -296,15 +279,6 @@ def _evaluation(
         spent=session.ledger.spent,
         notes=tuple(notes),
     )
-
-
-def _compared_with(plan: EvaluationPlan) -> str:
-    if plan.itself:
-        return "itself"
-    if plan.compare is not None:
-        named = RUN_ID.fullmatch(plan.compare)
-        return f"run {plan.compare}" if named else f"version {plan.compare}"
-    return "the version in production" if plan.against_production else ""
 
 
 def flips_between(before: Report, after: Report, pass_at: float) -> tuple[Flip, ...]:

@@ -64,8 +64,10 @@ async def show_run(url: str | None, run_id: str) -> Run:
     """Return a finished run. Raises NotFound when there is none, or it has no result yet."""
     async with opened(url) as store:
         if run_id == "last":
-            rows = [row for row in await store.runs() if row["status"] == "finished"]
-            run_id = next((str(row["id"]) for row in rows if row["sentence"]), run_id)
+            for row in await store.runs(limit=1_000):
+                decided = row["status"] == "finished" and row["sentence"]
+                if decided and (last := await store.run_result(str(row["id"]))) is not None:
+                    return last  # evals have verdicts, too, and no result
         run = await store.run_result(run_id)
         if run is None:
             raise NotFound(

@@ -43,6 +43,16 @@ class Session:
     project: ProjectConfig
     certificates: Sequence[JudgeCertificate] = ()
     force_look: bool = False
+    begun: bool = False
+
+    async def begin(self, *, resumed: bool = False) -> None:
+        """Record that the run works now: what was refused before leaves no run behind."""
+        if not resumed:
+            await self.store.start_run(self.header)
+        self.begun = True
+        at = {"process": os.getpid(), "host": _host()}
+        await self.store.append_journal(self.header.id, "session", at)
+        await self.store.set_run_status(self.header.id, "running")
 
     def executor(self, task: Task) -> Executor:
         """Make the executor that runs this task's programs within the budget."""
@@ -115,13 +125,16 @@ async def open_session(
     resume: str | bool = False,
     kind: str = "optimize",
     force: bool = False,
+    begin: bool = True,
 ) -> AsyncGenerator[Session]:
     """Open store and models and start a run, or take one up again.
 
     `resume` is a run id, or True for the task's last unfinished run. A resumed run repeats with
     the budget, seed and settings it was started with (a budget given now replaces the old one);
     when the task has changed since, ConfigError says in what. With `force` a worn-out holdout is
-    looked at. On the way out an unfinished run is marked as interrupted, and everything is closed.
+    looked at. Without `begin` the caller begins a new run, once nothing can be refused any more.
+    On the way out a run that began and did not finish is marked as interrupted, and everything is
+    closed.
     """
     project = project_config(task.folder)
     models = build_models(task.models, project)
@@ -130,22 +143,21 @@ async def open_session(
     owned = store is None or isinstance(store, str)
     opened = build_store(store) if store is None or isinstance(store, str) else store
     await opened.open()
+    session: Session | None = None
     finished = False
     try:
         if resume:
             header = await _resumed(opened, task, header, resume, budget)
-        else:
-            await opened.start_run(header)
-        await opened.append_journal(header.id, "session", {"process": os.getpid(), "host": _host()})
         past = await opened.attempts(header.id)
         ledger = Ledger(header.budget, past=past)
         certificates = await opened.certificates() if "judge" in models else ()
         session = Session(header, opened, ledger, models, project, certificates, force_look=force)
-        await opened.set_run_status(header.id, "running")
+        if begin or resume:
+            await session.begin(resumed=bool(resume))
         yield session
         finished = True
     finally:
-        if not finished:
+        if session is not None and session.begun and not finished:
             with contextlib.suppress(Exception):
                 await opened.set_run_status(header.id, "interrupted")
         for model in {id(model): model for model in models.values()}.values():

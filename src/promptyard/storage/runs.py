@@ -41,7 +41,11 @@ def read_result(connection: Connection, run_id: str) -> Run | None:
 
 
 def update_status(
-    connection: Connection, run_id: str, status: RunStatus, result: Run | None
+    connection: Connection,
+    run_id: str,
+    status: RunStatus,
+    result: Run | None,
+    sentence: str = "",
 ) -> None:
     """Record how a run stands. Raises NotFound.
 
@@ -54,6 +58,8 @@ def update_status(
             f"Run '{run_id}' is finished and cannot become {status}; another process finished it."
         )
     changes: dict[str, Any] = {"status": status}
+    if sentence:
+        changes["sentence"] = shown_text(sentence)
     if result is not None:
         changes["result"] = to_text(result)
         changes["sentence"] = shown_text(result.verdict.sentence)

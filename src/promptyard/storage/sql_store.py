@@ -129,16 +129,17 @@ class SqlStore:
         return await self._read(lambda connection: runs.read_header(connection, run_id))
 
     async def set_run_status(
-        self, run_id: str, status: RunStatus, result: Run | None = None
+        self, run_id: str, status: RunStatus, result: Run | None = None, *, sentence: str = ""
     ) -> None:
         """Record how a run stands and, at its end, its result; a result given before stays.
 
+        `sentence` is the verdict of a run without a result, an eval for instance.
         Raises NotFound for an unknown run, Conflict when a finished one would be interrupted or
         failed; it may be taken up again, as running.
         """
         check_names(run_id=run_id)
         await self._write(
-            lambda connection: runs.update_status(connection, run_id, status, result),
+            lambda connection: runs.update_status(connection, run_id, status, result, sentence),
             lock=f"run:{run_id}",
         )
 

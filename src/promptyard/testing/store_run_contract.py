@@ -78,6 +78,9 @@ class RunContract(StoreSuite):
             assert rows[0]["task"] == "task-0"
             assert rows[0]["started_at"] == sample_header("run-4").started_at
             assert rows[0]["sentence"] == ""
+            await store.set_run_status("run-4", "finished", sentence="no result, a verdict")
+            assert (await store.runs(limit=1))[0]["sentence"] == "no result, a verdict"
+            assert await store.run_result("run-4") is None
             assert [row["id"] for row in await store.runs(limit=2)] == ["run-4", "run-3"]
             assert [row["id"] for row in await store.runs(task="task-1")] == ["run-3", "run-1"]
             assert await store.runs(task="task-2") == []
