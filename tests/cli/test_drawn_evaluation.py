@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from promptyard.cli.evaluation import draw_evaluation
-from promptyard.records.evaluations import Evaluation
+from promptyard.records.evaluations import AnswerChanges, Evaluation
 from promptyard.records.evidence import Bucket
+from promptyard.records.verdicts import Verdict
 from promptyard.reports.evaluation import EvaluationView, evaluation_view
 from promptyard.reports.evaluation_html import evaluation_html
 from reports.test_evaluation_page import cases, report
@@ -64,3 +65,16 @@ def test_many_cases_also_say_what_is_likely_to_show() -> None:
 
 def test_four_cases_cannot_show_any_difference() -> None:
     assert "4 cases cannot show any difference between prompts: at least 5 cases" in drawn(4)
+
+
+def test_a_comparison_says_whether_any_answer_differs() -> None:
+    before = report().model_copy(update={"program_id": "another"})
+    verdict = Verdict(status="inconclusive", sentence="The gate cannot decide.")
+    for n_changed, said in (
+        (0, "No answer differs: the other prompt was answered alike in all 60 cases."),
+        (3, "Answers that differ: 3 of 60."),
+    ):
+        answers = AnswerChanges(n_compared=60, n_changed=n_changed)
+        changes: dict[str, Any] = {"verdict": verdict, "baseline": before, "answers": answers}
+        assert said in drawn(**changes)
+        assert said in evaluation_html(view_of(**changes))

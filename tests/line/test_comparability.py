@@ -12,6 +12,7 @@ import pytest
 import promptyard as py
 from line.test_evaluation import BETTER, PROMPT, measured, rows, task
 from promptyard.errors import EvalSetError
+from promptyard.records.evaluations import AnswerChanges
 from promptyard.testing import ScriptedModel
 
 REWORDED = PROMPT.replace("Say", "Do say")
@@ -101,3 +102,28 @@ def test_a_measurement_with_too_few_scores_does_not_agree_with_itself() -> None:
     assert found.verdict is not None
     assert found.verdict.status == "inconclusive"
     assert "90.0 % of the cases" in found.verdict.sentence
+
+
+def test_a_prompt_that_changes_no_answer_is_said_to(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    measured(task(), store)
+    same = measured(task(prompt=REWORDED), store, compare="last")
+    other = measured(task(prompt=BETTER), store, compare="last")
+    assert (same.answers, other.answers) == (
+        AnswerChanges(n_compared=20, n_changed=0),
+        AnswerChanges(n_compared=20, n_changed=5),
+    )
+
+
+def test_chosen_cases_have_no_score_of_the_whole_suite_and_say_what_changed(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "runs.db"
+    full = measured(task(), store)
+    assert "kappa" in full.report.suite
+    found = measured(task(prompt=REWORDED), store, only_failing_of=full.run_id)
+    assert not found.report.suite
+    assert any("kappa" in note and "left out" in note for note in found.notes)
+    assert f"no answer differs from run {full.run_id}" in found.notes
+    mended = measured(task(prompt=BETTER), store, only_failing_of=full.run_id)
+    assert f"5 of 5 answers differ from run {full.run_id}" in mended.notes

@@ -191,6 +191,8 @@ def _draw_comparison(out: Console, view: EvaluationView) -> None:
         if ids:
             more = f" and {len(ids) - MOST_FLIPS} more" if len(ids) > MOST_FLIPS else ""
             out.print(f"  {kind}: {', '.join(ids[:MOST_FLIPS])}{more}", markup=False)
+    if view.answers:
+        out.print(view.answers, markup=False)
     colour = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[verdict.status]
     out.print(f"Verdict: {verdict.status}", style=f"bold {colour}")
     out.print(verdict.sentence, markup=False)

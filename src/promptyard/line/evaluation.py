@@ -18,7 +18,7 @@ from promptyard.line.wiring import build_gate
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
 from promptyard.records.cases import Case, EvalSet, EvalSplit, eval_split_named
-from promptyard.records.evaluations import Evaluation, Flip
+from promptyard.records.evaluations import AnswerChanges, Evaluation, Flip
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress
 from promptyard.records.scores import Report, Trial
@@ -36,6 +36,11 @@ MAX_PROGRESS_STEPS = 500
 CHOSEN = (
     "its cases were chosen because they failed before, and such cases do better by chance alone; "
     "measure all cases"
+)
+
+NO_SUITE = (
+    "scores of all labels or items together (F1, MCC, kappa) are left out: of cases that were "
+    "chosen because they failed they say nothing"
 )
 
 
@@ -94,7 +99,7 @@ async def run_evaluation(
         task, store=store, budget=budget, kind=kind, force=force, begin=False
     ) as session:
         notes: list[str] = []
-        cases = await _cases(task, plan, session, split)
+        cases, filtered = await _cases(task, plan, session, split)
         baseline = await _baseline(task, plan, session, program, split, cases)
         executor = session.executor(task)
         notes += executor.notes
@@ -124,6 +129,11 @@ async def run_evaluation(
             before = replace(baseline, report=executor.certified(baseline.report, cases))
         report = await measure(program, 0)
         require_answers(report)
+        if filtered is not None:
+            if report.suite:
+                report = report.model_copy(update={"suite": {}})
+                notes.append(NO_SUITE)
+            notes += _changes_since(filtered, report)
         await session.store.save_report(session.header.id, EVAL, report)
         await record_measurement(task, session, EVAL, report, program)
         found = _evaluation(task, plan, session, before, report, notes)
@@ -162,10 +172,11 @@ async def _repeated(
 
 async def _cases(
     task: Task, plan: EvaluationPlan, session: Session, split: EvalSplit
-) -> Sequence[Case]:
+) -> tuple[Sequence[Case], StoredRun | None]:
+    """Return the cases to run and, where they were chosen, the run that they failed in."""
     cases = task.eval_set.split(split)
     if plan.only_failing_of is None:
-        return cases
+        return cases, None
     before = await eval_run(session.store, task, plan.only_failing_of, split)
     report = before.report
     scores = case_values(report, "score")
@@ -177,7 +188,7 @@ async def _cases(
             f"run {before.run_id} left no failing case in {split} ({len(tried)} cases, "
             f"{len(failing)} failing, split {report.split}); leave --filter-failing out"
         )
-    return chosen
+    return chosen, before
 
 
 async def _baseline(
@@ -275,6 +286,7 @@ def _evaluation(
         baseline=None if before is None else before.report,
         verdict=verdict,
         flips=flips,
+        answers=None if before is None else changed_answers(before.report, report),
         unstable=unstable_cases(report),
         spent=session.ledger.spent,
         notes=tuple(notes),
@@ -295,6 +307,32 @@ def flips_between(before: Report, after: Report, pass_at: float) -> tuple[Flip, 
         if case_id in second and (value >= pass_at) != (second[case_id] >= pass_at)
     ]
     return tuple(sorted(flips, key=lambda flip: (flip.kind, flip.case_id)))
+
+
+def changed_answers(before: Report, after: Report) -> AnswerChanges:
+    """Compare the texts of all cases that were answered in both; replicates as a set."""
+    first, second = _answers(before), _answers(after)
+    both = first.keys() & second.keys()
+    n_changed = sum(first[case_id] != second[case_id] for case_id in both)
+    return AnswerChanges(n_compared=len(both), n_changed=n_changed)
+
+
+def _answers(report: Report) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for trial in report.trials:
+        if trial.visits and trial.status != "error":
+            found.setdefault(trial.case_id, set()).add(trial.output)
+    return found
+
+
+def _changes_since(earlier: StoredRun, report: Report) -> list[str]:
+    changes = changed_answers(earlier.report, report)
+    if not changes.n_compared:
+        return []
+    if not changes.n_changed:
+        return [f"no answer differs from run {earlier.run_id}"]
+    n = f"{changes.n_changed} of {changes.n_compared}"
+    return [f"{n} answers differ from run {earlier.run_id}"]
 
 
 def unstable_cases(report: Report) -> tuple[str, ...]:

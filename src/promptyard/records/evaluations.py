@@ -23,6 +23,13 @@ class Flip(Record):
     candidate: float
 
 
+class AnswerChanges(Record):
+    """How many of the `n_compared` cases that both answered were answered in other words."""
+
+    n_compared: int
+    n_changed: int
+
+
 class Evaluation(Record):
     """One measurement of a program, alone or beside a baseline on the same cases.
 
@@ -30,7 +37,7 @@ class Evaluation(Record):
     is what the gate says of the pair, on the cases that both finished. `eval_set` and
     `eval_set_version` name exactly what was measured on, `n_by_split` the cases that each split of
     it has; `n_repeats` is the replicates of each case, and `unstable` are the cases whose
-    replicates passed and failed.
+    replicates passed and failed. `answers` compares the texts, whatever they scored.
     """
 
     run_id: str
@@ -45,6 +52,7 @@ class Evaluation(Record):
     baseline: Report | None = None
     verdict: Verdict | None = None
     flips: tuple[Flip, ...] = ()
+    answers: AnswerChanges | None = None
     unstable: tuple[str, ...] = ()
     spent: Spent = Spent()
     notes: tuple[str, ...] = ()

@@ -75,6 +75,19 @@ class EvaluationView(Record):
             )
         return f"{split}: {self.n_cases:,} of {counted(n_all, 'case')}{beside}"
 
+    @property
+    def answers(self) -> str:
+        """How many answers differ from the baseline's, for a person; empty without a baseline."""
+        found, before = self.evaluation.answers, self.evaluation.baseline
+        if found is None or before is None or not found.n_compared:
+            return ""
+        if found.n_changed:
+            return f"Answers that differ: {found.n_changed:,} of {found.n_compared:,}."
+        if before.program_id == self.report.program_id:
+            return "No answer differs; the prompt is the same."
+        n = f"{found.n_compared:,}"
+        return f"No answer differs: the other prompt was answered alike in all {n} cases."
+
 
 def evaluation_view(
     evaluation: Evaluation,
@@ -144,6 +157,8 @@ def evaluation_data(view: EvaluationView) -> dict[str, Json]:
         "comparisons": []
         if verdict is None
         else [comparison_data(item) for item in verdict.comparisons],
+        "n_answers_compared": evaluation.answers.n_compared if evaluation.answers else None,
+        "n_answers_changed": evaluation.answers.n_changed if evaluation.answers else None,
         "flips": [item.model_dump(mode="json") for item in evaluation.flips],
         "spent": evaluation.spent.model_dump(mode="json"),
         "notes": list(evaluation.notes),

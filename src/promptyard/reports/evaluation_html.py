@@ -74,6 +74,7 @@ class Comparison:
     level: str
     fixed: Sequence[str]
     broken: Sequence[str]
+    answers: str
 
 
 def evaluation_html(view: EvaluationView) -> str:
@@ -149,6 +150,7 @@ def _comparison(view: EvaluationView) -> Comparison | None:
         level=f"{100 * interval_level(comparisons):g} %",
         fixed=ids["fixed"],
         broken=ids["broken"],
+        answers=view.answers,
     )
 
 
