@@ -333,6 +333,9 @@ def test_eval_writes_junit_for_a_ci_system_and_a_page(run: Run, tmp_path: Path) 
     suite = (tmp_path / "ci" / "junit.xml").read_text(encoding="utf-8")
     assert suite.count("<testcase") == data["n_cases"]
     assert suite.count("<failure") == data["n_failing"]
+    assert data["junit_path"] == str(tmp_path / "ci" / "junit.xml")
+    drawn = run("eval", folder, "--junit", "again.xml")
+    assert f"JUnit XML: {tmp_path / 'again.xml'}\n" in drawn.out
     assert Path(data["report_path"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
@@ -355,6 +358,8 @@ def test_eval_compares_with_an_earlier_run_and_the_gate_decides_the_exit_code(
     ("arguments", "message"),
     [
         (("--compare", "last"), "has no finished eval"),
+        (("--compare", "nosuch"), "there is no run or version 'nosuch'"),
+        (("--repeat", "-1"), "repeat is -1; every case is run at least once"),
         (("--compare", "7"), "no version of 'tiny' is registered"),
         (("--gate",), "add --compare RUN|VERSION or --aa"),
         (("--aa", "--compare", "1"), "leave --compare out"),
@@ -370,4 +375,5 @@ def test_a_mistake_in_eval_is_one_line(
     result = run("eval", write_task(tmp_path / "t"), *arguments)
     assert result.code == 2
     assert message in result.err
+    assert result.err.count("\n") == 1
     assert "Traceback" not in result.err

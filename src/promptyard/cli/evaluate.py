@@ -22,7 +22,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     task: TaskPath = Path(),
     split: Annotated[str, typer.Option(help="train, dev, holdout, or all: every case.")] = "dev",
     repeat: Annotated[
-        int, typer.Option(min=1, help="Replicates of each case; their mean counts.")
+        int, typer.Option(help="Replicates of each case, 1 or more; their mean counts.")
     ] = 1,
     filter_failing: Annotated[
         str | None,
@@ -97,16 +97,16 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
         raise typer.Exit(INTERRUPTED) from None
     view = view_of(loaded, evaluation)
     path = write_page(view, report or default_report_path(url, evaluation.run_id))
-    if junit is not None:
-        write_junit(loaded, evaluation, junit)
+    junit_path = None if junit is None else str(write_junit(loaded, evaluation, junit))
     if as_json:
         from promptyard.reports.evaluation import evaluation_data
 
-        print_json(evaluation_data(view) | {"report_path": str(path)})
+        written = {"report_path": str(path), "junit_path": junit_path}
+        print_json(evaluation_data(view) | written)
     else:
         from promptyard.cli.evaluation import draw_evaluation
 
-        draw_evaluation(console(), view, report_path=str(path))
+        draw_evaluation(console(), view, report_path=str(path), junit_path=junit_path)
     if gate and evaluation.verdict is not None:
         raise typer.Exit(GATE_EXITS[evaluation.verdict.status])
 
@@ -127,7 +127,10 @@ def view_of(task: Task, evaluation: Evaluation) -> EvaluationView:
 
 
 def write_junit(task: Task, evaluation: Evaluation, path: Path) -> Path:
-    """Write the report as JUnit XML. Raises ConfigError when it cannot."""
+    """Write the report as JUnit XML and return its absolute path.
+
+    Raises ConfigError when it cannot.
+    """
     from promptyard.cli.optimize import write_text
     from promptyard.reports.junit import report_junit
 

@@ -24,7 +24,9 @@ MOST_CONFUSIONS = 8
 BAR_CELLS = 20
 
 
-def draw_evaluation(out: Console, view: EvaluationView, *, report_path: str | None) -> None:
+def draw_evaluation(
+    out: Console, view: EvaluationView, *, report_path: str | None, junit_path: str | None = None
+) -> None:
     """Draw score and coverage, dimensions, checks, slices, failures, changes and power."""
     _draw_score(out, view)
     _draw_rates(out, view)
@@ -32,7 +34,10 @@ def draw_evaluation(out: Console, view: EvaluationView, *, report_path: str | No
     _draw_slices(out, view)
     _draw_failures(out, view)
     _draw_comparison(out, view)
-    _draw_closing(out, view, report_path)
+    _draw_closing(out, view)
+    for name, path in (("JUnit XML", junit_path), ("Report", report_path)):
+        if path:
+            out.print(f"{name}: {path}", markup=False, soft_wrap=True)
 
 
 def _draw_score(out: Console, view: EvaluationView) -> None:
@@ -198,7 +203,7 @@ def _draw_comparison(out: Console, view: EvaluationView) -> None:
     out.print(verdict.sentence, markup=False)
 
 
-def _draw_closing(out: Console, view: EvaluationView, report_path: str | None) -> None:
+def _draw_closing(out: Console, view: EvaluationView) -> None:
     evaluation = view.evaluation
     if evaluation.unstable:
         n_cases = counted(len(evaluation.unstable), "case")
@@ -215,5 +220,3 @@ def _draw_closing(out: Console, view: EvaluationView, report_path: str | None) -
         markup=False,
     )
     out.print(f"Run: {evaluation.run_id}", markup=False)
-    if report_path:
-        out.print(f"Report: {report_path}", markup=False, soft_wrap=True)
