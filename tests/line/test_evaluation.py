@@ -205,3 +205,13 @@ def test_four_cases_cannot_show_that_a_prompt_is_steady() -> None:
     assert found.verdict is not None
     assert found.verdict.status == "inconclusive"
     assert "fewer than 5 cases" in found.verdict.sentence
+
+
+def test_a_check_of_a_case_has_a_row_beside_the_same_check_of_all_cases() -> None:
+    check = {"type": "contains", "value": "no"}
+    own = [{**row, "checks": [check]} if row["id"] == "dev2" else row for row in rows()]
+    found = measured(task(cases=own, metrics=["contains"]))
+    assert {item.metric: item.n_cases for item in found.report.checks} == {
+        "contains": 20,
+        "contains#case": 1,
+    }

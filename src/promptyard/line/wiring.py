@@ -206,7 +206,10 @@ def metrics_of(
     shared = (*build_metrics(specs, context, table), *given)
     own: dict[str, tuple[Metric, ...]] = {
         case.id: tuple(
-            sorted((*build_metrics(case.checks, context, table), *shared), key=_asks_judge)
+            sorted(
+                (*build_metrics(case.checks, context, table, shared=shared), *shared),
+                key=_asks_judge,
+            )
         )
         for case in task.eval_set.cases
         if case.checks

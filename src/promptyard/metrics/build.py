@@ -14,19 +14,25 @@ from promptyard.metrics.options import nearest
 from promptyard.protocols import Metric
 from promptyard.records.cases import CheckSpec
 
+OWN = "#case"
+"""Ends the name of a case's own check where a check of all cases has that name."""
+
 
 def build_metrics(
     specs: Sequence[CheckSpec],
     context: MetricContext,
     table: Mapping[str, MetricFactory] = METRICS,
+    *,
+    shared: Sequence[Metric] = (),
 ) -> tuple[Metric, ...]:
     """Build one metric a check, in the order in which they run.
 
     Hard ones come first, then soft ones, then those that ask a judge; else they stay in the order
     in which they were written. Checks of one name are numbered (`contains`, `contains#2`), so that
-    their scores stay apart; `id` names them better. A type may be written with dashes or
-    underscores, or by its name in other tools (`ALIASES`). The prefix `not:` inverts pass and fail,
-    never an error.
+    their scores stay apart; `id` names them better. Where `specs` are a case's own checks, those
+    with a name of the `shared` metrics of all cases are called `contains#case`. A type may be
+    written with dashes or underscores, or by its name in other tools (`ALIASES`). The prefix `not:`
+    inverts pass and fail, never an error.
 
     Raises ConfigError in one line for an unknown type or option, with the nearest known name.
     """
@@ -36,14 +42,16 @@ def build_metrics(
 
     nested = replace(context, build=build)
     built = [(spec, build(spec)) for spec in specs]
-    _number_names([metric for _, metric in built])
+    _number_names([metric for _, metric in built], [metric.name for metric in shared])
     built.sort(key=lambda pair: _rank(*pair))
     return tuple(metric for _, metric in built)
 
 
-def _number_names(metrics: Sequence[Metric]) -> None:
+def _number_names(metrics: Sequence[Metric], taken: Sequence[str]) -> None:
     n_of: Counter[str] = Counter()
     for metric in metrics:
+        if metric.name in taken:
+            metric.name += OWN
         n_of[metric.name] += 1
         if n_of[metric.name] > 1:
             metric.name = f"{metric.name}#{n_of[metric.name]}"

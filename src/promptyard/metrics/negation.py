@@ -39,7 +39,11 @@ class Inverted:
     def for_program(self, program: Program) -> Inverted:
         """Return the inversion of the metric that grades this program's answers."""
         binding = getattr(self._inner, "for_program", None)
-        return self if binding is None else Inverted(binding(program), self._spec)
+        if binding is None:
+            return self
+        bound = Inverted(binding(program), self._spec)
+        bound.name = self.name  # it may have been numbered since
+        return bound
 
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:
         """Grade with the other metric and turn the outcome round.
