@@ -130,7 +130,7 @@ async def run_evaluation(
         report = await measure(program, 0)
         require_answers(report)
         if filtered is not None:
-            if report.suite:
+            if report.suite and len(cases) < len(task.eval_set.split(split)):
                 report = report.model_copy(update={"suite": {}})
                 notes.append(NO_SUITE)
             notes += _changes_since(filtered, report)

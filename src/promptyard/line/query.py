@@ -68,6 +68,10 @@ async def show_run(url: str | None, run_id: str) -> Run:
                 decided = row["status"] == "finished" and row["sentence"]
                 if decided and (last := await store.run_result(str(row["id"]))) is not None:
                     return last  # evals have verdicts, too, and no result
+            raise NotFound(
+                "no run of this store has a result to show yet; `promptyard runs list` names the "
+                "runs, `promptyard optimize` makes one with a result"
+            )
         run = await store.run_result(run_id)
         if run is None:
             raise NotFound(
