@@ -15,30 +15,7 @@ import pytest
 from promptyard.cli.main import main
 from promptyard.line.sync import evaluate
 from promptyard.line.task import load_task
-
-PROMPT = """system:
-Sort the message. Answer with exactly one of these labels and nothing else.
-
-## Labels {#labels}
-- lost_card
-- top_up
-- age_limit
-
-user:
-{{text}}
-"""
-TASK = """name: tiny
-prompt: prompt.md
-cases: cases.jsonl
-models: {task: embedded/lexical}
-checks:
-  - {type: exact_match, severity: hard}
-"""
-TEXTS = {
-    "lost_card": ["my wallet was stolen", "I cannot find it anywhere", "somebody took my wallet"],
-    "top_up": ["put money in", "add some funds", "how do I add money"],
-    "age_limit": ["can my son join", "is my daughter too young", "my son is a child"],
-}
+from support.tiny_task import PROMPT, TASK, tiny_rows, write_tiny_task
 
 
 class Outcome(NamedTuple):
@@ -69,27 +46,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def cases(n_each: int = 9) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for label, texts in TEXTS.items():
-        for number in range(n_each):
-            text = f"{texts[number % 3]} ({number})"
-            split = ("train", "dev", "holdout")[number % 3]
-            row = {"id": f"{label}-{number}", "input": {"text": text}, "expected": label}
-            rows.append({**row, "split": split})
-    return rows
+    return tiny_rows(n_each)
 
 
 def write_task(folder: Path, **files: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    contents = {
-        "prompt.md": PROMPT,
-        "task.yaml": TASK,
-        "cases.jsonl": "".join(json.dumps(row) + "\n" for row in cases()),
-        **{name.replace("_", "."): text for name, text in files.items()},
-    }
-    for name, text in contents.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
+    return write_tiny_task(folder, cases(), **files)
 
 
 def test_check_says_what_the_cases_can_show_and_spends_nothing(run: Run, tmp_path: Path) -> None:
