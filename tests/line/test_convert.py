@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptyard.errors import ConfigError, EvalSetError
+from promptyard.evalset.case_row import case_from_row
 from promptyard.line.convert import (
     ImportPlan,
     export_task,
@@ -18,7 +20,11 @@ from promptyard.line.convert import (
     write_import,
 )
 from promptyard.line.task import Task, load_task
+from promptyard.metrics.build import build_metrics
+from promptyard.metrics.context import MetricContext
+from promptyard.records.base import Json
 from promptyard.records.cases import CheckSpec
+from promptyard.records.messages import Completion
 
 CONFIG = """\
 prompts: ['Translate: {{text}}']
@@ -59,6 +65,33 @@ def test_a_new_folder_becomes_a_task_that_loads(tmp_path: Path) -> None:
     assert len(load_task(tmp_path / "task").eval_set.cases) == 3
     lines = (tmp_path / "task/cases.jsonl").read_text().splitlines()
     assert [json.loads(line)["input"]["text"] for line in lines] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("value", "output", "passes"),
+    [
+        ("5", "5", True),
+        ("5", "5.0", False),
+        ("5", " 5", False),
+        (5, "5", True),
+        (5.0, "5.0", False),  # a number is written as JavaScript writes it
+        (True, "true", True),
+        ('{"a": 1}', '{"a":1}', False),
+        ({"a": 1}, '{"a": 1.0}', True),
+        ({"a": 1}, "no JSON", False),
+    ],
+)
+def test_equals_of_promptfoo_compares_texts_to_the_letter_and_objects_as_json(
+    tmp_path: Path, value: Json, output: str, passes: bool
+) -> None:
+    test = {"vars": {"n": "2+3"}, "assert": [{"type": "equals", "value": value}]}
+    path = tmp_path / "promptfooconfig.json"
+    path.write_text(json.dumps({"prompts": ["{{n}}"], "tests": [test]}))
+    (item,) = plan_import(path).imported.rows_with_all_checks()
+    case = case_from_row(item.row, item.at)
+    (metric,) = build_metrics(case.checks, MetricContext())
+    (score,) = asyncio.run(metric.score(case, Completion(text=output)))
+    assert (score.value == 1.0) == passes
 
 
 def test_a_file_of_cases_has_the_shared_checks_in_each(tmp_path: Path) -> None:

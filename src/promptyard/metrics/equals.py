@@ -11,6 +11,7 @@ from promptyard.metrics.comparison import (
     answer_label,
     described,
     label_text,
+    normalized,
     same_answer,
 )
 from promptyard.metrics.context import MetricContext
@@ -35,6 +36,8 @@ class Equals(Check):
             JSON. Unicode is composed (NFC) in every mode.
         any_of: true makes an expected list a list of alternatives; default false, where it means
             deep equality. An expected `{"any_of": [...]}` always means alternatives.
+        as_text: true compares an expected text, number or boolean as the text it is, also where
+            both read as JSON, so "5" is not "5.0"; default false.
         extract: a regular expression, whose last match in the answer is compared instead of all of
             it: the first group, else the whole match. `[(][A-D][)]` finds the choice at the end
             of a chain of thought. Expected texts go through it, too, where it matches them. It
@@ -48,12 +51,13 @@ class Equals(Check):
 
     name = "equals"
     tag = "wrong_value"
-    option_names = ("value", "normalize", "any_of", "extract")
+    option_names = ("value", "normalize", "any_of", "as_text", "extract")
 
     def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
         super().__init__(spec, context)
         self.normalize: Normalization = self.normalize_option()
         self.any_of = self.options.flag("any_of")
+        self.as_text = self.options.flag("as_text")
         self.has_value = self.options.has("value")
         if self.has_value and not self._accepted(self.options.value("value")):
             raise self.options.wrong("value", "must be a list with at least one alternative")
@@ -77,9 +81,15 @@ class Equals(Check):
             answer = found
             compared = [await self._extracted(case, value) for value in accepted]
         for value, gold in zip(accepted, compared, strict=True):
-            if same_answer(gold, answer, self.normalize):
+            if self._same(gold, answer):
                 return self.passed(label=None if self.has_value else label_text(value))
         return (self._wrong(accepted, completion, answer),)
+
+    def _same(self, gold: Json, answer: str) -> bool:
+        text = label_text(gold) if self.as_text else None
+        if text is None:
+            return same_answer(gold, answer, self.normalize)
+        return normalized(text, self.normalize) == normalized(answer, self.normalize)
 
     def _accepted(self, expected: Json) -> tuple[Json, ...]:
         return accepted_values(expected, any_of=self.any_of)

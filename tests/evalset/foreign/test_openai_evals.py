@@ -14,6 +14,7 @@ from promptyard.records.base import Json
 from promptyard.records.imported import ImportedSet
 
 OUTPUT = "{{ sample.output_text }}"
+TEXT: Mapping[str, Json] = {"as_text": True, "normalize": "none"}
 
 
 def lines(*rows: Mapping[str, Json]) -> str:
@@ -160,11 +161,11 @@ def item_check(folder: Path, grader: Mapping[str, Json]) -> Any:
                 "input": OUTPUT,
                 "reference": "{{item.label}}",
             },
-            {"type": "equals", "normalize": "none", "id": "same", "expected": "greeting"},
+            {"type": "equals", **TEXT, "id": "same", "expected": "greeting"},
         ),
         (
             {"type": "string_check", "operation": "ne", "input": OUTPUT, "reference": "x"},
-            {"type": "not:equals", "value": "x", "normalize": "none"},
+            {"type": "not:equals", "value": "x", **TEXT},
         ),
         (
             {

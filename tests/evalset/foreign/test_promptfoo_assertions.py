@@ -202,7 +202,9 @@ def test_a_lone_equals_is_the_expectation_of_the_case(tmp_path: Path) -> None:
     both = {"vars": {"q": "a"}, "assert": [{"type": "equals", "value": v} for v in ("1", "2")]}
     first, second = rows(tmp_path, {"tests": [test, both]})
     assert first["expected"] == "4"
-    assert first["checks"] == [{"type": "equals", "normalize": "none", "severity": "soft"}]
+    assert first["checks"] == [
+        {"type": "equals", "as_text": True, "normalize": "none", "severity": "soft"}
+    ]
     assert "expected" not in second
     assert [check["value"] for check in second["checks"]] == ["1", "2"]
 
@@ -218,6 +220,7 @@ def test_factuality_has_its_scores_written_out(tmp_path: Path) -> None:
     assert row["checks"][0]["scores"] == {**SCORES, "A": 0.4, "B": 0.6}
 
 
+TEXT: Mapping[str, Json] = {"as_text": True, "normalize": "none"}
 SKIPPED: Json = {"type": "webhook", "value": "http://x"}
 SKIP: Json = {"type": "skip", "reason": "unsupported: promptfoo webhook", "source": SKIPPED}
 
@@ -256,7 +259,7 @@ def test_a_threshold_of_the_test_weighs_all_assertions(tmp_path: Path) -> None:
             "type": "weighted",
             "threshold": 0.7,
             "checks": [
-                {"type": "equals", "value": "a", "normalize": "none", "severity": "soft"},
+                {"type": "equals", "value": "a", **TEXT, "severity": "soft"},
                 {"type": "icontains", "value": "b", "weight": 3, "severity": "soft"},
                 SKIP,
             ],

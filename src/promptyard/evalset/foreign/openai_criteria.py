@@ -87,7 +87,12 @@ def _string_check(
     reference = _fill(grader.get("reference"), item)
     operation = grader.get("operation")
     if operation in ("eq", "ne", "neq"):
-        check: dict[str, Json] = {"type": "equals", "value": reference, "normalize": "none"}
+        check: dict[str, Json] = {
+            "type": "equals",
+            "value": reference,
+            "as_text": True,
+            "normalize": "none",
+        }
         return check if operation == "eq" else {**check, "type": "not:equals"}
     if operation in ("like", "ilike") and reference:
         return {"type": "contains" if operation == "like" else "icontains", "value": reference}

@@ -111,6 +111,7 @@ def _plain(given: _Given) -> dict[str, Json]:
 def _equals(given: _Given) -> dict[str, Json]:
     given.only("normalize", "strip", "none")
     given.only("any_of", False)
+    given.only("as_text", False, True)
     value = given.take("value")
     value = given.expected() if value is None else value
     found = as_object(value)

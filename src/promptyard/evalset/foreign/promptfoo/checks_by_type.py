@@ -58,9 +58,11 @@ def _text(given: Given) -> str:
 
 
 def _equals(given: Given) -> dict[str, Json]:
+    """Compare objects and lists as JSON; all else as text, as src/assertions/equals.ts does."""
     structured = as_object(given.value) is not None or as_list(given.value) is not None
-    check: dict[str, Json] = {"type": "equals"}
-    check["value"] = given.value if structured else plain_text(given.value)
+    check: dict[str, Json] = {"type": "equals", "value": given.value}
+    if not structured:
+        check |= {"value": plain_text(given.value), "as_text": True}
     return check if given.trimmed else {**check, "normalize": "none"}
 
 
