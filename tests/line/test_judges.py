@@ -39,6 +39,7 @@ from promptyard.reports.plain import run_summary
 from promptyard.testing import ScriptedModel
 
 PROMPT = "system:\nAnswer the complaint.\n\nuser:\n{{text}}\n"
+LATER = PROMPT.replace("Answer", "Politely answer")
 RUBRIC = py.CheckSpec(
     type="llm_rubric", id="apology", options={"rubric": "It apologises.", "repeat_share": 0}
 )
@@ -88,11 +89,12 @@ def task_of(
     judge: str | ScriptedModel | None = None,
     metrics: Sequence[Any] = (RUBRIC,),
     cases: Sequence[Mapping[str, Json]] | None = None,
+    prompt: str = PROMPT,
     **options: Any,
 ) -> py.Task:
     return py.Task(
         name="complaints",
-        prompt=PROMPT,
+        prompt=prompt,
         cases=cases or rows(),
         metrics=list(metrics),
         models=py.Models(task=task or answerer(), judge=judge),
@@ -422,11 +424,42 @@ def test_the_outputs_may_be_those_of_a_named_run(tmp_path: Path) -> None:
     store = tmp_path / "s.db"
     task = task_of(judge=judge())
     first = evaluated(task, store)
-    evaluated(task_of(task=ScriptedModel(lambda body: "Nothing."), judge=judge()), store)
-    newest = calibrated(task, store)
-    assert newest.certificate.tpr.value == 0.0
+    second = evaluated(task_of(task=ScriptedModel(lambda body: "Nothing."), judge=judge()), store)
     named = calibrated(task, store, from_run=first.run_id)
     assert named.certificate.tpr.value == 1.0
+    newest = calibrated(task, store, from_run=second.run_id)
+    assert newest.certificate.tpr.value == 0.0
+
+
+def test_labels_without_an_output_are_not_put_on_the_answers_of_a_later_prompt(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "s.db"
+    task = task_of(judge=judge())
+    labelled = evaluated(task, store)
+    later = task_of(judge=judge(), task=ScriptedModel(lambda body: "Nothing."), prompt=LATER)
+    evaluated(later, store)
+    with pytest.raises(EvalSetError, match=r"30 of their 30 cases .* --from-run") as raised:
+        calibrated(later, store)
+    assert "\n" not in str(raised.value)
+    found = calibrated(later, store, from_run=labelled.run_id)
+    assert found.certificate.tpr.value == 1.0
+    hashed = {
+        "case_id": "c1",
+        "label": "pass",
+        "output_hash": output_hash("We are sorry about 1."),
+    }
+    (tmp_path / "hashed.jsonl").write_text(json.dumps(hashed) + "\n", encoding="utf-8")
+    by_hash = calibrated(later, store, labels=tmp_path / "hashed.jsonl")
+    assert by_hash.certificate.tpr.value == 1.0
+
+
+def test_labels_without_an_output_are_on_what_every_run_answered(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    evaluated(task_of(judge=judge()), store)
+    later = task_of(judge=judge(), prompt=LATER)  # other words, the same answers
+    evaluated(later, store)
+    assert len(calibrated(later, store).certificate.labels) == N_CASES // 3
 
 
 def test_mistakes_are_one_line_each(tmp_path: Path) -> None:

@@ -42,7 +42,11 @@ def calibrate_command(  # noqa: PLR0917  (typer reads options from parameters)
     split: Annotated[str | None, typer.Option(help="Only labels of this split's cases.")] = None,
     from_run: Annotated[
         str,
-        typer.Option(metavar="RUN", help="Whose outputs the labels are on, where they hold none."),
+        typer.Option(
+            metavar="RUN",
+            help="The run whose outputs the labels are on, where they hold none; `last` takes "
+            "stored outputs and refuses cases with several.",
+        ),
     ] = "last",
     judge_calls: Annotated[int | None, typer.Option(min=0, help="Most judge calls.")] = None,
     judge_model: JudgeModel = None,

@@ -31,7 +31,8 @@ class CalibrationPlan:
     """Which check is measured, and by what.
 
     `check` may be left out where one check asks a judge. Labels are read from `labels`, or from
-    the cases under `column`. Outputs that the labels do not hold are those of the run `from_run`.
+    the cases under `column`. Outputs that the labels do not hold are those of the run `from_run`;
+    `last` takes stored ones, where no case has several.
     """
 
     check: str | None = None
@@ -56,8 +57,9 @@ async def run_calibration(
     (model and prompt hash) name the certificate and correct the check's mean.
 
     Raises ConfigError where no check, or no single one, asks a judge, EvalSetError for labels that
-    cannot be used, NotFound for an unknown run, JudgeError where the judge gives no verdict at
-    all, BudgetExceeded when the budget does not suffice.
+    cannot be used or may be on another answer than the stored one, NotFound for an unknown run,
+    JudgeError where the judge gives no verdict at all, BudgetExceeded when the budget does not
+    suffice.
     """
     check = chosen_check(task, plan.check)
     labels = read_labels(task, check, labels=plan.labels, column=plan.column, split=plan.split)

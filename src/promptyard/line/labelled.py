@@ -79,15 +79,21 @@ def _labels_beside(task: Task) -> Path:
 async def gather_outputs(
     task: Task, labels: Sequence[Label], store: Store, *, from_run: str, own_run: str
 ) -> Gathered:
-    """Give each label its output: its own, else that of a stored run (`last`: the newest).
+    """Give each label its output: its own, else a stored one, by its hash or of a named run.
 
-    Labels of one output count once; where they contradict each other, not at all. Raises NotFound
-    for an unknown run, EvalSetError where no label has an output.
+    A label with neither output nor hash is on what its case was answered with when it was given. By
+    `last`, which names no run, that is known only where all stored runs gave the same answer.
+    Labels of one output count once; where they contradict each other, not at all.
+
+    Raises NotFound for an unknown run, EvalSetError where no label has an output, or where it is
+    not known which of several answers labels are on.
     """
     trials: Mapping[str, Sequence[Trial]] = {}
     wanted = {label.case_id for label in labels if label.output is None}
     if wanted:
         trials = await stored_trials(task, store, wanted, from_run=from_run, own_run=own_run)
+        if from_run == LAST:
+            _require_one_answer(labels, trials)
     cases = {case.id: case for case in task.eval_set.cases}
     said: dict[tuple[str, str], set[bool]] = {}
     completions: dict[tuple[str, str], Completion] = {}
@@ -114,12 +120,31 @@ async def gather_outputs(
     return Gathered(items, n_contradictory=len(said) - len(items), n_without_output=n_without)
 
 
+def _require_one_answer(labels: Sequence[Label], trials: Mapping[str, Sequence[Trial]]) -> None:
+    """Refuse to guess which answer a label is on: a later prompt may have given another one."""
+    unnoted = {label.case_id for label in labels if label.output is None and not label.output_hash}
+    n_several = sum(
+        len({trial.output for trial in trials.get(case_id, ()) if _is_answer(trial)}) > 1
+        for case_id in unnoted
+    )
+    if n_several:
+        raise EvalSetError(
+            f"the labels do not say which answer they are on, and {n_several} of their "
+            f"{len(unnoted)} cases were answered differently in the runs of this store: name the "
+            "run that was labelled with --from-run (`promptyard runs list`), or add a column output"
+        )
+
+
+def _is_answer(trial: Trial) -> bool:
+    return bool(trial.visits) and trial.status != "error"
+
+
 def _completion(label: Label, trials: Sequence[Trial]) -> Completion | None:
     if label.output is not None:
         return Completion(text=label.output)
     for trial in trials:
         fits = label.output_hash in {None, output_hash(trial.output)}
-        if fits and trial.visits and trial.status != "error":
+        if fits and _is_answer(trial):
             return trial.visits[-1].completion
     return None
 
@@ -127,7 +152,7 @@ def _completion(label: Label, trials: Sequence[Trial]) -> Completion | None:
 async def stored_trials(
     task: Task, store: Store, wanted: set[str], *, from_run: str, own_run: str
 ) -> Mapping[str, Sequence[Trial]]:
-    """Gather the trials of a run, or of the task's runs from the newest on, by case.
+    """Gather the trials of a run, or of the task's runs, by case, from the newest report on.
 
     Raises NotFound for an unknown run, or one without these cases.
     """
@@ -138,7 +163,7 @@ async def stored_trials(
         run_ids = [str(row["id"]) for row in rows if row["id"] != own_run]
     trials: dict[str, list[Trial]] = {}
     for run_id in run_ids:
-        for report in await store.reports(run_id):
+        for report in reversed(await store.reports(run_id)):
             for trial in report.trials:
                 if trial.case_id in wanted:
                     trials.setdefault(trial.case_id, []).append(trial)
