@@ -81,7 +81,7 @@ def test_an_eval_leaves_what_its_report_came_to(store: str) -> None:
     assert (found.program_id, found.purpose) == (measured.program.id, "eval")
     assert found.dimensions["accuracy"] == report.score
     assert found.dimensions["suite.accuracy"] == report.suite["accuracy"]
-    assert found.checks == {"equals": report.score}
+    assert found.checks == {"exact_match": report.score}
     assert found.buckets == {"wrong_value=no": 2}
     assert (row.version, row.number, row.step) == (None, 1, None)
 
@@ -133,7 +133,7 @@ def test_across_versions_only_shared_cases_are_compared(store: str) -> None:
     assert second.step is not None
     assert (second.step.comparable, second.step.n_shared) == ("partly", 2)
     assert second.step.difference == 0.5
-    by_check = dev(store, metric="equals")[1].step
+    by_check = dev(store, metric="exact_match")[1].step
     assert by_check is not None
     assert (by_check.comparable, by_check.difference) == ("partly", None)
 

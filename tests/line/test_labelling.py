@@ -279,7 +279,7 @@ def test_the_cases_can_be_narrowed(desk: Desk) -> None:
     assert 0 < len(failing) < 6
     with desk.sit(only=("failing",)) as labelling:
         assert [item.case.id for item in labelling.session.items] == failing
-        assert labelling.session.items[0].findings[0].startswith("equals: wrong_value")
+        assert labelling.session.items[0].findings[0].startswith("exact_match: wrong_value")
         labelling.session.judge("fail")
         desk.save(labelling)
     with desk.sit("bob", only=("failing", "unlabelled")) as labelling:
@@ -308,14 +308,14 @@ def test_labels_written_by_hand_count_as_labels(desk: Desk) -> None:
 
 
 def test_single_checks_are_judged_one_by_one(desk: Desk) -> None:
-    with desk.sit(only=("dev",), metrics=("equals",)) as labelling:
+    with desk.sit(only=("dev",), metrics=("exact_match",)) as labelling:
         labelling.session.judge("pass")
         desk.save(labelling)
     (label,) = read_labels(desk.folder / "labels.jsonl")
-    assert label.metric == "equals"
+    assert label.metric == "exact_match"
     with (
-        pytest.raises(ConfigError, match="no check 'equal'; did you mean 'equals'"),
-        desk.sit(metrics=("equal",)),
+        pytest.raises(ConfigError, match="no check 'exact'; did you mean 'exact_match'"),
+        desk.sit(metrics=("exact",)),
     ):
         pass
 

@@ -54,9 +54,53 @@ def test_dashes_and_underscores_are_the_same(name: str) -> None:
     assert metric.name == "is_json"
 
 
-def test_aliases_give_the_same_metric() -> None:
-    names = {build_metrics([_check(n)], CONTEXT)[0].name for n in ("equals", "exact_match")}
-    assert names == {"equals"}
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("equals", "equals"),
+        ("exact_match", "exact_match"),
+        ("Exact-Match", "exact_match"),
+        ("exact", "equals"),  # the name of another tool
+        ("not:exact_match", "not:exact_match"),
+    ],
+)
+def test_a_check_is_shown_by_the_one_of_our_names_that_was_written(
+    written: str, shown: str
+) -> None:
+    (metric,) = build_metrics([_check(written)], CONTEXT)
+    assert metric.name == shown
+
+
+def test_a_check_of_a_field_is_named_after_it_and_numbered_only_where_that_is_not_enough() -> None:
+    specs = [
+        _check("field_equals", field="customer.name"),
+        _check("field_equals", field="status"),
+        _check("field_equals", field="status", value="open"),
+        _check("field_equals", field="city").model_copy(update={"id": "town"}),
+        _check("not:field_equals", field="status", value="lost"),
+        _check("f1", field="note"),
+        _check("f1"),
+        _check("field_equals", field="a\n" + "b" * 100),
+    ]
+    names = [metric.name for metric in build_metrics(specs, CONTEXT)]
+    assert names == [
+        "field_equals:customer.name",
+        "field_equals:status",
+        "field_equals:status#2",
+        "town",
+        "not:field_equals:status",
+        "f1:note",
+        "f1",
+        f"field_equals:a {'b' * 58}…",
+    ]
+
+
+def test_findings_carry_the_name_of_their_check() -> None:
+    spec = _check("field_equals", field="status", value="open")
+    (metric,) = build_metrics([spec], CONTEXT)
+    answer = Completion(text='{"status": "lost"}')
+    (score,) = asyncio.run(metric.score(Case(id="c", input={}), answer))
+    assert score.metric == "field_equals:status"
 
 
 def test_names_of_other_tools_lead_to_checks_and_hide_none() -> None:
@@ -198,3 +242,11 @@ def test_a_numbered_inversion_keeps_its_name_for_every_program() -> None:
     _, second = build_metrics(specs, CONTEXT)
     assert isinstance(second, Inverted)
     assert second.for_program(program).name == "not:prompt_leak#2"
+
+
+def test_no_judge_check_is_named_after_a_field_so_certificates_keep_their_names() -> None:
+    judges = [METRICS[name] for name in METRICS if getattr(METRICS[name], "asks_judge", False)]
+    assert judges
+    for factory in judges:
+        assert "field" not in getattr(factory, "option_names", ())
+        assert not getattr(factory, "other_names", ())

@@ -10,7 +10,7 @@ from promptyard.errors import ConfigError
 from promptyard.metrics import ALIASES, AMBIGUOUS, METRICS, MetricFactory
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.negation import NOT, Inverted
-from promptyard.metrics.options import nearest
+from promptyard.metrics.options import nearest, plain_name
 from promptyard.protocols import Metric
 from promptyard.records.cases import CheckSpec
 
@@ -28,11 +28,12 @@ def build_metrics(
     """Build one metric a check, in the order in which they run.
 
     Hard ones come first, then soft ones, then those that ask a judge; else they stay in the order
-    in which they were written. Checks of one name are numbered (`contains`, `contains#2`), so that
-    their scores stay apart; `id` names them better. Where `specs` are a case's own checks, those
-    with a name of the `shared` metrics of all cases are called `contains#case`. A type may be
-    written with dashes or underscores, or by its name in other tools (`ALIASES`). The prefix `not:`
-    inverts pass and fail, never an error.
+    in which they were written. A check has the name of its `id`, else of its type and its field
+    (`field_equals:status`). Where names are equal all the same they are numbered (`contains`,
+    `contains#2`), so that scores stay apart. Where `specs` are a case's own checks, those with a
+    name of the `shared` metrics of all cases are called `contains#case`. A type may be written with
+    dashes or underscores, or by its name in other tools (`ALIASES`). The prefix `not:` inverts pass
+    and fail, never an error.
 
     Raises ConfigError in one line for an unknown type or option, with the nearest known name.
     """
@@ -59,7 +60,7 @@ def _number_names(metrics: Sequence[Metric], taken: Sequence[str]) -> None:
 
 def canonical_name(name: str) -> str:
     """Return our name of a check: dashes become underscores, names of other tools ours."""
-    plain = name.strip().replace("-", "_").lower()
+    plain = plain_name(name)
     return ALIASES.get(plain, plain)
 
 
@@ -73,8 +74,8 @@ def _metric(spec: CheckSpec, context: MetricContext, table: Mapping[str, MetricF
     if name is None:
         known = sorted(table)
         candidates = (*known, *(NOT + name for name in known))
-        plain = spec.type.strip().replace("-", "_").lower()
-        raise ConfigError(f"unknown check '{spec.type}'" + nearest(plain, known, candidates))
+        hint = nearest(plain_name(spec.type), known, candidates)
+        raise ConfigError(f"unknown check '{spec.type}'{hint}")
     metric = table[name](spec, context)
     return Inverted(metric, spec) if negated else metric
 

@@ -10,13 +10,14 @@ from promptyard.errors import CheckSkipped, MetricError
 from promptyard.metrics.comparison import NORMALIZATIONS, Normalization
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.json_text import InvalidJson, LastParsed, clean, shorten
-from promptyard.metrics.options import Options
+from promptyard.metrics.options import Options, plain_name
 from promptyard.records.base import Json
 from promptyard.records.cases import After, Case, CheckSpec, Dimension, Severity
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Score
 
 REASON_LIMIT = 240
+FIELD_LIMIT = 60
 REMEMBERED_SCORES = 256
 
 
@@ -26,9 +27,13 @@ class Check(ABC):
     `tag` names the check's own finding. Findings with another cause keep their own names:
     `invalid_json` where there is nothing to look into, `empty_output` in addition where the
     answer has neither text nor tool calls.
+
+    The name that reports show is the user's `id`; else `name`, or that of `other_names` under which
+    the check was written, with the field that it looks at (`field_equals:status`).
     """
 
     name: str = ""
+    other_names: tuple[str, ...] = ()
     tag: str = ""
     severity: Severity = "soft"
     dimension: Dimension = "accuracy"
@@ -39,7 +44,7 @@ class Check(ABC):
 
     def __init__(self, spec: CheckSpec, context: MetricContext) -> None:
         self.options = Options(spec, self.option_names)
-        self.name = spec.id or self.name
+        self.name = spec.id or self._shown_name(spec)
         self.context = context
         self.tag_override = spec.tag
         self.tag = spec.tag or self.tag
@@ -49,6 +54,12 @@ class Check(ABC):
         self.weight = spec.weight
         self._passed: dict[tuple[str | None, str | None], tuple[Score, ...]] = {}
         self.critical = spec.critical
+
+    def _shown_name(self, spec: CheckSpec) -> str:
+        written = plain_name(spec.type.rpartition(":")[2])
+        name = written if written in self.other_names else self.name
+        field = spec.options.get("field")
+        return f"{name}:{one_line(field, FIELD_LIMIT)}" if isinstance(field, str) else name
 
     @abstractmethod
     async def score(self, case: Case, completion: Completion) -> Sequence[Score]:

@@ -50,6 +50,7 @@ class Equals(Check):
     """
 
     name = "equals"
+    other_names = ("exact_match",)
     tag = "wrong_value"
     option_names = ("value", "normalize", "any_of", "as_text", "extract")
 

@@ -20,6 +20,11 @@ COMMON_KEYS: tuple[str, ...] = tuple(
 Word = TypeVar("Word", bound=str)
 
 
+def plain_name(name: str) -> str:
+    """Write the name of a check or a part as our tables do: small letters and underscores."""
+    return name.strip().replace("-", "_").lower()
+
+
 class Options:
     """The options of one check, read by type. Every method raises ConfigError in one line."""
 
