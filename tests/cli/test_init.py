@@ -127,6 +127,17 @@ def test_a_column_of_few_values_is_taken_for_the_expected_one_and_that_is_said(
     assert "#" not in prompt.render({"message": "x"})[0].text.splitlines()[0]
 
 
+def test_a_prompt_that_nobody_gave_is_said_with_the_file_to_change_it_in(tmp_path: Path) -> None:
+    file = given(tmp_path, "label")
+    done = run(tmp_path, "init", "task", "--cases", file)
+    assert "Prompt: 'Sort the message into one of the labels.' is a default" in done.stdout
+    assert "say in task/prompt.md what the model shall do" in done.stdout
+    shown = json.loads(run(tmp_path, "init", "two", "--cases", file, "--json").stdout)
+    assert shown["prompt_is_default"] is True
+    said = run(tmp_path, "init", "three", "--cases", file, "--prompt", "Say what it is about.")
+    assert "is a default" not in said.stdout
+
+
 def test_a_column_named_like_an_answer_goes_before_a_later_one(tmp_path: Path) -> None:
     rows = "".join(f"text {n},{LABELS[n % 3]},{('mail', 'chat')[n % 2]}\n" for n in range(30))
     (tmp_path / "t.csv").write_text("text,Ticket category,channel\n" + rows, encoding="utf-8-sig")
@@ -232,12 +243,15 @@ MISTAKES = {
         "no column is the input",
     ),
     "map without file": (["--map", "a=b"], "--cases"),
-    "unknown check": (["--cases", "t.csv", "--check", "exact_mach"], "exact_match"),
+    "unknown check": (["--cases", "t.csv", "--check", "exact_mach"], "mean 'exact_match'?"),
     "check without options": (["--cases", "t.csv", "--check", "regex"], "regex"),
     "unknown provider": (["--model", "opnai/x"], "openai"),
     "no provider": (["--model", "gpt"], "provider/model"),
     "bad address": (["--model", "vllm/x", "--base-url", "localhost"], "base_url"),
-    "no prompt file": (["--prompt", "missing.md"], "missing.md: cannot be read"),
+    "no prompt file": (["--prompt", "missing.md"], "missing.md: there is no such file"),
+    "misspelt prompt file": (["--prompt", "promt.txt"], "did you mean 'prompt.txt'?"),
+    "misspelt prompt file with a rare suffix": (["--prompt", "promt.tpl"], "no such file"),
+    "misspelt file of cases": (["--cases", "tt.csv"], "did you mean 't.csv'?"),
     "unknown variable": (["--cases", "t.csv", "--prompt", "Do {{mesage}}"], "'message'"),
     "not CSV": (["--cases", "bad.csv"], "bad.csv:2"),
     "no rows": (["--cases", "empty.csv"], "no rows"),
@@ -257,8 +271,9 @@ def test_every_mistake_is_one_line_and_writes_nothing(name: str, tmp_path: Path)
         "prompts: ['{{q}}']\nproviders: [openai:x]\ntests:\n  - vars: {q: a}\n    assert:\n"
         "      - {type: equals, value: b}\n"
     )
+    (tmp_path / "prompt.txt").write_text("Say what it is about.")
     done = run(tmp_path, "init", "task", *flags)
-    assert done.returncode == 2, done.stdout
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert expected in done.stderr
@@ -349,10 +364,12 @@ def test_a_dialogue_asks_for_what_is_missing_and_every_question_has_a_default(
     terminal.answer("File of cases", "nowhere.csv\n")
     terminal.answer("File of cases", "t.csv\n")
     terminal.answer("Is this right? [Y/n]", "\n")
+    terminal.answer("What shall the model do [Sort the message", "promt.txt\n")
     terminal.answer("What shall the model do [Sort the message", "Say what it is about.\n")
+    terminal.answer("Checks, with commas between them [exact_match]", "exact_mach\n")
     terminal.answer("Checks, with commas between them [exact_match]", "\n")
     terminal.answer("decide later) [none]", "gpt\n")
-    terminal.answer("Model as provider/model [none]", "embedded/lexical\n")
+    terminal.answer("decide later) [none]", "embedded/lexical\n")
     terminal.answer("Name of the task [task]", "topics\n")
     assert terminal.end() == 0, terminal.seen
     assert "nowhere.csv: there is no such file" in terminal.seen

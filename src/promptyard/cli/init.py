@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,14 +63,17 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     """
     from promptyard.line.model_advice import check_model_name
     from promptyard.line.new_task import refuse_existing, write_task
+    from promptyard.line.new_task_arguments import read_prompt_text, require_check_types
 
     asks = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
     refuse_existing(folder, cases, force=force)
     if model is not None:
         check_model_name(model)
+    require_check_types(checks or ())
+    text = None if prompt is None else read_prompt_text(prompt)
     try:
-        found = _cases(cases, column_mapping(columns or ()), asks=asks, quiet=as_json)
-        plan = _plan(found, folder, prompt, model, base_url, name, checks, asks=asks)
+        found = _cases(cases, column_mapping(columns or ()), asks=asks)
+        plan = _plan(found, folder, text, model, base_url, name, checks, asks=asks)
     except typer.Abort:
         sys.stderr.write("\nstopped: nothing was written\n")
         raise typer.Exit(130) from None
@@ -79,10 +82,12 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     if as_json:
         print_json(_data(plan, written, checked, advice))
     else:
+        if not asks:  # before that a mistake is one line and nothing else
+            _draw_cases(found)
         _draw_written(plan, folder, written, checked, advice)
 
 
-def _cases(source: Path | None, mapping: Mapping[str, str], *, asks: bool, quiet: bool) -> CasePlan:
+def _cases(source: Path | None, mapping: Mapping[str, str], *, asks: bool) -> CasePlan:
     """Read the cases; on a terminal until the reading is said to be right."""
     from promptyard.errors import PromptyardError
     from promptyard.line.new_task import plan_cases
@@ -98,7 +103,7 @@ def _cases(source: Path | None, mapping: Mapping[str, str], *, asks: bool, quiet
             continue
         source = Path(given).expanduser()
     found = plan_cases(source, mapping)
-    if not quiet:
+    if asks:
         _draw_cases(found)
     while asks and found.source is not None and not typer.confirm("Is this right?", default=True):
         said = {
@@ -126,45 +131,64 @@ def _plan(
     asks: bool,
 ) -> TaskPlan:
     """Put the plan together out of flags, answers and defaults; every question has a default."""
-    from promptyard.line.new_task import TaskPlan, default_prompt, read_prompt_text
-
-    def said(text: str, given: str | None, default: str) -> str:
-        if given is not None or not asks:
-            return default if given is None else given
-        return str(typer.prompt(text, default=default))
+    from promptyard.line.new_task import TaskPlan, default_prompt
+    from promptyard.line.new_task_arguments import read_prompt_text
 
     guessed = ", ".join(dict.fromkeys(str(check["type"]) for check in found.kind.checks))
-    sentence = said("What shall the model do", prompt, default_prompt(found.kind))
+    if prompt is None:
+        default = default_prompt(found.kind)
+        prompt = _asked("What shall the model do", default, read_prompt_text) if asks else default
     if asks and not checks and not found.has_checks:
-        answer = said("Checks, with commas between them", None, guessed)
-        checks = None if answer == guessed else [part.strip() for part in answer.split(",")]
-    chosen = said("Model as provider/model (none: decide later)", model, "none")
-    if asks and model is None and chosen != "none":
-        chosen = _known_model(chosen)
+        answer = _asked("Checks, with commas between them", guessed, _known_checks)
+        checks = None if answer == guessed else _parts(answer)
+    chosen = model or "none"
+    if asks and model is None:
+        chosen = _asked("Model as provider/model (none: decide later)", "none", _known_model)
     return TaskPlan(
-        name=said("Name of the task", name, folder.resolve().name or "task"),
+        name=_named(name, folder.resolve().name or "task", asks=asks),
         cases=found,
-        prompt=read_prompt_text(sentence),
+        prompt=prompt,
+        prompt_is_default=prompt == default_prompt(found.kind),
         checks=tuple({"type": item} for item in checks or () if item),
         model=None if chosen == "none" else chosen,
         base_url=base_url,
     )
 
 
-def _known_model(chosen: str) -> str:
-    """Ask again until the model is one of a known provider, or none."""
-    from promptyard.errors import PromptyardError
-    from promptyard.line.model_advice import check_model_name
+def _named(given: str | None, default: str, *, asks: bool) -> str:
+    if given is None and asks:
+        return str(typer.prompt("Name of the task", default=default))
+    return default if given is None else given
 
-    while chosen != "none":
+
+def _asked(question: str, default: str, read: Callable[[str], str]) -> str:
+    """Ask until `read` takes the answer."""
+    from promptyard.errors import PromptyardError
+
+    while True:
         try:
-            check_model_name(chosen)
+            return read(str(typer.prompt(question, default=default)))
         except PromptyardError as error:
             sys.stderr.write(f"{error}\n")
-            chosen = str(typer.prompt("Model as provider/model", default="none"))
-        else:
-            break
+
+
+def _known_model(chosen: str) -> str:
+    from promptyard.line.model_advice import check_model_name
+
+    if chosen != "none":
+        check_model_name(chosen)
     return chosen
+
+
+def _known_checks(answer: str) -> str:
+    from promptyard.line.new_task_arguments import require_check_types
+
+    require_check_types(_parts(answer))
+    return answer
+
+
+def _parts(answer: str) -> list[str]:
+    return [part.strip() for part in answer.split(",") if part.strip()]
 
 
 def _advice(plan: TaskPlan, folder: Path) -> ModelAdvice:
@@ -202,6 +226,13 @@ def _draw_written(
     for finding in checked.findings:
         if finding.level == "error":
             out.print(f"error: {finding.message}", style="bold red", markup=False)
+    if plan.prompt_is_default:
+        out.print(
+            f"Prompt: '{plan.prompt}' is a default; say in {folder / 'prompt.md'} what the model "
+            "shall do (or with --prompt)",
+            markup=False,
+            soft_wrap=True,
+        )
     out.print(f"Model: {advice.sentence}", markup=False, soft_wrap=True)
     out.print("Next:", style="bold")
     for line in _next(folder, checked, advice):
@@ -234,6 +265,7 @@ def _data(
         "mapping": dict(cases.mapping),
         "kind": cases.kind.kind,
         "why": cases.kind.why,
+        "prompt_is_default": plan.prompt_is_default,
         "checks": [dict(check) for check in plan.checks or cases.kind.checks],
         "notes": list(cases.notes),
         "findings": [finding.model_dump(mode="json") for finding in checked.findings],

@@ -19,6 +19,7 @@ from promptyard.evalset.native_rows import jsonl_text, ordered_row
 from promptyard.evalset.raw_rows import SUFFIXES
 from promptyard.evalset.yaml_text import yaml_text
 from promptyard.line.judges import no_judge
+from promptyard.line.new_task_arguments import near_file
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_foreign_importer, project_config
 from promptyard.metrics import METRICS
@@ -82,8 +83,8 @@ def _readable(path: Path) -> Generator[None]:
             raise EvalSetError(f"{path}: this is a folder; name the file")
         yield
     except FileNotFoundError as error:
-        missing = error.filename or path
-        raise EvalSetError(f"{missing}: there is no such file") from None
+        missing = Path(error.filename or path)
+        raise EvalSetError(f"{missing}: there is no such file{near_file(missing)}") from None
     except OSError as error:
         raise EvalSetError(f"{path}: cannot be read: {error.strerror}") from None
 

@@ -82,11 +82,15 @@ class CasePlan(Record):
 
 
 class TaskPlan(Record):
-    """Everything that a new task is written from."""
+    """Everything that a new task is written from.
+
+    `prompt_is_default` says that nobody said what the model shall do.
+    """
 
     name: str
     cases: CasePlan
     prompt: str
+    prompt_is_default: bool = False
     checks: tuple[Mapping[str, Json], ...] = ()
     model: str | None = None
     base_url: str | None = None
@@ -254,24 +258,6 @@ def _smallest(cases: Sequence[Case], seed: int) -> float:
     """Return the smallest split of a seed as a share of what it should be; 0 where it is empty."""
     made = assign_splits(cases, seed=seed, name="new", **SHARES)
     return min(len(made.split(name)) / (share * len(cases)) for name, share in SHARES.items())  # pyright: ignore[reportArgumentType]  (keys are split names)
-
-
-def read_prompt_text(given: str) -> str:
-    """Return the text of a prompt that was given as a text or as the name of a file.
-
-    Raises ConfigError in one line for a file that is not there or cannot be read.
-    """
-    path = Path(given)
-    named = "\n" not in given and len(given) < 256
-    looks_named = named and " " not in given and path.suffix.lower() in (".md", ".txt")
-    if not named or not (looks_named or path.is_file()):
-        return given
-    try:
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ConfigError(f"--prompt: {path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"--prompt: {path}: is not UTF-8; save it as UTF-8") from None
 
 
 def default_prompt(kind: AnswerKind) -> str:
