@@ -158,6 +158,13 @@ def test_a_mapping_goes_before_the_guess(tmp_path: Path) -> None:
     assert set(load_task(tmp_path / "task").eval_set.cases[0].input) == {"text"}
 
 
+def test_a_column_of_few_values_that_was_said_to_be_an_input_stays_one(tmp_path: Path) -> None:
+    flags = ("--cases", given(tmp_path, "label"), "--map", "topic=input.topic")
+    said = json.loads(run(tmp_path, "init", "task", *flags, "--json").stdout)
+    assert said["mapping"] == {"message": "input.message", "topic": "input.topic"}
+    assert said["kind"] == "open"
+
+
 def test_without_anything_a_task_of_samples_is_written_that_runs(tmp_path: Path) -> None:
     done = run(tmp_path, "init")
     assert done.returncode == 0, done.stderr

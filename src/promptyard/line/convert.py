@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ from promptyard.evalset.foreign import FOREIGN_IMPORTERS, recognised_formats
 from promptyard.evalset.foreign import table as tables
 from promptyard.evalset.native_rows import jsonl_text, ordered_row
 from promptyard.evalset.raw_rows import SUFFIXES
+from promptyard.evalset.wording import one_line
 from promptyard.evalset.yaml_text import yaml_text
+from promptyard.line.column_guess import likely_expected
 from promptyard.line.judges import no_judge
 from promptyard.line.new_task_arguments import near_file
 from promptyard.line.task import Task
@@ -63,8 +66,7 @@ def plan_import(
     with _readable(path):
         formats = (tables.NAME,) if mapping and format_name is None else _formats(path, format_name)
         if formats[0] == tables.NAME:
-            columns = tables.checked_mapping(path, tables.guess_columns(path), mapping or {})
-            imported = tables.read_table(path, columns)
+            imported = _read_table(path, mapping or {})
             return ImportPlan(
                 path=str(path), formats=formats, guessed=not mapping, imported=imported
             )
@@ -74,6 +76,21 @@ def plan_import(
     return ImportPlan(
         path=str(path), formats=formats, guessed=format_name is None, imported=imported
     )
+
+
+def _read_table(path: Path, given: Mapping[str, str]) -> ImportedSet:
+    """Read a table by names and values of its columns; what was said of them stands."""
+    columns = tables.checked_mapping(path, tables.guess_columns(path), given)
+    imported = tables.read_table(path, columns)
+    column = likely_expected(imported, given)
+    if column is None:
+        return imported
+    imported = tables.read_table(path, {**columns, column: "expected"})
+    note = (
+        f"'{one_line(column)}' is taken for what is expected, since its values are few; otherwise: "
+        f"--map {shlex.quote(f'{one_line(column)}=input.NAME')}"
+    )
+    return imported.model_copy(update={"notes": (*imported.notes, note)})
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from promptyard.evalset.native_rows import jsonl_text, ordered_row
 from promptyard.evalset.raw_rows import SUFFIXES
 from promptyard.evalset.split import assign_splits
 from promptyard.evalset.wording import nearest, one_line
-from promptyard.line.answer_kind import AnswerKind, guess_kind, labels_of
+from promptyard.line.answer_kind import AnswerKind, guess_kind
 from promptyard.line.check import TaskCheck, check
 from promptyard.line.convert import CASES, PROMPT, TASK, ImportPlan, plan_import, write_text
 from promptyard.line.new_task_files import SCHEMA, prompt_file, schema_file, task_file
@@ -31,10 +31,6 @@ SHARES: Mapping[str, float] = {"train": 0.3, "dev": 0.3, "holdout": 0.4}
 ALL_IN_DEV: Mapping[str, float] = {"train": 0, "dev": 1, "holdout": 0}
 UNLABELLED = "without-expected.jsonl"
 MAX_SEEDS = 2000
-ANSWER_WORDS = (
-    "category", "class", "topic", "intent", "sentiment", "team", "queue", "rating", "stars", "type",
-)  # fmt: skip
-"""Words in the names of columns that are rather an answer than an input."""
 SAMPLES: Mapping[str, Sequence[str]] = {
     "billing": (
         "I was charged twice this month",
@@ -112,14 +108,6 @@ def plan_cases(source: Path | None, mapping: Mapping[str, str] | None = None) ->
         return _case_plan(None, _sample_rows(), {}, ["12 made-up cases stand in for yours"])
     plan = _read(source, mapping or {})
     notes = [note for note in plan.imported.notes if "`equals` is a guess" not in note]
-    if "expected" not in plan.imported.mapping.values():
-        column = _likely_expected(plan)
-        if column is not None:
-            plan = _read(source, {**(mapping or {}), column: "expected"})
-            notes.append(
-                f"'{one_line(column)}' is taken for what is expected, since its values are few; "
-                f"otherwise: --map {column}=input.NAME"
-            )
     columns = plan.imported.mapping
     keep = "checks" in columns.values()
     shared = list(plan.imported.checks) if keep else []
@@ -152,29 +140,6 @@ def _read(source: Path, mapping: Mapping[str, str]) -> ImportPlan:
                 f"evalset import {source} --to DIR"
             ) from None
         raise
-
-
-def _likely_expected(plan: ImportPlan) -> str | None:
-    """Return a column whose texts are few labels, where another one stays as the input.
-
-    One that is named like an answer goes before others, a later one before an earlier one.
-    """
-    inputs = {
-        column: field.removeprefix("input.")
-        for column, field in plan.imported.mapping.items()
-        if field.startswith("input.")
-    }
-    if len(inputs) < 2:
-        return None
-    later_first = list(reversed(inputs.items()))
-    named = {column for column in inputs if any(w in column.casefold() for w in ANSWER_WORDS)}
-    for column, variable in sorted(later_first, key=lambda item: item[0] not in named):
-        values = [item.row["input"].get(variable) for item in plan.imported.rows]
-        texts = [value for value in values if isinstance(value, str)]
-        given = [text for text in texts if text.strip()]  # a row may not be labelled yet
-        if len(texts) == len(values) and labels_of(given):
-            return column
-    return None
 
 
 def _row(row: Mapping[str, Json], shared: Sequence[Json], *, keep: bool) -> Mapping[str, Json]:
