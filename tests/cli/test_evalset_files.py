@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from promptyard.cli.main import main
+from promptyard.line.task import load_task
 
 CSV = "question,answer\n1+1?,2\n2+2?,4\n"
 CONFIG = "tests:\n- {vars: {q: a}, assert: [{type: javascript, value: 'x'}, {type: is-json}]}\n"
@@ -50,7 +51,7 @@ def test_without_a_target_everything_is_shown_and_nothing_written(run: Run) -> N
     Path("data.csv").write_text(CSV)
     done = run("import", "data.csv")
     assert done.code == 0
-    assert "data.csv: recognised as table" in done.out
+    assert "data.csv: looks like a table" in done.out
     assert "input.question" in done.out
     assert '{"input": {"question": "1+1?"}, "expected": "2"' in done.out
     assert "add --to DIR to do so" in done.out
@@ -61,7 +62,10 @@ def test_a_guess_without_a_terminal_needs_to_be_confirmed(run: Run) -> None:
     Path("data.csv").write_text(CSV)
     done = run("import", "data.csv", "--to", "task")
     assert done.code == 2
-    assert done.err.startswith("error: the format or the columns were guessed; confirm with --yes")
+    assert done.err == (
+        "error: what each column is, is a guess; confirm it with --yes, or say it with --map "
+        "(nothing was written)\n"
+    )
     assert not Path("task").exists()
     assert run("import", "data.csv", "--to", "task", "--yes").code == 0
     assert Path("task/cases.jsonl").exists()
@@ -69,6 +73,40 @@ def test_a_guess_without_a_terminal_needs_to_be_confirmed(run: Run) -> None:
     assert "wrote b.jsonl" in mapped.out
     named = run("import", "data.csv", "--to", "c.jsonl", "--from", "table")
     assert named.code == 2  # a table that is named still has its columns guessed
+
+
+def test_a_guessed_format_is_called_a_guess_wherever_it_is_named(run: Run) -> None:
+    Path("c.yaml").write_text("prompts: [say]\n" + CONFIG)
+    guessed = run("import", "c.yaml", "--to", "task")
+    assert "c.yaml: looks like promptfoo" in guessed.out
+    assert "the format promptfoo is a guess; confirm it with --yes" in guessed.err
+    assert "--from promptfoo" in guessed.err
+    said = run("import", "c.yaml", "--from", "promptfoo")
+    assert "c.yaml: read as promptfoo" in said.out
+    assert "count over all cases" in said.out
+
+
+def test_a_column_of_few_values_is_taken_for_the_expected_one_as_in_init(run: Run) -> None:
+    lines = (f"question {n},{('billing', 'login')[n % 2]}\n" for n in range(20))
+    Path("data.csv").write_text("message,topic\n" + "".join(lines))
+    done = run("import", "data.csv", "--to", "task", "--yes")
+    assert "'topic' is taken for what is expected, since its values are few" in done.out
+    assert "Next: promptyard check task\n" in done.out
+    assert load_task(Path("task")).eval_set.cases[0].expected in {"billing", "login"}
+    mapped = run("import", "data.csv", "--map", "topic=input.topic", "--json")
+    assert json.loads(mapped.out)["mapping"]["topic"] == "input.topic"
+
+
+def test_a_task_without_checks_proposes_one_and_the_next_step_is_to_take_it(run: Run) -> None:
+    Path("data.csv").write_text("question\n" + "".join(f"why {n}\n" for n in range(20)))
+    done = run("import", "data.csv", "--to", "task", "--yes")
+    assert "20 of 20 cases have no check" in done.out
+    said = "Next: add a check to task/task.yaml, which proposes one, then promptyard check task\n"
+    assert done.out.endswith(said)
+    file = Path("task/task.yaml")
+    assert "\nchecks:\n  # - {type: word_count, min: 1}\n" in file.read_text()
+    file.write_text(file.read_text().replace("  # - ", "  - "))
+    assert [check.type for check in load_task(Path("task")).metrics] == ["word_count"]
 
 
 def test_what_is_not_run_here_is_said_loudly(run: Run) -> None:

@@ -94,6 +94,47 @@ def test_equals_of_promptfoo_compares_texts_to_the_letter_and_objects_as_json(
     assert (score.value == 1.0) == passes
 
 
+def test_the_models_of_a_configuration_stand_as_comments_in_the_new_task(tmp_path: Path) -> None:
+    providers = "providers: [openai:chat:gpt-5-mini, {id: 'anthropic:claude-x'}, 'python:own.py']\n"
+    plan = plan_import(config(tmp_path, providers + CONFIG))
+    assert plan.imported.models == ("openai/gpt-5-mini", "anthropic/claude-x")
+    assert any("openai/gpt-5-mini, anthropic/claude-x" in note for note in plan.imported.notes)
+    write_import(plan, tmp_path / "task")
+    lines = (tmp_path / "task/task.yaml").read_text().splitlines()
+    assert lines[-2:] == [
+        '# models: {task: "openai/gpt-5-mini"}',
+        '# models: {task: "anthropic/claude-x"}',
+    ]
+
+
+def test_only_fields_that_the_file_has_are_listed(tmp_path: Path) -> None:
+    assert plan_import(config(tmp_path)).imported.mapping == {
+        "vars": "input",
+        "assert": "checks",
+        "prompts": "prompt files",
+    }
+    path = tmp_path / "goldens.json"
+    path.write_text(json.dumps([{"input": "a", "expectedOutput": "b", "actual_output": None}]))
+    found = plan_import(path, format_name="deepeval").imported
+    assert found.mapping == {"input": "input.input", "expected_output": "expected"}
+    records = [{"inputs": {"q": "a"}, "expectations": {"expected_output": "b", "guidelines": None}}]
+    path.write_text(json.dumps(records))
+    found = plan_import(path, format_name="mlflow").imported
+    assert found.mapping == {"inputs": "input", "expectations.expected_output": "expected"}
+    path = tmp_path / "items.jsonl"
+    path.write_text(json.dumps({"input": "a", "ideal": "b"}) + "\n")
+    found = plan_import(path, format_name="openai_evals").imported
+    assert found.mapping == {"input": "input", "ideal": "expected"}
+    path = tmp_path / "set.yaml"
+    path.write_text("cases: [{inputs: a, expected_output: b}]\nevaluators: [EqualsExpected]\n")
+    found = plan_import(path, format_name="pydantic_evals").imported
+    assert found.mapping == {
+        "inputs": "input",
+        "expected_output": "expected",
+        "evaluators": "checks",
+    }
+
+
 def test_a_file_of_cases_has_the_shared_checks_in_each(tmp_path: Path) -> None:
     (path,) = write_import(plan_import(config(tmp_path)), tmp_path / "cases.jsonl")
     rows = [json.loads(line) for line in path.read_text().splitlines()]

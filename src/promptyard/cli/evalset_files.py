@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,12 +53,13 @@ def import_command(
     if not as_json:
         draw_import(summary)
     written: Sequence[Path] = ()
-    if to is not None and confirmed(guessed=plan.guessed and not yes, quiet=as_json):
+    unsure = guess_of(summary) if plan.guessed and not yes else None
+    if to is not None and confirmed(unsure, quiet=as_json):
         written = write_import(plan, to, force=force)
     if as_json:
         print_json({**summary, "written": [str(path) for path in written]})
     else:
-        draw_written(written, asked=to is not None)
+        draw_written(written, asked=to is not None, has_checks=bool(summary["checks"]))
 
 
 def export_command(
@@ -100,15 +102,20 @@ def column_mapping(given: Sequence[str]) -> dict[str, str]:
     return mapping
 
 
-def confirmed(*, guessed: bool, quiet: bool) -> bool:
+def guess_of(summary: Mapping[str, Json]) -> str:
+    """Say what was guessed about a file and how to say it instead."""
+    if summary["format"] == "table":
+        return "what each column is, is a guess; confirm it with --yes, or say it with --map"
+    name = summary["format"]
+    return f"the format {name} is a guess; confirm it with --yes, or say it with --from {name}"
+
+
+def confirmed(unsure: str | None, *, quiet: bool) -> bool:
     """Ask whether a guess is right; without a terminal it must have been said before."""
-    if not guessed:
+    if unsure is None:
         return True
     if quiet or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigError(
-            "the format or the columns were guessed; confirm with --yes, or say it with --from or "
-            "--map (nothing was written)"
-        )
+        raise ConfigError(f"{unsure} (nothing was written)")
     return typer.confirm("Is this right?", default=False)
 
 
@@ -116,7 +123,9 @@ def draw_import(summary: Mapping[str, Json]) -> None:
     """Draw what a file would give."""
     out = console()
     also = ", ".join(summary["could_also_be"])
-    how = f"recognised as {summary['format']}" + (f" (could also be: {also})" if also else "")
+    verb = "looks like" if summary["guessed"] else "read as"
+    name = "a table" if summary["format"] == "table" else summary["format"]
+    how = f"{verb} {name}" + (f" (could also be: {also})" if also else "")
     out.print(f"{summary['file']}: {how}", style="bold", markup=False)
     fields = [(str(name), str(field)) for name, field in summary["mapping"].items()]
     out.print(table("Fields", ("there", "here"), fields))
@@ -126,9 +135,12 @@ def draw_import(summary: Mapping[str, Json]) -> None:
         most = 3 * LOG_WIDTH
         out.print(line if len(line) <= most else f"{line[:most]}…", markup=False)
     checks = [(name, f"{n:,}") for name, n in summary["checks"].items()]
-    out.print(table("Checks", ("type", "in all cases"), checks, right=(1,)))
+    if checks:
+        columns = ("type", "count over all cases")
+        out.print(table("Checks", columns, checks, right=(1,)))
     if summary["n_without_checks"]:
-        said = f"{summary['n_without_checks']:,} cases have no check; add some to task.yaml"
+        n, of_all = summary["n_without_checks"], summary["n_cases"]
+        said = f"{n:,} of {of_all:,} cases have no check; add some to task.yaml"
         out.print(said, style="yellow", markup=False)
     if summary["n_skipped"]:
         n_checks = sum(summary["checks"].values())
@@ -144,7 +156,7 @@ def draw_import(summary: Mapping[str, Json]) -> None:
         out.print(f"note: {note}", style="yellow", markup=False)
 
 
-def draw_written(written: Sequence[Path], *, asked: bool) -> None:
+def draw_written(written: Sequence[Path], *, asked: bool, has_checks: bool) -> None:
     """Say which files were written and what comes next."""
     out = console()
     if not written:
@@ -153,5 +165,8 @@ def draw_written(written: Sequence[Path], *, asked: bool) -> None:
         return
     for path in written:
         out.print(f"wrote {path}", markup=False)
-    if any(path.name == "task.yaml" for path in written):
-        out.print(f"Next: promptyard check {written[0].parent}", markup=False)
+    task = next((path for path in written if path.name == "task.yaml"), None)
+    if task is not None:
+        first = "" if has_checks else f"add a check to {task}, which proposes one, then "
+        command = f"promptyard check {shlex.quote(str(task.parent))}"
+        out.print(f"Next: {first}{command}", markup=False, soft_wrap=True)

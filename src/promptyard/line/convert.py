@@ -20,9 +20,11 @@ from promptyard.evalset.native_rows import jsonl_text, ordered_row
 from promptyard.evalset.raw_rows import SUFFIXES
 from promptyard.evalset.wording import one_line
 from promptyard.evalset.yaml_text import yaml_text
+from promptyard.line.answer_kind import guess_kind
 from promptyard.line.column_guess import likely_expected
 from promptyard.line.judges import no_judge
 from promptyard.line.new_task_arguments import near_file
+from promptyard.line.new_task_files import flow
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_foreign_importer, project_config
 from promptyard.metrics import METRICS
@@ -34,6 +36,7 @@ from promptyard.records.imported import ImportedRow, ImportedSet
 
 CASES, TASK, PROMPT = "cases.jsonl", "task.yaml", "prompt.md"
 LINES = (".jsonl", ".ndjson")
+MAX_MODELS = 5
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -146,6 +149,7 @@ def import_summary(
         "n_skipped": sum(skips.values()),
         "skipped": dict(skips),
         "n_prompts": len(imported.prompts),
+        "models": list(imported.models),
         "notes": [*imported.notes, *([no_judge(judged)] if lacks_judge else [])],
         "sample": [ordered_row(item.row) for item in rows[:n_samples]],
     }
@@ -201,12 +205,32 @@ def _task_files(plan: ImportPlan, folder: Path) -> dict[Path, str]:
     prompts = imported.prompts or (_first_prompt(imported),)
     files = {folder / CASES: _cases_text(imported.rows)}
     task: dict[str, Json] = {"prompt": PROMPT, "cases": CASES}
-    task["checks"] = [dict(check) for check in imported.checks]
-    origin = f"# Imported from {Path(plan.path).name} ({imported.format}).\n"
-    files[folder / TASK] = origin + yaml_text(task)
+    if has_checks(imported):
+        task["checks"] = [dict(check) for check in imported.checks]
+    origin = f"# Imported from {one_line(Path(plan.path).name)} ({imported.format}).\n"
+    models = "".join(f"# models: {{task: {flow(name)}}}\n" for name in imported.models[:MAX_MODELS])
+    files[folder / TASK] = origin + yaml_text(task) + models + _proposed_checks(imported)
     for number, text in enumerate(prompts, 1):
         files[folder / (PROMPT if number == 1 else f"prompt-{number}.md")] = text
     return files
+
+
+def _proposed_checks(imported: ImportedSet) -> str:
+    """Write as comments the checks that a set without any could begin with."""
+    if has_checks(imported):
+        return ""
+    expected = [item.row.get("expected") for item in imported.rows]
+    checks = [check for check in guess_kind(expected).checks if check["type"] != "json_schema"]
+    listed = "".join(f"  # - {flow(check)}\n" for check in checks)
+    return (
+        "# Nothing says how an answer is graded; remove the # of a check to begin with.\n"
+        f"checks:\n{listed}"
+    )
+
+
+def has_checks(imported: ImportedSet) -> bool:
+    """Say whether any case has a check, its own or a shared one."""
+    return bool(imported.check_counts())
 
 
 def _first_prompt(imported: ImportedSet) -> str:

@@ -25,9 +25,10 @@ class ImportedSet(Record):
     """An eval set of another tool in our terms.
 
     `checks` hold for every case, beside those in the rows. `prompts` are texts of prompt files, the
-    seed first. `mapping` says what became of each field of the source (`question` ->
-    `input.question`, or `-` for left out). `notes` are sentences for a person: what was changed,
-    assumed or left out. `n_left_out` counts entries of the source that are no cases here.
+    seed first; `models` (`provider/model`) are those that the source runs. `mapping` says what
+    became of each field that the source has (`question` -> `input.question`, or `-` for left out).
+    `notes` are sentences for a person: what was changed, assumed or left out. `n_left_out` counts
+    entries of the source that are no cases here.
 
     A check that cannot be run here is `{"type": "skip", "reason", "source"}`, with what the source
     said under `source`.
@@ -37,6 +38,7 @@ class ImportedSet(Record):
     rows: tuple[ImportedRow, ...]
     checks: tuple[Mapping[str, Json], ...] = ()
     prompts: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     mapping: Mapping[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     n_left_out: int = 0

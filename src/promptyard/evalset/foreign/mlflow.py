@@ -17,9 +17,10 @@ from promptyard.evalset.raw_rows import SUFFIXES
 from promptyard.records.base import Json, as_object
 from promptyard.records.imported import ImportedSet
 
+ANSWERS = ("expected_response", "expected_output", "expected", "answer")
 MAPPING: Mapping[str, str] = {
     "inputs": "input",
-    "expectations.expected_response": "expected",
+    **{f"expectations.{name}": "expected" for name in ANSWERS},
     "expectations.expected_facts": "checks (llm_rubric)",
     "expectations.guidelines": "checks (llm_rubric)",
     "tags": "tags",
@@ -27,7 +28,6 @@ MAPPING: Mapping[str, str] = {
     "outputs": "-",
     "trace": "-",
 }
-ANSWERS = ("expected_response", "expected_output", "expected", "answer")
 
 
 class MLflow:

@@ -8,7 +8,7 @@ platform.openai.com/docs/guides/graders.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from promptyard.errors import EvalSetError
@@ -122,7 +122,9 @@ def _items(
         if item is None:
             raise EvalSetError(f"{at}: expected an object with the key 'item'")
         expected, checks = checks_of_item(criteria, item, notes)
-        entries.append(Entry(at=at, input=item, keys={"expected": expected, "checks": checks}))
+        keys: dict[str, Json] = {"expected": expected, "checks": checks}
+        fields = ("item", "testing_criteria") if criteria else ("item",)
+        entries.append(Entry(at=at, input=item, keys=keys, fields=fields))
     return entries
 
 
@@ -141,7 +143,7 @@ def _of_registry(path: Path, notes: Notes) -> list[Entry]:
         for line, row in JsonLines().read(file):
             entry = _sample(row, spec, f"{file}:{line}", notes)
             tags = [f"eval:{spec.name}"] if len(evals) > 1 else []
-            entries.append(Entry(at=entry.at, input=entry.input, keys={**entry.keys, "tags": tags}))
+            entries.append(replace(entry, keys={**entry.keys, "tags": tags}))
     if len(evals) > 1:
         notes.add(f"the file has {len(evals)} evals ({some(e.name for e in evals)}); all were read")
     return entries
@@ -167,7 +169,12 @@ def _sample(row: Mapping[str, Json], spec: EvalSpec, at: str, notes: Notes) -> E
         raise EvalSetError(f"{at}: expected a sample with the key 'input'")
     ideal = row.get("ideal")
     checks, expected = _graded(spec, row, ideal, notes)
-    return Entry(at=at, input=row["input"], keys={"expected": expected, "checks": checks})
+    return Entry(
+        at=at,
+        input=row["input"],
+        keys={"expected": expected, "checks": checks},
+        fields=(*row, *(() if spec is ASSUMED else ("class",))),
+    )
 
 
 def _graded(

@@ -16,7 +16,7 @@ from promptyard.errors import EvalSetError
 from promptyard.evalset.foreign.checks import Notes, Unsupported, skip_check
 from promptyard.evalset.foreign.head import read_head
 from promptyard.evalset.foreign.metadata import tags_of
-from promptyard.evalset.foreign.row_sets import Entry, imported_set
+from promptyard.evalset.foreign.row_sets import Entry, fields_of, imported_set
 from promptyard.evalset.tree_file import read_tree
 from promptyard.evalset.wording import one_line
 from promptyard.records.base import Json, as_list, as_object
@@ -88,6 +88,7 @@ def _entry(case: Mapping[str, Json] | None, shared: Sequence[Json], at: str, not
             "checks": [check for check in checks if check is not None],
             "tags": tags_of(found or {}, notes),
         },
+        fields=(*fields_of(case), *(("evaluators",) if evaluators else ())),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,17 +12,21 @@ from promptyard.evalset.foreign.checks import Notes, share_first, with_unique_id
 from promptyard.evalset.foreign.inputs import read_inputs
 from promptyard.evalset.raw_rows import raw_rows
 from promptyard.evalset.strict_json import JsonFault, parse_json
-from promptyard.records.base import Json, as_list
+from promptyard.records.base import Json, as_list, as_object
 from promptyard.records.imported import ImportedRow, ImportedSet
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One case before its input is read: the raw input and the other keys of its row."""
+    """One case before its input is read: the raw input and the other keys of its row.
+
+    `fields` are those that the source has for it.
+    """
 
     at: str
     input: Json
     keys: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    fields: Collection[str] = ()
 
 
 ReadRow: TypeAlias = Callable[[Mapping[str, Json], str], "Entry | None"]
@@ -38,8 +42,28 @@ def read_entries(path: Path, read: ReadRow) -> tuple[list[Entry], int]:
         if entry is None:
             n_left_out += 1
         else:
-            entries.append(entry)
+            entries.append(replace(entry, fields=fields_of(row)))
     return entries, n_left_out
+
+
+def fields_of(row: Mapping[str, Json]) -> Collection[str]:
+    """Return the names of what a row has, those inside of objects as `name.inner`."""
+    found: list[str] = []
+    for name, value in row.items():
+        if value not in (None, ""):
+            inner = as_object(data_of(value)) or {}
+            found += [name, *(f"{name}.{key}" for key, item in inner.items() if item is not None)]
+    return found
+
+
+def present(mapping: Mapping[str, str], fields: Iterable[str]) -> dict[str, str]:
+    """Return the part of a format's mapping that a file makes use of, however it spells names."""
+    seen = {_plain(name) for name in fields}
+    return {name: field for name, field in mapping.items() if _plain(name) in seen}
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").casefold()
 
 
 def imported_set(
@@ -51,7 +75,10 @@ def imported_set(
     mapping: Mapping[str, str],
     n_left_out: int = 0,
 ) -> ImportedSet:
-    """Make the set of the entries. Raises EvalSetError where there are none, or one is no case."""
+    """Make the set of the entries, with the part of the mapping that they make use of.
+
+    Raises EvalSetError where there are none, or one is no case.
+    """
     if not entries:
         raise EvalSetError(f"{path}: no cases")
     inputs = read_inputs([entry.input for entry in entries], notes)
@@ -65,7 +92,7 @@ def imported_set(
         rows=kept,
         checks=checks,
         prompts=inputs.prompts,
-        mapping=mapping,
+        mapping=present(mapping, (name for entry in entries for name in entry.fields)),
         notes=notes.sentences(),
         n_left_out=n_left_out,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from promptyard.evalset.foreign.promptfoo.native import OURS, SHARED, SHOWN_KEYS
 from promptyard.evalset.foreign.promptfoo.prompts import PREFIX, SUFFIX, prompts_of
 from promptyard.evalset.foreign.promptfoo.references import without_references
 from promptyard.evalset.foreign.promptfoo.tests import Gatherer
+from promptyard.evalset.foreign.row_sets import present
 from promptyard.evalset.foreign.source_files import DATA, TABLES, SourceFiles
 from promptyard.evalset.tree_file import Tree, read_tree
 from promptyard.evalset.wording import one_line, some
@@ -38,6 +40,13 @@ MAPPING: Mapping[str, str] = {
     "description": "source",
     "prompts": "prompt files",
 }
+_MODEL = re.compile(r"([A-Za-z0-9_-]+):(?:(?:chat|completion|responses|messages):)?([^\s:/][^\s]*)")
+"""A provider of promptfoo that is a model: `openai:chat:gpt-5`, and no address and no file."""
+NO_MODELS = frozenset({
+    "exec", "file", "golang", "http", "https", "javascript", "mcp", "package", "python", "ruby",
+    "webhook", "ws", "wss",
+})  # fmt: skip
+"""Providers of promptfoo that are programs and addresses."""
 _SAID_OF_CONFIG: Mapping[str, str] = {
     "derivedMetrics": "derived metrics are not computed here",
     "nunjucksFilters": "filters of templates are not run",
@@ -73,7 +82,12 @@ class Promptfoo:
         for key, sentence in _SAID_OF_CONFIG.items():
             if config.get(key):
                 notes.add(sentence)
-        _say_models(config, notes)
+        models = _models(config)
+        if models:
+            notes.add(
+                f"the configuration runs {some(models)}; a new task.yaml has a comment for each: "
+                "remove the # of one"
+            )
         tests = Gatherer(tree, files, notes).gather(config)
         around = [
             name
@@ -96,7 +110,8 @@ class Promptfoo:
             rows=kept,
             checks=checks,
             prompts=prompts,
-            mapping=MAPPING,
+            mapping=present(MAPPING, _fields(config, tests)),
+            models=models,
             notes=notes.sentences(),
         )
 
@@ -130,14 +145,27 @@ def _providers(config: Mapping[str, Json]) -> Sequence[Json]:
     return items if items is not None else [] if value is None else [value]
 
 
-def _say_models(config: Mapping[str, Json], notes: Notes) -> None:
+def _models(config: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the models of the configuration as `provider/model`, without the kind of endpoint."""
     named = [str((as_object(item) or {}).get("id", item)) for item in _providers(config)]
-    models = [name.replace(":", "/", 1) for name in named if ":" in name and "://" not in name]
-    if models:
-        notes.add(
-            f"the configuration runs {some(models)}; set `models.task` in task.yaml to the one "
-            "that you want"
+    found = (_MODEL.fullmatch(name) for name in named)
+    return tuple(
+        dict.fromkeys(
+            f"{match[1]}/{match[2]}" for match in found if match and match[1] not in NO_MODELS
         )
+    )
+
+
+def _fields(config: Mapping[str, Json], tests: Sequence[FooTest]) -> Iterator[str]:
+    """Yield which fields of tests and of the configuration something was read from."""
+    if config.get("prompts"):
+        yield "prompts"
+    for test in tests:
+        yield from ("vars",) if test.variables else ()
+        yield from ("assert",) if test.asserts else ()
+        yield from ("threshold",) if test.threshold is not None else ()
+        yield from ("metadata",) if test.metadata else ()
+        yield from ("description",) if test.description else ()
 
 
 def _tools(config: Mapping[str, Json], files: SourceFiles, notes: Notes) -> Json:
