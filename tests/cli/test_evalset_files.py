@@ -15,6 +15,7 @@ import pytest
 
 from promptyard.cli.main import main
 from promptyard.line.task import load_task
+from promptyard.records.cases import CheckSpec
 
 CSV = "question,answer\n1+1?,2\n2+2?,4\n"
 CONFIG = "tests:\n- {vars: {q: a}, assert: [{type: javascript, value: 'x'}, {type: is-json}]}\n"
@@ -106,7 +107,9 @@ def test_a_task_without_checks_proposes_one_and_the_next_step_is_to_take_it(run:
     file = Path("task/task.yaml")
     assert "\nchecks:\n  # - {type: word_count, min: 1}\n" in file.read_text()
     file.write_text(file.read_text().replace("  # - ", "  - "))
-    assert [check.type for check in load_task(Path("task")).metrics] == ["word_count"]
+    (check,) = load_task(Path("task")).metrics
+    assert isinstance(check, CheckSpec)
+    assert check.type == "word_count"
 
 
 def test_what_is_not_run_here_is_said_loudly(run: Run) -> None:

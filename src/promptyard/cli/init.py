@@ -82,7 +82,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     if as_json:
         print_json(_data(plan, written, checked, advice))
     else:
-        if not asks:  # before that a mistake is one line and nothing else
+        if not asks:  # drawn only now, so that a mistake is one line and nothing else
             _draw_cases(found)
         _draw_written(plan, folder, written, checked, advice)
 
