@@ -75,6 +75,7 @@ def refusal(path: Path) -> str:
         load_task_config(path)
     message = str(caught.value)
     assert "\n" not in message
+    assert all("\n" not in line for line in caught.value.lines)
     return message
 
 
@@ -326,22 +327,31 @@ def test_an_option_that_is_like_a_common_key_is_an_option(
 def test_a_missing_key_is_named(key: str, write: Callable[[str], Path]) -> None:
     lines = [line for line in MINIMAL.splitlines() if not line.startswith(key)]
     path = write("# a task\n" + "\n".join(lines))
-    assert refusal(path) == f"{path}:2: {key}: required key is missing"
+    assert refusal(path) == f"{path}:2: {key}: required key is missing; add it"
 
 
 def test_an_empty_file_lacks_its_keys(write: Callable[[str], Path]) -> None:
     path = write("# nothing\n")
-    assert refusal(path) == f"{path}:1: prompt: required key is missing (and 2 more)"
+    assert refusal(path) == f"{path}:1: prompt: required key is missing; add it (and 2 more)"
 
 
 def test_a_slip_is_named_rather_than_what_is_then_missing(write: Callable[[str], Path]) -> None:
     path = write(MINIMAL.replace("cases:", "case:"))
-    assert refusal(path) == f"{path}:2: case: unknown key; did you mean 'cases'? (and 1 more)"
+    assert refusal(path) == f"{path}:2: case: unknown key; did you mean 'cases'?"
 
 
-def test_the_first_of_several_mistakes_in_the_file_is_told(write: Callable[[str], Path]) -> None:
+def test_every_mistake_has_its_line_and_the_first_in_the_file_comes_first(
+    write: Callable[[str], Path],
+) -> None:
     path = write(MINIMAL + "pass_at: 7\nsplits: {seed: x}\nname: 7\n")
-    assert refusal(path) == f"{path}:4: pass_at: must be at most 1, got 7 (and 2 more)"
+    with pytest.raises(ConfigError) as caught:
+        load_task_config(path)
+    assert str(caught.value) == f"{path}:4: pass_at: must be at most 1, got 7 (and 2 more)"
+    assert caught.value.lines == (
+        f"{path}:4: pass_at: must be at most 1, got 7",
+        f"{path}:5: splits.seed: expected a whole number, got 'x'",
+        f"{path}:6: name: expected text, got 7; put it in quotes",
+    )
 
 
 def test_a_file_that_is_no_mapping_is_refused(write: Callable[[str], Path]) -> None:

@@ -29,9 +29,24 @@ A problem of one case is a `Failure` record; a problem of the run raises.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+ErrorT = TypeVar("ErrorT", bound="PromptyardError")
+
 
 class PromptyardError(Exception):
-    """Base of all errors raised on purpose. `str(error)` is one line for a person."""
+    """Base of all errors raised on purpose. `str(error)` is one line for a person.
+
+    Attributes:
+        lines: one line a mistake, where several were found at once; `str(error)` then has the first
+            and how many more there are.
+    """
+
+    def __init__(self, message: str, *, others: Sequence[str] = ()) -> None:
+        more = f" (and {len(others)} more)" if others else ""
+        super().__init__(f"{message}{more}")
+        self.lines: tuple[str, ...] = (message, *others)
 
 
 class ConfigError(PromptyardError):
@@ -171,3 +186,9 @@ class NotFound(StorageError):
 
 class Conflict(StorageError):
     """Somebody else changed the pointer first; nothing was written."""
+
+
+def as_one(errors: Sequence[ErrorT]) -> ErrorT:
+    """Return one error of the kind of the first that has the lines of all. Needs at least one."""
+    first, *others = [line for error in errors for line in error.lines]
+    return errors[0] if not others else type(errors[0])(first, others=others)

@@ -1,19 +1,26 @@
 """The `promptyard` command: its subcommands, and how errors end it.
 
-Exit codes: 0 done (whatever was found), 1 gate failed, 2 error, 3 gate inconclusive, 130 Ctrl-C.
+Exit codes: 0 done (whatever was found), 1 gate failed, 2 error, 3 gate inconclusive, 130 Ctrl-C,
+141 the reader of the output has gone (`| head`).
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from promptyard.cli import check, demo, evalset, evaluate, init, judge, optimize, prompts, runs
 from promptyard.errors import PromptyardError
+
+READER_GONE = 141  # 128 + SIGPIPE: what a shell says of `cat` in `cat file | head`
+MAX_SHOWN = 10
 
 app = typer.Typer(
     name="promptyard",
@@ -57,7 +64,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code. Errors are one line on stderr."""
+    """Run the command line and leave with its exit code. Each mistake is one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know every sign
@@ -65,16 +72,46 @@ def main() -> None:
     # at 20,000 cases that took 40 % of an eval's CPU and found a few hundred objects.
     gc.set_threshold(1_000_000, 20, 50)
     try:
-        app()
+        code = app(
+            prog_name="promptyard", standalone_mode=False
+        )  # else typer words errors its own way, and exits 1
+        sys.stdout.flush()
     except PromptyardError as error:
-        _fail(str(error))
-    except BrokenPipeError:
-        sys.exit(0)
+        code = _fail(error.lines)
+    except TyperException as error:
+        code = _misused(error)
+    except (BrokenPipeError, SystemExit) as stopped:
+        # typer turns the former into an exit with 1, which here says that a gate failed
+        if not isinstance(stopped.__context__ or stopped, BrokenPipeError):
+            raise
+        _drop_output()
+        code = READER_GONE
     finally:
         gc.freeze()  # the end of the process frees everything; nobody need look through it first
+    sys.exit(code)
 
 
-def _fail(message: str) -> None:
-    line = " ".join(message.split())
-    sys.stderr.write(f"error: {line}\n")
-    sys.exit(2)
+def _fail(mistakes: Sequence[str]) -> int:
+    lines = [" ".join(line.split()) for line in mistakes[:MAX_SHOWN]]
+    if len(mistakes) > MAX_SHOWN:
+        lines.append(f"and {len(mistakes) - MAX_SHOWN} more")
+    sys.stderr.write("".join(f"error: {line}\n" for line in lines))
+    return 2
+
+
+def _misused(error: TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return _fail([f"{error.format_message().rstrip('.')}; see `promptyard --help`"])
+    if error.message == context.get_help():  # a group that was given no command shows its help
+        typer.echo(error.message, err=True)
+        return error.exit_code
+    reason = error.format_message().rstrip(".")
+    return _fail([f"{reason}; see `{context.command_path} --help`"])
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere: the flush at the end would fail once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())

@@ -35,7 +35,7 @@ def validated(
 ) -> ModelT:
     """Validate plain data strictly (no text for a number); `found` are problems known before.
 
-    Raises ConfigError in one line for the first problem in the file, and how many more there are.
+    Raises ConfigError with one line a problem, in the order of the file, likely causes first.
     """
     problems = list(found)
     result: ModelT | None = None
@@ -44,13 +44,12 @@ def validated(
         result = model.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         known = _KnownKeys(model)
-        problems += [_problem(item, data, known) for item in error.errors()]
+        problems += _problems(error, data, known)
     if result is not None and not problems:
         return result
     problems.sort(key=lambda item: (item.rank, place(item.location).line))
-    first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    raise ConfigError(f"{place(first.location).text}: {first.reason}{more}")
+    lines = [f"{place(item.location).text}: {item.reason}" for item in problems]
+    raise ConfigError(lines[0], others=lines[1:])
 
 
 def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str:
@@ -87,6 +86,18 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
 }
 
 
+def _problems(
+    error: ValidationError, data: Mapping[str, Json], known: _KnownKeys
+) -> Iterable[Problem]:
+    """Word what pydantic found, but of a key that is missing because of a slip only the slip."""
+    details = error.errors()
+    unknown = {item["loc"] for item in details if item["type"] == "extra_forbidden"}
+    for item in details:
+        slip = _sibling(item["loc"], data) if item["type"] == "missing" else None
+        if slip is None or (*item["loc"][:-1], slip) not in unknown:
+            yield _problem(item, data, known)
+
+
 def _problem(error: ErrorDetails, data: Mapping[str, Json], known: _KnownKeys) -> Problem:
     location: Location = error["loc"]
     kind = error["type"]
@@ -94,7 +105,9 @@ def _problem(error: ErrorDetails, data: Mapping[str, Json], known: _KnownKeys) -
         hint = did_you_mean(str(location[-1]), known.at(location[:-1]))
         return Problem(location, f"unknown key{hint}", rank=0)
     if kind == "missing":
-        return Problem(location, f"required key is missing{_sibling(location, data)}", rank=2)
+        slip = _sibling(location, data)
+        hint = f"; is '{slip}' a slip of '{location[-1]}'?" if slip else "; add it"
+        return Problem(location, f"required key is missing{hint}", rank=2)
     context = cast("Mapping[str, Any]", error.get("ctx") or {})
     got = "" if location and location[-1] in _SECRET_KEYS else f", got {_shown(error['input'])}"
     if kind in _EXPECTED:
@@ -130,14 +143,14 @@ def _shown(value: Json) -> str:
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
-def _sibling(location: Location, data: Mapping[str, Json]) -> str:
-    """Name the key that stands where a missing one should, if one is near."""
+def _sibling(location: Location, data: Mapping[str, Json]) -> str | None:
+    """Return the key that stands where a missing one should, if one is near."""
     around: Json = data
     for part in location[:-1]:
         around = around[part]
     siblings = as_object(around) or {}
     close = difflib.get_close_matches(str(location[-1]), list(siblings), n=1)
-    return f"; is '{close[0]}' a slip of '{location[-1]}'?" if close else ""
+    return close[0] if close else None
 
 
 class _KnownKeys:

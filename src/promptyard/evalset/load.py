@@ -134,8 +134,7 @@ def _collect(
         else:
             retired[case.id] = reason
     if clashes:
-        more = f" (and {len(clashes) - 1} more)" if len(clashes) > 1 else ""
-        raise EvalSetError(clashes[0] + more)
+        raise EvalSetError(clashes[0], others=clashes[1:])
     if not cases:
         all_of = "every case is retired" if retired else "no cases"
         raise EvalSetError(f'{source}: {all_of}; add at least one, such as {{"input": "..."}}')
