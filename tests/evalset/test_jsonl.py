@@ -70,7 +70,7 @@ def test_line_separators_inside_a_text_do_not_end_the_line(tmp_path: Path) -> No
         (b'{"input": "a", "input": "b"}', "the key 'input' stands twice"),
         (b'{"input": {"a": 1, "b": 2, "a": 3}}', "the key 'a' stands twice"),
         (b'{"input": "a"', "not JSON: Expecting ',' delimiter"),
-        (b'{"input": "a"} {"input": "b"}', "more text behind the value (column 16)"),
+        (b'{"input": "a"} {"input": "b"}', "more text behind the value (column 16, near"),
         (b'["a"]', "expected an object with the key 'input', got list"),
         (b'"a"', "expected an object with the key 'input', got str"),
         (b'{"input": ' + b"9" * 5000 + b"}", "too many digits"),
@@ -82,6 +82,32 @@ def test_a_bad_line_is_refused_with_file_and_line(line: bytes, reason: str, tmp_
     message = refusal(tmp_path, b'{"input": "ok"}\n\n' + line + b"\n")
     assert f"{tmp_path / 'cases.jsonl'}:3: " in message
     assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        (
+            b'{"input": "a", "expected": ',
+            'column 27, where the text ends, near `"input": "a", "expected":`',
+        ),
+        (b'{"input": "a", "expected": "b', 'column 28, near `input": "a", "expected": "b`'),
+        (b'{"input": "a" "expected": "b"}', 'column 15, near `{"input": "a" "expected": "b"}`'),
+        (b"{'input': \"a\"}", "column 2, near"),
+        (b'{"input": "' + b"x" * 900 + b'",}', "column 914, near"),
+        ('{"input": "\U0001f600" x}'.encode(), "column 15, near"),
+        (b"oops", "column 1, near `oops`"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_a_broken_line_shows_the_column_and_what_stands_there(
+    line: bytes, where: str, end: bytes, tmp_path: Path
+) -> None:
+    message = refusal(tmp_path, b'{"input": "ok"}\n' + line + end)
+    assert message.startswith(f"{tmp_path / 'cases.jsonl'}:2: not JSON: ")
+    assert where in message
+    assert message.endswith("; check quotes, commas and brackets")
+    assert len(message) < len(str(tmp_path)) + 250
 
 
 def test_a_line_may_have_one_mebibyte_and_no_more(tmp_path: Path) -> None:

@@ -95,6 +95,21 @@ def test_an_id_that_is_there_twice_names_both_lines(tmp_path: Path) -> None:
     assert message.endswith("(and 1 more)")
 
 
+def test_every_row_that_is_no_case_has_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"inptu": "1"}, {"input": "2"}, {"input": 3}, {"input": "2"})
+    path.write_text(path.read_text("utf-8") + "{oops\n", "utf-8")
+    with pytest.raises(EvalSetError) as caught:
+        load_cases([path])
+    starts = (
+        "1: inptu: unknown key",
+        "3: input: expected",
+        "4: the case is the same",
+        "5: not JSON",
+    )
+    for line, start in zip(caught.value.lines, starts, strict=True):
+        assert line.startswith(f"{path}:{start}")
+
+
 def test_the_same_case_twice_names_both_lines(tmp_path: Path) -> None:
     row = {"input": "1", "expected": "x"}
     path = write(tmp_path / "a.jsonl", row, {"input": "1", "expected": "y"}, row)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from promptyard.errors import EvalSetError
-from promptyard.evalset.strict_json import JsonFault, decode_at, skip_blanks
+from promptyard.evalset.strict_json import JsonFault, decode_at, skip_blanks, syntax_fault
 from promptyard.evalset.wording import nearest, one_line
 from promptyard.records.base import Json, as_object
 
@@ -94,7 +94,7 @@ def _find_array(text: str, start: int, under: Sequence[str], known: Sequence[str
         at = index
         key, index = _decode(text, index)
         if not isinstance(key, str):
-            raise JsonFault("not JSON: expected a key in double quotes", position=at)
+            raise syntax_fault("expected a key in double quotes", text, at)
         if known is not None and key not in known:
             raise JsonFault(f"{one_line(key)}: unknown key{nearest(key, known)}", position=at)
         if key in seen:
@@ -146,11 +146,11 @@ def _expect(text: str, index: int, mark: str) -> int:
     if text[index : index + 1] != mark:
         got = repr(text[index]) if index < len(text) else "the end of the file"
         wanted = "an array of cases ('[')" if mark == "[" else f"'{mark}'"
-        raise JsonFault(f"not JSON: expected {wanted}, got {got}", position=index)
+        raise syntax_fault(f"expected {wanted}, got {got}", text, index)
     return index + 1
 
 
 def _expect_end(text: str, index: int) -> None:
     rest = skip_blanks(text, index)
     if rest < len(text):
-        raise JsonFault("not JSON: more text behind the value", position=rest)
+        raise syntax_fault("more text behind the value", text, rest)

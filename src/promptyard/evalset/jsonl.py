@@ -26,7 +26,7 @@ class JsonLines:
             if not line.strip():
                 continue
             try:
-                value = parse_json(line)
+                value = parse_json(line.rstrip("\r\n"))
             except JsonFault as fault:
                 raise EvalSetError(f"{path}:{number}: {fault}") from None
             row = as_object(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from promptyard.errors import EvalSetError
+from promptyard.errors import EvalSetError, as_one
 from promptyard.evalset import IMPORTERS
 from promptyard.evalset.case_row import case_from_row, retired_reason
 from promptyard.evalset.images import ImageFiles
@@ -48,9 +48,9 @@ def read_cases(
             the cluster of a case that gives none.
         importers: by suffix, the dot included.
 
-    Raises EvalSetError in one line with file, line and key: a file that is missing or unreadable, a
-    row that is no case, an image that cannot be taken, an id that is there twice (naming both
-    lines; ids of retired cases are not free again), no cases at all.
+    Raises EvalSetError, one line a mistake, with file, line and key: a file that is missing or
+    unreadable, a row that is no case, an image that cannot be taken, an id that is there twice
+    (naming both lines; ids of retired cases are not free again), no cases at all.
     """
     if not paths:
         raise EvalSetError("no case files were named; set `cases` in task.yaml")
@@ -121,25 +121,40 @@ def _collect(
     cases: list[Case] = []
     retired: dict[str, str] = {}
     first_at: dict[str, str] = {}
-    clashes: list[str] = []
-    for position, row in rows:
-        case = _case(row, position)
-        reason = None if isinstance(row, Case) else retired_reason(row, position)
+    mistakes: list[EvalSetError] = []
+    for position, row in _readable(rows, mistakes):
+        try:
+            case = _case(row, position)
+            reason = None if isinstance(row, Case) else retired_reason(row, position)
+        except EvalSetError as error:
+            mistakes.append(error)
+            continue
         if case.id in first_at:
             named = isinstance(row, Case) or row.get("id") is not None
-            clashes.append(_clash(case.id, position, first_at[case.id], named=named))
+            clash = _clash(case.id, position, first_at[case.id], named=named)
+            mistakes.append(EvalSetError(clash))
         first_at.setdefault(case.id, position)
         if reason is None:
             cases.append(case)
         else:
             retired[case.id] = reason
-    if clashes:
-        raise EvalSetError(clashes[0], others=clashes[1:])
+    if mistakes:
+        raise as_one(mistakes)
     if not cases:
         all_of = "every case is retired" if retired else "no cases"
         raise EvalSetError(f'{source}: {all_of}; add at least one, such as {{"input": "..."}}')
     in_use = tuple(cases) if cluster_key is None else _clustered(cases, source, cluster_key)
     return LoadedCases(cases=in_use, retired=retired, positions=first_at)
+
+
+def _readable(
+    rows: Iterable[tuple[str, Mapping[str, Json] | Case]], mistakes: list[EvalSetError]
+) -> Iterator[tuple[str, Mapping[str, Json] | Case]]:
+    """Yield rows up to the first that cannot be read, which is added to the mistakes."""
+    try:
+        yield from rows
+    except EvalSetError as error:
+        mistakes.append(error)
 
 
 def _case(row: object, position: str) -> Case:

@@ -15,6 +15,7 @@ from promptyard.evalset.wording import one_line
 from promptyard.records.base import Json
 
 MAX_DEPTH = 100  # records are written by pydantic, which stops at about 255 levels
+NEAR = 25  # signs shown on either side of a mistake
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANK = re.compile(r"[ \t\r\n]*")
 
@@ -39,7 +40,7 @@ def parse_json(text: str) -> Json:
     """Parse one JSON value. Raises JsonFault, whose message fits behind `file:line: `."""
     value, end = decode_at(text, 0)
     if (rest := skip_blanks(text, end)) < len(text):
-        raise JsonFault(f"not JSON: more text behind the value (column {rest + 1})", syntax=True)
+        raise syntax_fault("more text behind the value", text, rest)
     return value
 
 
@@ -48,15 +49,34 @@ def decode_at(text: str, start: int) -> tuple[Json, int]:
     try:
         return _DECODER.raw_decode(text, skip_blanks(text, start))
     except json.JSONDecodeError as error:
-        raise JsonFault(
-            f"not JSON: {error.msg} (column {error.colno})", syntax=True, position=error.pos
-        ) from None
+        raise syntax_fault(error.msg, text, error.pos) from None
     except JsonFault:
         raise
     except RecursionError:
         raise JsonFault(f"nested deeper than {MAX_DEPTH} levels") from None
     except ValueError:  # int() refuses more than 4,300 digits
         raise JsonFault("a number with too many digits; write it as text") from None
+
+
+def syntax_fault(reason: str, text: str, position: int) -> JsonFault:
+    """Build the fault of a text that is not JSON: why, the column in its line, what stands there.
+
+    Blanks and line ends at the end of the text are no place: a text that ends too early is at fault
+    where its last sign stands.
+    """
+    end = len(text.rstrip(" \t\r\n"))
+    at = min(position, end)
+    first = text.rfind("\n", 0, at) + 1
+    behind = text[at : at + NEAR].partition("\n")[0].rstrip()
+    shown = one_line(text[max(first, at - NEAR) : at] + behind)
+    where = f"column {at - first + 1}"
+    where += ", where the text ends" if at == end else ""
+    where += f", near `{shown}`" if shown else ""
+    return JsonFault(
+        f"not JSON: {reason} ({where}); check quotes, commas and brackets",
+        syntax=True,
+        position=at,
+    )
 
 
 def skip_blanks(text: str, start: int) -> int:
