@@ -409,12 +409,20 @@ def test_a_missing_task_says_where_it_was_looked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
-        ("prompt.md", "promt.md", "1: prompt: there is no file 'promt.md'"),
-        ("cases.jsonl", "cases.json", "2: cases: there is no file 'cases.json'"),
+        (
+            "prompt.md",
+            "promt.md",
+            "1: prompt: there is no file 'promt.md'; did you mean 'prompt.md'?",
+        ),
+        (
+            "cases.jsonl",
+            "cases.json",
+            "2: cases: there is no file 'cases.json'; did you mean 'cases.jsonl'?",
+        ),
         (
             "cases.jsonl",
             "\n- cases.jsonl\n- nothing.csv",
-            "4: cases[1]: there is no file 'nothing.csv'",
+            "4: cases[1]: there is no file 'nothing.csv'; write it, or name another",
         ),
     ],
 )

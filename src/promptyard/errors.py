@@ -50,7 +50,22 @@ class PromptyardError(Exception):
 
 
 class ConfigError(PromptyardError):
-    """The configuration is wrong; the message names file, line, key and the nearest known key."""
+    """The configuration is wrong; the message names file, line, key and the nearest known key.
+
+    Attributes:
+        key: where the mistake stands in what was looked at (`("checks", 2, "value")`), for whoever
+            read the file and knows the lines.
+    """
+
+    def __init__(
+        self, message: str, *, key: tuple[int | str, ...] = (), others: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, others=others)
+        self.key = key
+
+    def inside(self, *around: int | str) -> ConfigError:
+        """Return the same mistake, seen from further outside."""
+        return ConfigError(self.lines[0], key=(*around, *self.key), others=self.lines[1:])
 
 
 class PromptError(PromptyardError):

@@ -35,7 +35,7 @@ def resolve(table_name: str, name: str, table: Mapping[str, ValueT]) -> ValueT:
     plugins = _entry_points(table_name)
     found = [plugin for plugin in plugins if _plain(plugin.name) == wanted]
     if not found:
-        known_names = [*table, *sorted({plugin.name for plugin in plugins})]
+        known_names = [*table, *plugin_names(table_name)]
         raise ConfigError(_unknown(table_name, name, known_names))
     if len({plugin.value for plugin in found}) > 1:
         owners = ", ".join(sorted({_distribution(plugin) for plugin in found}))
@@ -44,6 +44,11 @@ def resolve(table_name: str, name: str, table: Mapping[str, ValueT]) -> ValueT:
             "one"
         )
     return cast("ValueT", _load(found[0], table_name))
+
+
+def plugin_names(table_name: str) -> tuple[str, ...]:
+    """Return the names in the entry points `promptyard.<table_name>`; imports none of them."""
+    return tuple(sorted({plugin.name for plugin in _entry_points(table_name)}))
 
 
 def _plain(name: str) -> str:

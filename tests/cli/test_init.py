@@ -399,7 +399,7 @@ def test_a_guess_can_be_mended_column_by_column(tmp_path: Path) -> None:
     terminal.answer("Name", "\n")
     assert terminal.end() == 2
     # What is typed may be echoed into the middle of a question.
-    assert "error: check 'regex'" in terminal.seen.splitlines()[-1]
+    assert "check 'regex': option 'pattern' is missing; add it" in terminal.seen.splitlines()[-1]
     assert not (tmp_path / "task").exists()
 
 

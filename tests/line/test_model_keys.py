@@ -7,7 +7,7 @@ import pytest
 import promptyard as py
 from promptyard.config import ProjectConfig
 from promptyard.errors import ConfigError
-from promptyard.line.wiring import build_models
+from promptyard.line.role_models import build_models
 from promptyard.protocols import Model
 from promptyard.providers.anthropic import Anthropic
 from support.messages_server import KEY, MessagesServer

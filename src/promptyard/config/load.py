@@ -47,12 +47,60 @@ def load_task_config(path: Path) -> TaskConfig:
 
     config = validated(TaskConfig, data, source.place, _slips(data))
     folder = file.resolve().parent
-    for location, name in _named_files(config):
-        if not (folder / name).is_file():
-            # `cases` may be one text instead of a list
-            where = source.place(location if location in source.lines else location[:-1]).text
-            raise ConfigError(f"{where}: there is no file {name!r} (looked in {folder})")
+    missing = [
+        f"{_written_place(source, location)}: there is no file {name!r}"
+        f"{_nearest_file(folder, name)} (looked in {folder})"
+        for location, name in _named_files(config)
+        if not (folder / name).is_file()
+    ]
+    if missing:
+        raise ConfigError(missing[0], others=missing[1:])
     return config if config.name else config.model_copy(update={"name": folder.name or "task"})
+
+
+def place_in_task(path: Path, location: Location) -> str | None:
+    """Return where a key of a task stands (`task.yaml:7: checks[1].value`), None where it does not.
+
+    Files keep no lines once they are read, so this one is read again.
+    """
+    try:
+        return _written_place(read_yaml(path / TASK_FILE if path.is_dir() else path), location)
+    except (ConfigError, FileNotFoundError):  # it was changed meanwhile
+        return None
+
+
+def task_value(path: Path, location: Location) -> Json:
+    """Return what a task's file gives for a key in keys, None where it gives nothing."""
+    try:
+        value: Json = read_yaml(path / TASK_FILE if path.is_dir() else path).data
+    except (ConfigError, FileNotFoundError):
+        return None
+    for key in location:
+        value = (as_object(value) or {}).get(str(key))
+    return value
+
+
+def place_in_project(folder: Path, environ: Mapping[str, str], location: Location) -> str | None:
+    """Return where a key of the project is given: in the environment, else in its file."""
+    for name, stands_for in ENVIRONMENT.items():
+        if stands_for == location and environ.get(name, "").strip():
+            return f"environment: {name}"
+    try:
+        source = _project_file(folder)
+    except (ConfigError, FileNotFoundError):
+        return None
+    return _written_place(source, location) if source else None
+
+
+def _written_place(source: YamlFile, location: Location) -> str | None:
+    """Name the innermost key around a location that is written; options may be in `options`."""
+    if location[:1] and location[:1] not in source.lines:
+        return None
+    if location[:1] == ("checks",) and (*location[:2], "options", *location[2:]) in source.lines:
+        location = (*location[:2], "options", *location[2:])
+    while location not in source.lines:
+        location = location[:-1]
+    return source.place(location).text
 
 
 def load_project_config(folder: Path, environ: Mapping[str, str]) -> ProjectConfig:
@@ -93,6 +141,12 @@ def _no_task(path: Path, file: Path) -> str:
     close = difflib.get_close_matches(file.name, others, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "write it beside prompt and cases"
     return f"{path}: there is no {file.name} (looked in {file.parent.resolve()}); {hint}"
+
+
+def _nearest_file(folder: Path, name: str) -> str:
+    others = [item.name for item in sorted(folder.iterdir())]
+    close = difflib.get_close_matches(name, others, n=1)
+    return f"; did you mean {close[0]!r}?" if close else "; write it, or name another"
 
 
 def _without_empty(data: Mapping[str, Json]) -> dict[str, Json]:

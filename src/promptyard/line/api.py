@@ -86,6 +86,7 @@ def _with_strategy(task: Task, strategy: str) -> Task:
         generators=task.generators,
         max_demos=task.max_demos,
         folder=task.folder,
+        source=task.source,
     )
 
 

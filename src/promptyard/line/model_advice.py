@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from promptyard.config import ProjectConfig
 from promptyard.errors import ConfigError
-from promptyard.line.wiring import KEY_VARIABLE
+from promptyard.line.role_models import KEY_VARIABLE
 from promptyard.plugins import resolve
 from promptyard.providers import ENDPOINTS, PROVIDERS
 from promptyard.records.base import Record

@@ -10,6 +10,7 @@ from pathlib import Path
 from promptyard.errors import ConfigError
 from promptyard.evalset.wording import one_line
 from promptyard.line.wiring import metric_table
+from promptyard.metrics.build import known_type
 from promptyard.records.cases import CheckSpec
 
 MAX_NAME = 256
@@ -42,7 +43,7 @@ def require_check_types(names: Sequence[str]) -> None:
     """Refuse a type of check that nobody offers. Raises ConfigError with the nearest one."""
     for name in names:
         try:
-            metric_table([CheckSpec(type=name)])
+            known_type(name, metric_table([CheckSpec(type=name)]))
         except ConfigError as error:
             raise ConfigError(f"--check: {error}") from None
 

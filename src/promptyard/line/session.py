@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 
 from promptyard.config import ProjectConfig
 from promptyard.errors import ConfigError, Conflict, EvalSetError, NotFound
+from promptyard.line.role_models import build_models
 from promptyard.line.task import Task
 from promptyard.line.wiring import (
     build_caller,
     build_executor,
-    build_models,
     build_store,
     project_config,
 )
@@ -137,7 +137,7 @@ async def open_session(
     closed.
     """
     project = project_config(task.folder)
-    models = build_models(task.models, project)
+    models = build_models(task.models, project, task.source)
     header = new_header(task, models, budget=budget, seed=seed, kind=kind)
     require_prices(header.budget, models)
     owned = store is None or isinstance(store, str)

@@ -10,9 +10,11 @@ from typing import Any, TypeAlias
 from pydantic import Field
 
 from promptyard.config import TaskConfig, load_task_config
-from promptyard.errors import ConfigError, EvalSetError, PromptError
+from promptyard.errors import ConfigError, PromptError
 from promptyard.evalset.load import LoadedCases, read_cases, read_rows
 from promptyard.evalset.split import assign_splits
+from promptyard.line.source import TaskSource
+from promptyard.line.variables import require_variables
 from promptyard.protocols import Metric, Model
 from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
@@ -69,6 +71,7 @@ class Task:
     generators: tuple[str, ...] | None = None
     max_demos: int | None = None
     folder: Path | None = None
+    source: TaskSource | None = field(default=None, compare=False)
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class Task:
         generators: Sequence[str] | None = None,
         max_demos: int | None = None,
         folder: Path | None = None,
+        source: TaskSource | None = None,
     ) -> None:
         """Check everything that can be checked without a call.
 
@@ -125,10 +129,11 @@ class Task:
             "generators": None if generators is None else tuple(generators),
             "max_demos": max_demos,
             "folder": folder,
+            "source": source,
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        _check_variables(program, cases)
+        require_variables(program, cases, source)
         if not metrics and not all(case.checks for case in cases.cases):
             raise ConfigError(
                 f"task '{name}' has nothing to measure with; name a metric (`exact_match`) "
@@ -161,6 +166,13 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
     named = config.models
     name, shares = config.name or folder.resolve().name, Splits(**config.splits.model_dump())
     files = [folder / item for item in _paths(config.cases)]
+    steps = config.program.steps or {"main": config.prompt}
+    source = TaskSource(
+        file=Path(path),
+        case_files=tuple(files),
+        cluster_key=shares.cluster,
+        prompts={step: folder / file for step, file in steps.items()},
+    )
     return Task(
         name=name,
         program=_program(config, folder),
@@ -182,6 +194,7 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
         generators=config.optimize.generators,
         max_demos=config.optimize.max_demos,
         folder=folder,
+        source=source,
     )
 
 
@@ -253,27 +266,3 @@ def split_loaded(name: str, loaded: LoadedCases, shares: Splits) -> EvalSet:
         name=name,
     )
     return eval_set.model_copy(update={"retired": loaded.retired})
-
-
-def _check_variables(program: Program, eval_set: EvalSet) -> None:
-    """Refuse a prompt that asks for what a case lacks, or that shows nothing of the case."""
-    earlier: set[str] = set()
-    needed: dict[str, None] = {}
-    for step in program.steps:
-        needed.update((name, None) for name in step.prompt.variables if name not in earlier)
-        earlier.add(step.name)
-    wanted = list(needed)
-    if not wanted:
-        known = ", ".join(sorted(eval_set.cases[0].input))
-        raise PromptError(
-            f"the prompt has no variable, so it would be the same for every case; "
-            f"use one of: {known} (as {{{{name}}}})"
-        )
-    for case in eval_set.cases:
-        missing = [name for name in wanted if name not in case.input]
-        if missing:
-            known = ", ".join(sorted(case.input)) or "nothing"
-            raise EvalSetError(
-                f"the prompt uses {{{{{missing[0]}}}}}, which case '{case.id}' does not have; "
-                f"its input has: {known}"
-            )

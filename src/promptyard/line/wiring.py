@@ -14,11 +14,12 @@ from typing import cast
 
 from promptyard.candidates import GENERATORS, GeneratorOptions
 from promptyard.config import ProjectConfig, load_project_config
-from promptyard.errors import ConfigError
+from promptyard.errors import ConfigError, as_one
 from promptyard.funnel import STAGES
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.judges import judge_warnings, judged_checks, require_judge
-from promptyard.line.task import Models, Task
+from promptyard.line.source import Place, case_check_place, placed
+from promptyard.line.task import Task
 from promptyard.metrics import METRICS, MetricFactory
 from promptyard.metrics.build import build_metrics, canonical_name
 from promptyard.metrics.calibration import certified
@@ -26,7 +27,7 @@ from promptyard.metrics.context import MetricContext
 from promptyard.metrics.nested import with_nested
 from promptyard.metrics.python_callable import metric_from_callable
 from promptyard.metrics.suite import suite_metrics
-from promptyard.plugins import resolve
+from promptyard.plugins import plugin_names, resolve
 from promptyard.protocols import (
     ForeignImporter,
     Gate,
@@ -39,7 +40,6 @@ from promptyard.protocols import (
     Store,
     Workflow,
 )
-from promptyard.providers import ENDPOINTS, PROVIDERS, ProviderSettings
 from promptyard.records.cases import Case, CheckSpec
 from promptyard.records.judging import JudgeCertificate
 from promptyard.records.messages import CallRole
@@ -53,8 +53,6 @@ from promptyard.runner.retry import CallLimits
 from promptyard.search import POLICIES
 from promptyard.storage import open_store
 from promptyard.workflows import WORKFLOWS
-
-KEY_VARIABLE = "PROMPTYARD_API_KEY"
 
 
 def project_config(folder: Path | None = None) -> ProjectConfig:
@@ -81,70 +79,6 @@ def call_limits(project: ProjectConfig) -> CallLimits:
     )
 
 
-def build_models(models: Models, project: ProjectConfig) -> dict[CallRole, Model]:
-    """Make the models of all roles. Equal names become one object, so that they share limits.
-
-    Raises ConfigError for an unknown provider, a missing address or a missing key, saying which
-    variable to set. The embedded model is never put in for another one.
-    """
-    defaults = project.models
-    named: dict[CallRole, str | Model | None] = {
-        "task": models.task or defaults.task,
-        "optimizer": models.optimizer or defaults.optimizer or models.task or defaults.task,
-        "judge": models.judge or defaults.judge,
-    }
-    if named["task"] is None:
-        raise ConfigError(
-            "no task model is set; write `models: {task: provider/model}` in task.yaml, pass "
-            "--model, or try the line with --model embedded/lexical"
-        )
-    base_url = models.base_url or defaults.base_url
-    made: dict[str, Model] = {}
-    result: dict[CallRole, Model] = {}
-    for role, name in named.items():
-        if name is None:
-            continue
-        if isinstance(name, str):
-            if name not in made:
-                made[name] = _model(
-                    name, base_url, models.api_key_env or defaults.api_key_env, project
-                )
-            result[role] = made[name]
-        else:
-            result[role] = name
-    return result
-
-
-def _model(
-    name: str, base_url: str | None, key_variable: str | None, project: ProjectConfig
-) -> Model:
-    provider, _, model = name.partition("/")
-    if not model:
-        raise ConfigError(
-            f"'{name}' is no model name; write provider/model, for example openai/{name}"
-        )
-    factory = resolve("providers", provider, PROVIDERS)
-    endpoint = ENDPOINTS.get(provider)
-    own = endpoint.key_variable if endpoint else None
-    # A key belongs to its provider's own address; another address gets only what was named for it.
-    variable = key_variable or (KEY_VARIABLE if base_url else own)
-    api_key = os.environ.get(variable) if variable else None
-    if not api_key and key_variable:
-        raise ConfigError(f"model '{name}' needs the key in {key_variable}, which is not set")
-    if not api_key and own and not base_url:
-        raise ConfigError(
-            f"model '{name}' needs a key: set {own}, or try the line with --model embedded/lexical"
-        )
-    prices = project.prices.get(name)
-    settings = ProviderSettings(
-        base_url=base_url if endpoint else None,
-        api_key=api_key,
-        prices=prices.model_dump(exclude_none=True) if prices else None,
-        max_connections=max(64, project.limits.concurrency),
-    )
-    return factory(model, settings)
-
-
 def build_executor(
     task: Task, caller: Caller, certificates: Sequence[JudgeCertificate] = ()
 ) -> Executor:
@@ -162,7 +96,8 @@ def build_executor(
         spec = program.workflow
         return resolve("workflows", spec.name, WORKFLOWS)(spec.options)
 
-    _ = workflow_for(task.program)
+    with placed(task.source, "program", "workflow"):
+        _ = workflow_for(task.program)
     return Executor(
         caller=caller,
         workflow_for=workflow_for,
@@ -190,30 +125,7 @@ def metrics_of(
 
     Without a judge, metrics that need one can be built but not asked.
     """
-    last = task.program.steps[-1].prompt
-    context = MetricContext(output=last.output, tools=last.tools, judge=judge, folder=task.folder)
-    specs = [
-        CheckSpec(type=item) if isinstance(item, str) else item
-        for item in task.metrics
-        if isinstance(item, str | CheckSpec)
-    ]
-    given: list[Metric] = []
-    for item in task.metrics:
-        if isinstance(item, str | CheckSpec):
-            continue
-        given.append(item if isinstance(item, Metric) else metric_from_callable(item))
-    table = metric_table([*specs, *(check for c in task.eval_set.cases for check in c.checks)])
-    shared = (*build_metrics(specs, context, table), *given)
-    own: dict[str, tuple[Metric, ...]] = {
-        case.id: tuple(
-            sorted(
-                (*build_metrics(case.checks, context, table, shared=shared), *shared),
-                key=_asks_judge,
-            )
-        )
-        for case in task.eval_set.cases
-        if case.checks
-    }
+    shared, own = _built_metrics(task, judge)
     bound: dict[tuple[str, int], Metric] = {}
 
     def bind(metric: Metric, program: Program) -> Metric:
@@ -237,27 +149,74 @@ def metrics_of(
     return metrics_for
 
 
+def _built_metrics(
+    task: Task, judge: Judge | None
+) -> tuple[tuple[Metric, ...], Mapping[str, tuple[Metric, ...]]]:
+    """Build what grades every case, and by id what grades a case that has checks of its own.
+
+    Raises ConfigError with one line a mistake, in the task as in its cases.
+    """
+    last, source = task.program.steps[-1].prompt, task.source
+    context = MetricContext(output=last.output, tools=last.tools, judge=judge, folder=task.folder)
+    specs: list[CheckSpec] = []
+    given: list[Metric] = []
+    for item in task.metrics:
+        if isinstance(item, str | CheckSpec):
+            specs.append(CheckSpec(type=item) if isinstance(item, str) else item)
+        else:
+            given.append(item if isinstance(item, Metric) else metric_from_callable(item))
+    table = metric_table([*specs, *(check for c in task.eval_set.cases for check in c.checks)])
+    mistakes: list[ConfigError] = []
+
+    def build(
+        specs: Sequence[CheckSpec], place: Place | None, beside: Sequence[Metric] = ()
+    ) -> tuple[Metric, ...]:
+        try:
+            return build_metrics(specs, context, table, place, shared=beside)
+        except ConfigError as error:
+            mistakes.append(error)
+            return ()
+
+    shared = (*build(specs, source.check_place if source else None), *given)
+    own: dict[str, tuple[Metric, ...]] = {}
+    for case in task.eval_set.cases:
+        if case.checks:
+            place = partial(case_check_place, source, case.id)
+            checks = build(case.checks, place, shared)
+            own[case.id] = tuple(sorted((*checks, *shared), key=_asks_judge))
+    if mistakes:
+        raise as_one(mistakes)
+    return shared, own
+
+
 def _asks_judge(metric: Metric) -> bool:
     return getattr(metric, "asks_judge", False)
 
 
 def metric_table(specs: Sequence[CheckSpec]) -> Mapping[str, MetricFactory]:
-    """Return the built-in metrics and those of installed plugins that the checks name.
+    """Return the built-in metrics, and those of installed plugins where a check names no built-in.
 
-    Raises ConfigError, with the nearest name, for a metric that nobody offers.
+    A plugin is imported when its metric is built.
     """
     plugins: dict[str, MetricFactory] = {}
     named = {canonical_name(spec.type.removeprefix("not:")) for spec in with_nested(specs)}
-    for name in named - METRICS.keys():
-        plugins[name] = resolve("metrics", name, METRICS)
+    if named - METRICS.keys():
+        plugins = {name: partial(_plugin_metric, name) for name in plugin_names("metrics")}
     return ChainMap(plugins, cast("dict[str, MetricFactory]", METRICS))  # only the first is written
+
+
+def _plugin_metric(name: str, spec: CheckSpec, context: MetricContext) -> Metric:
+    return resolve("metrics", name, METRICS)(spec, context)
 
 
 def build_foreign_importer(name: str) -> ForeignImporter:
     """Make the importer of a format, built in or of a plugin. Raises ConfigError."""
     from promptyard.evalset.foreign import FOREIGN_IMPORTERS  # half a hundred modules
 
-    return resolve("importers", name, FOREIGN_IMPORTERS)()
+    try:
+        return resolve("importers", name, FOREIGN_IMPORTERS)()
+    except ConfigError as error:
+        raise ConfigError(f"--from: {error}") from None
 
 
 def build_gate(name: str = "holdout") -> Gate:
@@ -288,12 +247,17 @@ def build_generators(task: Task) -> dict[str, Generator]:
     """Make the generators that the task names, or all built-in ones. Raises ConfigError."""
     names = task.generators if task.generators is not None else tuple(GENERATORS)
     options = GeneratorOptions(max_demos=task.max_demos)
-    return {name: resolve("generators", name, GENERATORS)(options) for name in names}
+    made: dict[str, Generator] = {}
+    for number, name in enumerate(names):
+        with placed(task.source, "optimize", "generators", number):
+            made[name] = resolve("generators", name, GENERATORS)(options)
+    return made
 
 
 def build_policy(task: Task) -> SearchPolicy:
     """Make the search policy that the task names. Raises ConfigError for an unknown one."""
-    return resolve("policies", task.strategy, POLICIES)()
+    with placed(task.source, "optimize", "strategy"):
+        return resolve("policies", task.strategy, POLICIES)()
 
 
 def build_stage(name: str, settings: FunnelSettings) -> Stage:

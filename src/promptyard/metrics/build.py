@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from promptyard.errors import ConfigError
+from promptyard.errors import ConfigError, as_one
 from promptyard.metrics import ALIASES, AMBIGUOUS, METRICS, MetricFactory
 from promptyard.metrics.context import MetricContext
 from promptyard.metrics.negation import NOT, Inverted
@@ -22,6 +22,7 @@ def build_metrics(
     specs: Sequence[CheckSpec],
     context: MetricContext,
     table: Mapping[str, MetricFactory] = METRICS,
+    place: Callable[[tuple[int | str, ...]], str] | None = None,
     *,
     shared: Sequence[Metric] = (),
 ) -> tuple[Metric, ...]:
@@ -35,14 +36,27 @@ def build_metrics(
     dashes or underscores, or by its name in other tools (`ALIASES`). The prefix `not:` inverts pass
     and fail, never an error.
 
-    Raises ConfigError in one line for an unknown type or option, with the nearest known name.
+    `place` writes where something of a check stands in what the user wrote: it is given the check's
+    number and the keys inside of it, `(2, "value")`.
+
+    Raises ConfigError, one line for each check with an unknown type or a wrong option, with the
+    nearest known name.
     """
 
     def build(spec: CheckSpec) -> Metric:
         return _metric(spec, nested, table)
 
     nested = replace(context, build=build)
-    built = [(spec, build(spec)) for spec in specs]
+    built: list[tuple[CheckSpec, Metric]] = []
+    mistakes: list[ConfigError] = []
+    for number, spec in enumerate(specs):
+        try:
+            built.append((spec, build(spec)))
+        except ConfigError as error:
+            where = "" if place is None else f"{place((number, *error.key))}: "
+            mistakes += [ConfigError(f"{where}{line}") for line in error.lines]
+    if mistakes:
+        raise as_one(mistakes)
     _number_names([metric for _, metric in built], [metric.name for metric in shared])
     built.sort(key=lambda pair: _rank(*pair))
     return tuple(metric for _, metric in built)
@@ -64,20 +78,26 @@ def canonical_name(name: str) -> str:
     return ALIASES.get(plain, plain)
 
 
-def _metric(spec: CheckSpec, context: MetricContext, table: Mapping[str, MetricFactory]) -> Metric:
-    negated = spec.type.startswith(NOT)
-    wanted = canonical_name(spec.type.removeprefix(NOT))
+def known_type(written: str, table: Mapping[str, MetricFactory] = METRICS) -> str:
+    """Return the name in `table` of the type of a check, without `not:`.
+
+    Raises ConfigError in one line for an unknown one, with the nearest known name.
+    """
+    wanted = canonical_name(written.removeprefix(NOT))
     name = next((name for name in table if canonical_name(name) == wanted), None)
-    if name is None and wanted in AMBIGUOUS:
-        meanings = AMBIGUOUS[wanted]
-        raise ConfigError(f"unknown check '{spec.type}': it is {meanings}; name the one you mean")
-    if name is None:
+    if name is not None:
+        return name
+    if wanted in AMBIGUOUS:
+        hint = f": it is {AMBIGUOUS[wanted]}; name the one you mean"
+    else:
         known = sorted(table)
-        candidates = (*known, *(NOT + name for name in known))
-        hint = nearest(plain_name(spec.type), known, candidates)
-        raise ConfigError(f"unknown check '{spec.type}'{hint}")
-    metric = table[name](spec, context)
-    return Inverted(metric, spec) if negated else metric
+        hint = nearest(plain_name(written), known, (*known, *(NOT + name for name in known)))
+    raise ConfigError(f"unknown check '{written}'{hint}", key=("type",))
+
+
+def _metric(spec: CheckSpec, context: MetricContext, table: Mapping[str, MetricFactory]) -> Metric:
+    metric = table[known_type(spec.type, table)](spec, context)
+    return Inverted(metric, spec) if spec.type.startswith(NOT) else metric
 
 
 def _rank(spec: CheckSpec, metric: Metric) -> int:

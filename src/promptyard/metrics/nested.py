@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -85,8 +86,11 @@ def read_parts(
     if context.build is None:
         raise ConfigError(f"check '{spec.type}': nothing builds the checks inside of it")
     parts: list[Part] = []
-    for inner in _specs(spec):
-        metric = context.build(inner)
+    for number, inner in enumerate(_specs(spec)):
+        try:
+            metric = context.build(inner)
+        except ConfigError as error:
+            raise error.inside(CHECKS, number) from None
         default = getattr(metric, "severity", None) if hard_by_default else None
         parts.append(
             Part(
@@ -100,11 +104,15 @@ def read_parts(
 
 
 def with_nested(specs: Sequence[CheckSpec]) -> Iterator[CheckSpec]:
-    """Yield checks with those inside of them, at every depth. Raises ConfigError."""
+    """Yield checks with those inside of them, at every depth.
+
+    What cannot be read is left out: it is refused where the check is built.
+    """
     for spec in specs:
         yield spec
         if CHECKS in spec.options:
-            yield from with_nested(_specs(spec))
+            with contextlib.suppress(ConfigError):
+                yield from with_nested(_specs(spec))
 
 
 def why_unknown(name: str, ran: Sequence[Ran]) -> MetricError:
@@ -120,15 +128,17 @@ def _specs(spec: CheckSpec) -> list[CheckSpec]:
     if not entries:
         got = shorten(spec.options.get(CHECKS))
         raise ConfigError(
-            f"check '{spec.type}': option '{CHECKS}' must be a list of checks, got {got}"
+            f"check '{spec.type}': option '{CHECKS}' must be a list of checks, got {got}",
+            key=(CHECKS,),
         )
-    return [_spec(entry, f"check '{spec.type}': {CHECKS}[{n}]") for n, entry in enumerate(entries)]
+    return [_spec(entry, spec.type, n) for n, entry in enumerate(entries)]
 
 
-def _spec(entry: Json, where: str) -> CheckSpec:
+def _spec(entry: Json, outer: str, number: int) -> CheckSpec:
+    where, at = f"check '{outer}': {CHECKS}[{number}]", (CHECKS, number)
     given = {"type": entry} if isinstance(entry, str) else as_object(entry)
     if given is None or not isinstance(given.get("type"), str):
-        raise ConfigError(f"{where}: must be the name of a check or have a 'type'")
+        raise ConfigError(f"{where}: must be the name of a check or have a 'type'", key=at)
     options = dict(as_object(given.get("options")) or {})
     common: dict[str, Json] = {"type": given["type"]}
     for key, value in given.items():
@@ -141,4 +151,5 @@ def _spec(entry: Json, where: str) -> CheckSpec:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise ConfigError(one_line(f"{where}.{key}: {first['msg']}")) from None
+        at_key = (*at, *first["loc"])
+        raise ConfigError(one_line(f"{where}.{key}: {first['msg']}"), key=at_key) from None

@@ -35,7 +35,8 @@ class Options:
             if name not in known:
                 raise ConfigError(
                     f"check '{spec.type}': unknown option '{name}'"
-                    + nearest(name, known, (*known, *COMMON_KEYS))
+                    + nearest(name, known, (*known, *COMMON_KEYS)),
+                    key=(name,),
                 )
 
     def has(self, name: str) -> bool:
@@ -107,7 +108,8 @@ class Options:
                 return word
         raise ConfigError(
             f"check '{self.check}': option '{name}' cannot be {shorten(value)}"
-            + nearest(str(value), allowed, allowed)
+            + nearest(str(value), allowed, allowed),
+            key=(name,),
         )
 
     def seconds(self, name: str, *, default: float, most: float) -> float:
@@ -153,7 +155,7 @@ class Options:
     def wrong(self, name: str, why: str, *got: Json) -> ConfigError:
         """Build the error for one option: what it must be and, where given, what it is."""
         shown = "".join(f", got {shorten(value)}" for value in got)
-        return ConfigError(f"check '{self.check}': option '{name}' {why}{shown}")
+        return ConfigError(f"check '{self.check}': option '{name}' {why}{shown}", key=(name,))
 
     def _must_have(self, name: str) -> None:
         if name not in self._values:

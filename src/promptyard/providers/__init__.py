@@ -105,7 +105,7 @@ def _address(provider: str, model: str, settings: ProviderSettings) -> str:
 def _embedded(model: str, settings: ProviderSettings) -> Model:
     del settings
     if model != "lexical":
-        raise ConfigError(f"there is no model 'embedded/{model}'; the embedded model is 'lexical'")
+        raise ConfigError(f"there is no model 'embedded/{model}'; write 'embedded/lexical'")
     from promptyard.providers.embedded import EmbeddedLexical
 
     return EmbeddedLexical()

@@ -250,14 +250,18 @@ def block_variables(text: str, block: Block) -> tuple[str, ...]:
 
 def variables(text: str) -> tuple[str, ...]:
     """Return the names of all variables of a prompt text, in order, each once."""
-    layout = parse_layout(text)
-    names: dict[str, None] = {}
-    for block in layout.blocks:
+    return tuple(variable_offsets(text))
+
+
+def variable_offsets(text: str) -> Mapping[str, int]:
+    """Return by the name of each variable where it is first used."""
+    offsets: dict[str, int] = {}
+    for block in parse_layout(text).blocks:
         if block.role != "demos":
             for match in TOKEN.finditer(text, block.body, block.end):
                 if match.group("variable"):
-                    names[match.group("variable").strip("{} \t")] = None
-    return tuple(names)
+                    offsets.setdefault(match.group("variable").strip("{} \t"), match.start())
+    return offsets
 
 
 def demo_lines(text: str) -> tuple[tuple[int, Json], ...]:

@@ -214,6 +214,10 @@ class Prompt(Record):
         """Names of the variables, in order of first use."""
         return prompt_text.variables(self.text)
 
+    def line_of(self, variable: str) -> int:
+        """Return the line (from 1) on which a variable of the prompt is first used."""
+        return self.text.count("\n", 0, prompt_text.variable_offsets(self.text)[variable]) + 1
+
     def render(self, case: Case | Mapping[str, Json]) -> tuple[Message, ...]:
         """Render the chat messages exactly as they would be sent for a case (or its inputs).
 
