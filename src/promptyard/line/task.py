@@ -10,13 +10,14 @@ from typing import Any, TypeAlias
 from pydantic import Field
 
 from promptyard.config import TaskConfig, load_task_config
-from promptyard.errors import ConfigError, PromptError
+from promptyard.errors import ConfigError
 from promptyard.evalset.load import LoadedCases, read_cases, read_rows
 from promptyard.evalset.split import assign_splits
+from promptyard.line.prompt_files import read_prompt
 from promptyard.line.source import TaskSource
 from promptyard.line.variables import require_variables
 from promptyard.protocols import Metric, Model
-from promptyard.records.base import Json, Record, as_object
+from promptyard.records.base import Json, Record
 from promptyard.records.budget import Budget
 from promptyard.records.cases import Case, CheckSpec, EvalSet
 from promptyard.records.prompts import Program, Prompt, Step, WorkflowSpec
@@ -201,42 +202,6 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
 def task_folder(path: Path) -> Path:
     """Return the folder of a task given as folder or as file."""
     return path if path.is_dir() else path.parent
-
-
-def read_prompt(path: Path) -> Prompt:
-    """Read a prompt file byte for byte, with the schema file that it names.
-
-    Raises PromptError naming the file.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise PromptError(f"{path}: the prompt file does not exist") from None
-    except OSError as error:
-        raise PromptError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise PromptError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-    try:
-        prompt = Prompt(text=text)
-        output = as_object(prompt.front_matter.get("output")) or {}
-        schema = output.get("schema")
-        files: dict[str, Json] = {}
-        if isinstance(schema, str):
-            files[schema] = _read_schema(path.parent / schema)
-        return Prompt.from_text(text, files)
-    except PromptError as error:
-        raise PromptError(f"{path}: {error}") from None
-
-
-def _read_schema(path: Path) -> Json:
-    import json
-
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise PromptError(f"the schema file '{path.name}' is not beside the prompt") from None
-    except (OSError, ValueError) as error:
-        raise PromptError(f"the schema file '{path.name}' cannot be read: {error}") from None
 
 
 def _program(config: TaskConfig, folder: Path) -> Program:

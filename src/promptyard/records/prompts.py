@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal, TypeAlias, cast
@@ -18,6 +19,7 @@ from promptyard.records.cases import Case
 from promptyard.records.messages import Message, OutputContract, Request, Tool
 
 DemoSource: TypeAlias = Literal["label", "bootstrap", "rationalised", "synthetic"]
+MAX_FRONT_VALUES = 20_000
 FRONT_MATTER_KEYS = ("name", "description", "output", "params", "tools")
 
 
@@ -90,14 +92,14 @@ class Prompt(Record):
         if temperature is not None and (
             isinstance(temperature, bool) or not isinstance(temperature, int | float)
         ):
-            raise PromptError(f"front matter: params.temperature: {temperature!r} is no number")
+            raise self._front_error("params", f"params.temperature: {temperature!r} is no number")
         shown = prompt_text.demo_block(self.text)
         wanted = prompt_text.block_variables(self.text, shown) if shown else ()
-        for number, demo in enumerate(self.demos, 1):
+        for (line, _), demo in zip(prompt_text.demo_lines(self.text), self.demos, strict=True):
             missing = [name for name in wanted if name not in demo.input]
             if missing:
                 raise PromptError(
-                    f"demonstration {number} has no '{missing[0]}', which the prompt shows"
+                    f"line {line}: the demonstration has no '{missing[0]}', which the prompt shows"
                 )
 
     @cached_property
@@ -169,8 +171,8 @@ class Prompt(Record):
         if isinstance(value.get("schema"), str):
             name = value["schema"]
             if name not in self.files:
-                raise PromptError(
-                    f"front matter: output.schema: the file '{name}' is not beside the prompt"
+                raise self._front_error(
+                    "output", f"output.schema: the file '{name}' is not beside the prompt"
                 )
             value["schema"] = self.files[name]
         try:
@@ -178,7 +180,7 @@ class Prompt(Record):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(("output", *(str(part) for part in first["loc"])))
-            raise PromptError(f"front matter: {where}: {first['msg']}") from None
+            raise self._front_error("output", f"{where}: {first['msg']}") from None
 
     @property
     def params(self) -> Mapping[str, Json]:
@@ -188,7 +190,7 @@ class Prompt(Record):
             return {}
         given = as_object(params)
         if given is None:
-            raise PromptError("front matter: params must be keys and values (temperature: 0)")
+            raise self._front_error("params", "params must be keys and values (temperature: 0)")
         return given
 
     @property
@@ -198,7 +200,9 @@ class Prompt(Record):
         if given is None:
             return ()
         if not isinstance(given, list):
-            raise PromptError("front matter: tools must be a list of name, description, parameters")
+            raise self._front_error(
+                "tools", "tools must be a list of name, description, parameters"
+            )
         tools: list[Tool] = []
         for number, tool in enumerate(cast("list[Json]", given)):
             try:
@@ -206,8 +210,11 @@ class Prompt(Record):
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(("tools", str(number), *(str(part) for part in first["loc"])))
-                raise PromptError(f"front matter: {where}: {first['msg']}") from None
+                raise self._front_error("tools", f"{where}: {first['msg']}") from None
         return tuple(tools)
+
+    def _front_error(self, key: str, reason: str) -> PromptError:
+        return _front_error(self.layout.front_yaml, key, reason)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -268,19 +275,48 @@ def _front_matter(source: str) -> Mapping[str, Json]:
         line = mark.line + 2 if mark else 2
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise PromptError(f"line {line}: the front matter is not YAML: {problem}") from None
+    except (RecursionError, ValueError) as error:  # too deep; a number of thousands of digits
+        raise PromptError(f"line 2: the front matter cannot be read: {error}") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
         raise PromptError("line 2: the front matter must be keys and values (`key: value`)")
     values = cast("dict[str, Json]", loaded)
-    for key in values:
+    for key, value in values.items():
         if key not in FRONT_MATTER_KEYS:
             near = difflib.get_close_matches(str(key), FRONT_MATTER_KEYS, 1)
             hint = (
                 f"did you mean '{near[0]}'?" if near else f"known: {', '.join(FRONT_MATTER_KEYS)}"
             )
-            raise PromptError(f"front matter: unknown key '{key}'; {hint}")
+            raise _front_error(source, str(key), f"unknown key '{key}'; {hint}")
+        if reason := _no_plain_data(value):
+            raise _front_error(source, key, f"{key}: {reason}")
     return values
+
+
+def _front_error(source: str, key: str, reason: str) -> PromptError:
+    """Build the error about a key at the top level of the front matter, with its line."""
+    found = re.search(rf"^['\"]?{re.escape(key)}['\"]?[ \t]*:", source, re.M)
+    line = 2 + source.count("\n", 0, found.start() if found else 0)
+    return PromptError(f"line {line}: front matter: {reason}")
+
+
+def _no_plain_data(value: Json) -> str | None:
+    """Say why a value cannot be sent as JSON. Aliases can make a few lines say a great deal."""
+    pending: list[Json] = [value]
+    n_values = 0
+    while pending:
+        item = pending.pop()
+        n_values += 1
+        if n_values > MAX_FRONT_VALUES:
+            return f"more than {MAX_FRONT_VALUES} values; is an alias inside itself?"
+        if isinstance(item, dict):
+            pending += [*cast("dict[Json, Json]", item), *cast("dict[Json, Json]", item).values()]
+        elif isinstance(item, list):
+            pending += cast("list[Json]", item)
+        elif item is not None and not isinstance(item, str | int | float):
+            return f"{type(item).__name__} is no plain value; put it in quotes"
+    return None
 
 
 class Step(Record):
