@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,39 @@ def test_a_reader_that_has_gone_ends_the_command_without_a_word(arguments: list[
     assert command.stderr.read() == b""
     command.stderr.close()
     assert command.wait() == 141
+
+
+def test_an_id_that_is_not_there_names_the_nearest_and_the_command_that_lists_them(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = write_task(tmp_path / "t")
+    run_id = json.loads(run("optimize", folder, "--json").out)["run_id"]
+    run("prompts", "promote", "tiny", "1")
+    for arguments, words in {
+        ("runs", "show", "nosuch"): ["no run 'nosuch'", "`promptyard runs list`"],
+        ("runs", "show", run_id[:-2]): [f"did you mean '{run_id}'?", "`promptyard runs list`"],
+        ("optimize", folder, "--run", "nosuch"): ["no run 'nosuch'", "`promptyard runs list`"],
+        ("eval", folder, "--filter-failing", "nosuch"): ["nosuch", "`promptyard runs list`"],
+        ("prompts", "show", "tny"): ["did you mean 'tiny'?", "`promptyard prompts log`"],
+        ("prompts", "log", "nosuch"): ["registered: tiny", "`promptyard prompts log`"],
+        ("prompts", "show", "tiny", "99"): ["no version 99", "`promptyard prompts log tiny`"],
+        ("prompts", "diff", "tiny", "1", "prodction"): [
+            "did you mean 'production'?",
+            "`promptyard prompts log tiny`",
+        ],
+        ("evalset", "log", "tniy"): ["did you mean 'tiny'?", "`promptyard eval`"],
+        ("evalset", "log", "nosuch"): ["those of: tiny", "`promptyard eval`"],
+        ("evalset", "diff", "tiny", "@1", "@7"): ["@7", "`promptyard evalset log tiny`"],
+        ("evalset", "diff", "tiny", "@1", "zzzz"): ["zzzz", "`promptyard evalset log tiny`"],
+    }.items():
+        result = run(*arguments)
+        assert (result.code, result.out) == (2, "")
+        assert result.err.count("\n") == 1
+        for word in words:
+            assert word in result.err
+
+
+def test_a_list_without_rows_says_so(run: Run, tmp_path: Path) -> None:
+    run("eval", write_task(tmp_path / "t"))
+    assert "no run of 'nosuch' is in this store" in run("runs", "list", "--task", "nosuch").out
+    assert "no finished run of `promptyard optimize`" in run("runs", "show").err

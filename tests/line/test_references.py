@@ -84,7 +84,7 @@ def test_the_list_of_runs_shows_the_verdict_of_an_eval(tmp_path: Path) -> None:
 def test_the_last_run_to_show_is_one_with_a_result(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     measured(task(), store)
-    with pytest.raises(NotFound, match="has a result to show yet"):
+    with pytest.raises(NotFound, match="no finished run of `promptyard optimize`"):
         run_sync(show_run(str(store), "last"))
     run = py.optimize(task(), store=str(store), budget=py.Budget(task_calls=200))
     first = measured(task(), store)

@@ -28,6 +28,12 @@ def list_command(
     if as_json:
         print_json([dict(row) for row in rows])
         return
+    if not rows:
+        none = "no run is in this store yet"
+        if task is not None:
+            none = f"no run of '{task}' is in this store; without --task those of all are listed"
+        console().print(none, markup=False)
+        return
     cells = [
         (str(row["id"]), str(row["task"]), str(row["status"]), str(row["sentence"] or ""))
         for row in rows

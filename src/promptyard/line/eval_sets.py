@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -131,7 +132,8 @@ def _version_called(reference: str, versions: Sequence[str], name: str) -> str:
         if 1 <= number <= len(versions):
             return versions[number - 1]
         raise NotFound(
-            f"eval set '{name}' has no version {reference}; it has @1 to @{len(versions)}"
+            f"eval set '{name}' has no version {reference}; it has @1 to @{len(versions)}; "
+            f"`promptyard evalset log {name}` lists them"
         )
     found = [version for version in versions if version.startswith(reference)]
     if len(found) == 1 and len(reference) >= MIN_PREFIX:
@@ -139,7 +141,7 @@ def _version_called(reference: str, versions: Sequence[str], name: str) -> str:
     if not found:
         raise NotFound(
             f"eval set '{name}' has no version '{reference}'; it has: {some(versions)} "
-            f"(@1 to @{len(versions)}), and `{WORKING}`"
+            f"(@1 to @{len(versions)}), and `{WORKING}`; `promptyard evalset log {name}` lists them"
         )
     raise NotFound(
         f"'{reference}' is the beginning of {some(found)}; give at least {MIN_PREFIX} signs, and "
@@ -150,8 +152,13 @@ def _version_called(reference: str, versions: Sequence[str], name: str) -> str:
 async def _versions(store: Store, name: str) -> Sequence[EvalSetVersion]:
     versions = await store.eval_set_versions(name)
     if not versions:
+        tasks = sorted({str(row["task"]) for row in await store.runs(limit=ALL_RUNS)})
+        close = difflib.get_close_matches(name, tasks, n=1)
+        hint = (
+            f"did you mean '{close[0]}'?" if close else f"it has those of: {some(tasks) or 'none'}"
+        )
         raise NotFound(
-            f"no version of the eval set '{name}' is in this store yet; `promptyard eval` or "
-            "`promptyard evalset add` records the first"
+            f"no version of the eval set '{name}' is in this store yet; {hint}; `promptyard eval` "
+            "or `promptyard evalset add` records the first"
         )
     return versions

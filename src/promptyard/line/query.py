@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from promptyard.errors import NotFound
+from promptyard.evalset.wording import some
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_store, store_address
 from promptyard.protocols import Store
@@ -69,8 +71,8 @@ async def show_run(url: str | None, run_id: str) -> Run:
                 if decided and (last := await store.run_result(str(row["id"]))) is not None:
                     return last  # evals have verdicts, too, and no result
             raise NotFound(
-                "no run of this store has a result to show yet; `promptyard runs list` names the "
-                "runs, `promptyard optimize` makes one with a result"
+                "no finished run of `promptyard optimize` is in this store yet; "
+                "`promptyard runs list` shows what there is"
             )
         run = await store.run_result(run_id)
         if run is None:
@@ -139,5 +141,10 @@ async def require_prompt(store: Store, name: str) -> None:
     """Raise NotFound, naming what is registered, when there is no prompt of this name."""
     names = await store.prompt_names()
     if name not in names:
-        known = ", ".join(names) or "none yet"
-        raise NotFound(f"no prompt '{name}' is registered; registered: {known}")
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = (
+            f"did you mean '{close[0]}'?" if close else f"registered: {some(names) or 'none yet'}"
+        )
+        raise NotFound(
+            f"no prompt '{name}' is registered; {hint}; `promptyard prompts log` lists them"
+        )

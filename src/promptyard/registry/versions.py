@@ -33,8 +33,17 @@ async def resolve_version(store: Store, prompt: str, reference: str | int) -> Pr
         return await store.version(prompt, int(text.lstrip("v")))
     pointer = await pointer_named(store, prompt, text)
     if pointer is None:
-        known = ", ".join(item.pointer for item in await store.pointers(prompt)) or "none"
-        raise NotFound(f"prompt '{prompt}' has no pointer '{text}'; its pointers: {known}")
+        names = [item.pointer for item in await store.pointers(prompt)]
+        close = difflib.get_close_matches(text, [*names, LATEST], n=1)
+        hint = (
+            f"did you mean '{close[0]}'?"
+            if close
+            else f"its pointers: {', '.join(names) or 'none'}"
+        )
+        raise NotFound(
+            f"prompt '{prompt}' has no pointer '{text}'; {hint}; `promptyard prompts log {prompt}` "
+            "lists versions and pointers"
+        )
     return await store.version(prompt, pointer.number)
 
 

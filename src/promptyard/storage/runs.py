@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from promptyard.errors import Conflict, NotFound
 from promptyard.records.runs import Run, RunHeader, RunStatus
 from promptyard.storage.stored_text import from_text, shown_text, to_text
 from promptyard.storage.tables import insert_once, journal, looks, runs
+
+MAX_COMPARED = 1_000  # newest runs among which the one that was meant is looked for
 
 
 def insert_run(connection: Connection, header: RunHeader) -> None:
@@ -118,15 +121,21 @@ def insert_look(connection: Connection, holdout_key: str, pair_key: str, at: str
 def require_run(connection: Connection, run_id: str) -> None:
     """Raise NotFound where there is no such run."""
     if connection.execute(select(runs.c.seq).where(runs.c.id == run_id)).first() is None:
-        raise NotFound(_no_run(run_id))
+        raise NotFound(_no_run(connection, run_id))
 
 
 def _run_row(connection: Connection, run_id: str) -> Mapping[str, Any]:
     row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
     if row is None:
-        raise NotFound(_no_run(run_id))
+        raise NotFound(_no_run(connection, run_id))
     return dict(row)
 
 
-def _no_run(run_id: str) -> str:
-    return f"There is no run '{run_id}'; `promptyard runs list` names them."
+def _no_run(connection: Connection, run_id: str) -> str:
+    newest = select(runs.c.id).order_by(runs.c.seq.desc()).limit(MAX_COMPARED)
+    ids = [str(name) for name in connection.execute(newest).scalars()]
+    parts = [name for name in ids if run_id and (name.startswith(run_id) or name.endswith(run_id))]
+    # Ids begin with a date, so that those of one day are alike by themselves.
+    close = parts or difflib.get_close_matches(run_id, ids, n=1, cutoff=0.85)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"There is no run '{run_id}'; {hint}`promptyard runs list` names them."

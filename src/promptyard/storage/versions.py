@@ -120,4 +120,7 @@ def _no_version(connection: Connection, name: str, number: int) -> str:
     if first is None:
         return f"There is no prompt '{name}'; register a version of it first."
     existing = f"only version {first}" if first == last else f"versions {first} to {last}"
-    return f"Prompt '{name}' has no version {number}; it has {existing}."
+    return (
+        f"Prompt '{name}' has no version {number}; it has {existing}; "
+        f"`promptyard prompts log {name}` lists them."
+    )
