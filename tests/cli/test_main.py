@@ -79,6 +79,12 @@ def test_a_reader_that_has_gone_ends_the_command_without_a_word(arguments: list[
     assert command.wait() == 141
 
 
+def test_a_strategy_of_the_command_line_has_no_line_in_the_file(run: Run, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "t", task_yaml=TASK + "optimize: {strategy: auto}\n")
+    error = run("optimize", folder, "--strategy", "atuo").err
+    assert error == "error: policies: unknown name 'atuo'; did you mean 'auto'?\n"
+
+
 def test_an_id_that_is_not_there_names_the_nearest_and_the_command_that_lists_them(
     run: Run, tmp_path: Path
 ) -> None:

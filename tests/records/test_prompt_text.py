@@ -227,15 +227,21 @@ def test_images_and_chats_are_rendered_as_such() -> None:
     ("text", "words"),
     [
         ("---\nname: x\n", ["line 1", "never closed"]),
-        ("---\nnmae: x\n---\nuser:\n{{x}}", ["nmae", "did you mean 'name'"]),
+        ("---\nnmae: x\n---\nuser:\n{{x}}", ["line 2", "nmae", "did you mean 'name'"]),
         ("---\na: [1\n---\nuser:\n{{x}}", ["line", "YAML"]),
-        ("---\noutput: {format: label, lables: [a]}\n---\n{{x}}", ["output.lables"]),
-        ("---\noutput: {format: json, schema: s.json}\n---\n{{x}}", ["s.json"]),
+        ("---\noutput: {format: label, lables: [a]}\n---\n{{x}}", ["line 2", "output.lables"]),
+        ("---\noutput: {format: json, schema: s.json}\n---\n{{x}}", ["line 2", "s.json"]),
         ("demos:\nnot json\nuser:\n{{x}}", ["line 2", "JSON"]),
-        ("---\nparams: [1]\n---\n{{x}}", ["params", "keys and values"]),
-        ("---\nparams: {temperature: hot}\n---\n{{x}}", ["params.temperature", "hot"]),
-        ("---\ntools: [{nam: x}]\n---\n{{x}}", ["tools.0"]),
-        ('demos:\n{"input": {}, "output": "o"}\nuser:\n{{x}}', ["demonstration 1", "'x'"]),
+        ("---\nname: x\nparams: [1]\n---\n{{x}}", ["line 3", "params", "keys and values"]),
+        ("---\nparams: {temperature: hot}\n---\n{{x}}", ["line 2", "params.temperature", "hot"]),
+        ("---\ntools: [{nam: x}]\n---\n{{x}}", ["line 2", "tools.0"]),
+        ("---\nname: 2024-01-01\n---\n{{x}}", ["line 2", "name: date is no plain value"]),
+        ("---\nparams: &a {b: *a}\n---\n{{x}}", ["line 2", "params", "alias"]),
+        ("---\nname: " + "[" * 3_000 + "\n---\n{{x}}", ["line 2", "cannot be read"]),
+        (
+            'demos:\n{"input": {}, "output": "o"}\nuser:\n{{x}}',
+            ["line 2", "demonstration 1", "'x'"],
+        ),
         ('demos:\n{"input": {}}\nuser:\n{{x}}', ["line 2", "output"]),
     ],
 )
@@ -245,6 +251,11 @@ def test_a_broken_prompt_file_is_one_clear_message(text: str, words: list[str]) 
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_the_line_of_a_variable_is_that_of_its_first_use() -> None:
+    prompt = Prompt.from_text("---\nname: x\n---\nsystem:\n\\{{b}}\nuser:\n{{a}}\n{{b}} {{a}}\n")
+    assert (prompt.line_of("a"), prompt.line_of("b")) == (7, 8)
 
 
 def test_a_missing_variable_is_named_with_what_the_case_has() -> None:

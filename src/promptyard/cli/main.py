@@ -72,9 +72,8 @@ def main() -> None:
     # at 20,000 cases that took 40 % of an eval's CPU and found a few hundred objects.
     gc.set_threshold(1_000_000, 20, 50)
     try:
-        code = app(
-            prog_name="promptyard", standalone_mode=False
-        )  # else typer words errors its own way, and exits 1
+        # standalone, typer would word errors its own way
+        code = app(prog_name="promptyard", standalone_mode=False)
         sys.stdout.flush()
     except PromptyardError as error:
         code = _fail(error.lines)
@@ -82,7 +81,7 @@ def main() -> None:
         code = _misused(error)
     except (BrokenPipeError, SystemExit) as stopped:
         # typer turns the former into an exit with 1, which here says that a gate failed
-        if not isinstance(stopped.__context__ or stopped, BrokenPipeError):
+        if not any(isinstance(e, BrokenPipeError) for e in (stopped, stopped.__context__)):
             raise
         _drop_output()
         code = READER_GONE

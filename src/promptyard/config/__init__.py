@@ -15,7 +15,6 @@ from promptyard.config.load import (
     load_task_config,
     place_in_project,
     place_in_task,
-    task_value,
 )
 from promptyard.config.shape import (
     CheckEntry,
@@ -47,5 +46,4 @@ __all__ = [
     "location_text",
     "place_in_project",
     "place_in_task",
-    "task_value",
 ]

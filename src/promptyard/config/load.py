@@ -58,25 +58,27 @@ def load_task_config(path: Path) -> TaskConfig:
     return config if config.name else config.model_copy(update={"name": folder.name or "task"})
 
 
-def place_in_task(path: Path, location: Location) -> str | None:
+def place_in_task(path: Path, location: Location, value: Json = None) -> str | None:
     """Return where a key of a task stands (`task.yaml:7: checks[1].value`), None where it does not.
 
-    Files keep no lines once they are read, so this one is read again.
+    With a `value`, None as well where the file gives another one, since it then came from
+    elsewhere. Files keep no lines once they are read, so this one is read again.
     """
     try:
-        return _written_place(read_yaml(path / TASK_FILE if path.is_dir() else path), location)
+        source = read_yaml(path / TASK_FILE if path.is_dir() else path)
     except (ConfigError, FileNotFoundError):  # it was changed meanwhile
         return None
-
-
-def task_value(path: Path, location: Location) -> Json:
-    """Return what a task's file gives for a key in keys, None where it gives nothing."""
-    try:
-        value: Json = read_yaml(path / TASK_FILE if path.is_dir() else path).data
-    except (ConfigError, FileNotFoundError):
+    if value is not None and _value_at(source, location) != value:
         return None
-    for key in location:
-        value = (as_object(value) or {}).get(str(key))
+    return _written_place(source, location)
+
+
+def _value_at(source: YamlFile, location: Location) -> Json:
+    if location not in source.lines:
+        return None
+    value: Json = source.data
+    for part in location:
+        value = value[part]
     return value
 
 

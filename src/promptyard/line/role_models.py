@@ -10,7 +10,7 @@ from promptyard.config import ProjectConfig, place_in_project
 from promptyard.errors import ConfigError
 from promptyard.line.source import TaskSource
 from promptyard.line.task import Models
-from promptyard.plugins import resolve
+from promptyard.plugins import plugin_names, resolve
 from promptyard.protocols import Model
 from promptyard.providers import ENDPOINTS, PROVIDERS, ProviderFactory, ProviderSettings
 from promptyard.records.messages import CallRole
@@ -89,15 +89,15 @@ def _model(
 
 
 def _provider(provider: str, model: str) -> ProviderFactory:
-    close = difflib.get_close_matches(provider, list(PROVIDERS), n=1)
     try:
         return resolve("providers", provider, PROVIDERS)
-    except ConfigError as error:
-        raise (
-            ConfigError(f"unknown provider '{provider}'; did you mean '{close[0]}/{model}'?")
-            if close
-            else error
-        ) from None
+    except ConfigError:
+        plugins = plugin_names("providers")
+        close = difflib.get_close_matches(provider, [*PROVIDERS, *plugins], n=1)
+        if provider in plugins or not close:  # a plugin that is broken; a list of what is known
+            raise
+        hint = f"did you mean '{close[0]}/{model}'?"
+        raise ConfigError(f"unknown provider '{provider}'; {hint}") from None
 
 
 def _model_place(
@@ -106,8 +106,8 @@ def _model_place(
     """Return where the name of a role's model stands; None where it was given on the way."""
     # The optimizer defaults to the task model, so that its name may stand there.
     for key in (role, "task"):
-        if source and source.says(("models", key), name):
-            return source.place(("models", key))
+        if source and (place := source.place(("models", key), name)):
+            return place
         if getattr(project.models, key) == name:
             return place_in_project(Path.cwd(), os.environ, ("models", key))
     return None

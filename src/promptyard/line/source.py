@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from promptyard.config import location_text, place_in_task, task_value
-from promptyard.errors import ConfigError
+from promptyard.config import location_text, place_in_task
+from promptyard.errors import ConfigError, EvalSetError
 from promptyard.evalset.load import read_cases
 from promptyard.records.base import Json
 
@@ -29,13 +29,12 @@ class TaskSource:
     cluster_key: str | None = None
     prompts: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
-    def place(self, location: tuple[int | str, ...]) -> str | None:
-        """Return where a key stands (`task.yaml:7: checks[1]`), None where it is not written."""
-        return place_in_task(self.file, location)
+    def place(self, location: tuple[int | str, ...], value: Json = None) -> str | None:
+        """Return where a key stands (`task.yaml:7: checks[1]`), None where it is not written.
 
-    def says(self, location: tuple[int | str, ...], value: Json) -> bool:
-        """Whether task.yaml gives a key this very value (and not, say, the command line)."""
-        return task_value(self.file, location) == value
+        With a `value`, None as well where the file does not give it (but, say, the command line).
+        """
+        return place_in_task(self.file, location, value)
 
     def check_place(self, key: tuple[int | str, ...]) -> str:
         """Return where something of a check stands; `key` begins with the check's number."""
@@ -47,7 +46,10 @@ class TaskSource:
 
     @cached_property
     def _positions(self) -> Mapping[str, str]:
-        return read_cases(self.case_files, cluster_key=self.cluster_key).positions
+        try:
+            return read_cases(self.case_files, cluster_key=self.cluster_key).positions
+        except EvalSetError:  # they were changed meanwhile
+            return {}
 
 
 def case_check_place(source: TaskSource | None, case_id: str, key: tuple[int | str, ...]) -> str:
@@ -58,10 +60,10 @@ def case_check_place(source: TaskSource | None, case_id: str, key: tuple[int | s
 
 
 @contextlib.contextmanager
-def placed(source: TaskSource | None, *location: int | str) -> Generator[None]:
-    """Begin the errors about one key of a task with where it stands."""
+def placed(source: TaskSource | None, value: str, *location: int | str) -> Generator[None]:
+    """Begin the errors about the value of one key of a task with where it stands."""
     try:
         yield
     except ConfigError as error:
-        where = source.place(location) if source else None
+        where = source.place(location, value) if source else None
         raise (ConfigError(f"{where}: {error}") if where else error) from None

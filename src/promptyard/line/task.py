@@ -56,7 +56,8 @@ class Task:
     """What is to be improved and how it is measured.
 
     `program` is the seed; `metrics` are names, check specs, metric objects or callables
-    `(case, output) -> float | Score | (float, feedback, tags)`.
+    `(case, output) -> float | Score | (float, feedback, tags)`. `source` names the files that the
+    task was read from, for errors.
     """
 
     name: str

@@ -58,8 +58,9 @@ def _lack(
     names = sorted({name for case in eval_set.cases for name in case.input})
     close = difflib.get_close_matches(name, names, n=1)
     known = ", ".join(names) or "nothing"
+    # A name that is a step's as well can only be that of a step that has not run yet.
     hint = f"did you mean {{{{{close[0]}}}}}?" if close else f"their input has: {known}"
-    later = " and which is a step that runs later;" if name in other_steps else ";"
+    later = " (the step of this name runs later);" if name in other_steps else ";"
     return f"{uses} no case has{later} {hint}"
 
 

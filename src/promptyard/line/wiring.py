@@ -96,7 +96,7 @@ def build_executor(
         spec = program.workflow
         return resolve("workflows", spec.name, WORKFLOWS)(spec.options)
 
-    with placed(task.source, "program", "workflow"):
+    with placed(task.source, task.program.workflow.name, "program", "workflow"):
         _ = workflow_for(task.program)
     return Executor(
         caller=caller,
@@ -249,14 +249,14 @@ def build_generators(task: Task) -> dict[str, Generator]:
     options = GeneratorOptions(max_demos=task.max_demos)
     made: dict[str, Generator] = {}
     for number, name in enumerate(names):
-        with placed(task.source, "optimize", "generators", number):
+        with placed(task.source, name, "optimize", "generators", number):
             made[name] = resolve("generators", name, GENERATORS)(options)
     return made
 
 
 def build_policy(task: Task) -> SearchPolicy:
     """Make the search policy that the task names. Raises ConfigError for an unknown one."""
-    with placed(task.source, "optimize", "strategy"):
+    with placed(task.source, task.strategy, "optimize", "strategy"):
         return resolve("policies", task.strategy, POLICIES)()
 
 

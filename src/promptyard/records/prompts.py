@@ -95,11 +95,13 @@ class Prompt(Record):
             raise self._front_error("params", f"params.temperature: {temperature!r} is no number")
         shown = prompt_text.demo_block(self.text)
         wanted = prompt_text.block_variables(self.text, shown) if shown else ()
-        for (line, _), demo in zip(prompt_text.demo_lines(self.text), self.demos, strict=True):
+        for number, demo in enumerate(self.demos):
             missing = [name for name in wanted if name not in demo.input]
             if missing:
+                line, _ = prompt_text.demo_lines(self.text)[number]
                 raise PromptError(
-                    f"line {line}: the demonstration has no '{missing[0]}', which the prompt shows"
+                    f"line {line}: demonstration {number + 1} has no '{missing[0]}', which the "
+                    "prompt shows"
                 )
 
     @cached_property
