@@ -14,7 +14,8 @@ from promptyard.line.task import load_task
 from promptyard.line.wiring import build_generators, metrics_of
 from promptyard.records.cases import CheckSpec
 from promptyard.records.prompts import Program, Prompt, Step, WorkflowSpec
-from support.task_folder import TASK, write_task
+from support.task_folder import write_task
+from support.tiny_task import TASK
 
 ROWS = [{"input": {"text": f"t{n}"}, "expected": "a", "split": "train"} for n in range(3)]
 
