@@ -330,6 +330,26 @@ def test_a_missing_key_is_named(key: str, write: Callable[[str], Path]) -> None:
     assert refusal(path) == f"{path}:2: {key}: required key is missing; add it"
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("prompt", "has no value; name a file"),
+        ("cases", "has no value; name a file"),
+        (
+            "checks",
+            "has no entries; write one, such as `- exact_match`, or `checks: []` where every case "
+            "has its own",
+        ),
+    ],
+)
+def test_a_key_with_only_comments_under_it_is_empty_not_missing(
+    key: str, said: str, write: Callable[[str], Path]
+) -> None:
+    lines = [line for line in MINIMAL.splitlines() if not line.startswith(key)]
+    path = write("\n".join([*lines, f"{key}:", "  # - {type: exact_match}", ""]))
+    assert refusal(path) == f"{path}:{len(lines) + 1}: {key}: {said}"
+
+
 def test_an_empty_file_lacks_its_keys(write: Callable[[str], Path]) -> None:
     path = write("# nothing\n")
     assert refusal(path) == f"{path}:1: prompt: required key is missing; add it (and 2 more)"

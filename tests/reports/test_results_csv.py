@@ -43,3 +43,14 @@ def test_no_cell_begins_like_a_formula(sign: str, rest: str) -> None:
     text = report_csv(REPORT.model_copy(update={"trials": (trial,)}), [case])
     for row in csv.reader(io.StringIO(text, newline="")):
         assert not [cell for cell in row if cell.startswith(FORMULA_SIGNS)]
+
+
+def test_a_check_whose_name_has_its_field_does_not_name_it_twice() -> None:
+    bad = failing()
+    names = ("json_schema:status", "json_schema:status#case#2", "json_schema:other")
+    scores = [bad.scores[0].model_copy(update={"metric": name}) for name in names]
+    report = REPORT.model_copy(update={"trials": (bad.model_copy(update={"scores": scores}),)})
+    (row,) = rows(report_csv(report, CASES))
+    assert row["failed_checks"] == (
+        "json_schema:status; json_schema:status#case#2; json_schema:other(status)"
+    )

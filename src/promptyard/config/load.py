@@ -19,6 +19,12 @@ TASK_FILE = "task.yaml"
 PROJECT_FILE = "promptyard.yaml"
 PREFIX = "PROMPTYARD_"
 KEY_VARIABLE = "PROMPTYARD_API_KEY"
+EMPTY: Mapping[str, str] = {
+    "checks": (
+        "has no entries; write one, such as `- exact_match`, or `checks: []` where every case has "
+        "its own"
+    )
+}
 
 ENVIRONMENT: Mapping[str, Location] = {
     "PROMPTYARD_STORE": ("store",),
@@ -45,7 +51,8 @@ def load_task_config(path: Path) -> TaskConfig:
         raise ConfigError(_no_task(path, file)) from None
     data = _without_empty(source.data)
 
-    config = validated(TaskConfig, data, source.place, _slips(data))
+    found = (*_empty(source.data), *_slips(data))
+    config = validated(TaskConfig, data, source.place, found)
     folder = file.resolve().parent
     missing = [
         f"{_written_place(source, location)}: there is no file {name!r}"
@@ -154,6 +161,13 @@ def _nearest_file(folder: Path, name: str) -> str:
 def _without_empty(data: Mapping[str, Json]) -> dict[str, Json]:
     """Drop keys that have nothing behind them: `models:` with all of its lines commented out."""
     return {key: value for key, value in data.items() if value is not None}
+
+
+def _empty(data: Mapping[str, Json]) -> Iterator[Problem]:
+    """Find keys that a task needs and that stand there with nothing behind them."""
+    for key, field in TaskConfig.model_fields.items():
+        if field.is_required() and key in data and data[key] is None:
+            yield Problem((key,), EMPTY.get(key, "has no value; name a file"), rank=2)
 
 
 def _slips(data: Mapping[str, Json]) -> Iterator[Problem]:

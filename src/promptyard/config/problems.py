@@ -44,7 +44,9 @@ def validated(
         result = model.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         known = _KnownKeys(model)
-        problems += _problems(error, data, known)
+        known_before = {item.location for item in problems}
+        more = _problems(error, data, known)
+        problems += [item for item in more if item.location not in known_before]
     if result is not None and not problems:
         return result
     problems.sort(key=lambda item: (item.rank, place(item.location).line))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from promptyard.records.base import Json
 from promptyard.records.cases import Case
-from promptyard.records.scores import Report, Trial
+from promptyard.records.scores import Report, Score, Trial
 from promptyard.records.spreadsheet import safe_cell
 
 COLUMNS = (
@@ -46,9 +46,7 @@ def _measured(trial: Trial) -> dict[str, str]:
         "status": trial.status,
         "passed": str(trial.passed).lower() if scored else "",
         "score": "" if trial.score is None else f"{trial.score:.6g}",
-        "failed_checks": _listed(
-            f"{score.metric}({score.field})" if score.field else score.metric for score in findings
-        ),
+        "failed_checks": _listed(_check(score) for score in findings),
         "tags": _listed(tag for score in findings for tag in score.tags),
         "reasons": _listed(score.reason for score in findings if score.reason),
         "skipped_checks": _listed(
@@ -60,6 +58,13 @@ def _measured(trial: Trial) -> dict[str, str]:
         "tokens": str(trial.total_tokens) if trial.visits else "",
         "cost_usd": _cost(trial),
     }
+
+
+def _check(score: Score) -> str:
+    """Name the check of a finding, and where it was found unless the name says so."""
+    name, field = score.metric, score.field
+    named = not field or name.partition("#")[0].endswith(f":{field}")
+    return name if named else f"{name}({field})"
 
 
 def _cost(trial: Trial) -> str:
