@@ -19,7 +19,7 @@ def cli_page() -> str:
     codes = (cli.__doc__ or "").partition("Exit codes: ")[2]
     out.append(f"Exit codes: {sentences(codes)}\n\n")
     out.append(
-        "Results go to standard output, progress and errors to standard error. An error is one "
+        "Results go to standard output, progress and errors to standard error. Each mistake is one "
         "line that begins with `error:`. Commands that read or write a store take the project's "
         "own (see [configuration](configuration.md)) unless `--store` names another.\n\n"
     )
