@@ -61,6 +61,11 @@ def test_a_new_folder_becomes_a_task_that_loads(tmp_path: Path) -> None:
         "- type: icontains\n"
         "  value: bon\n"
         "  severity: soft\n"
+        "splits:\n"
+        "  train: 0.3\n"
+        "  dev: 0.3\n"
+        "  holdout: 0.4\n"
+        "  seed: 7\n"
     )
     assert len(load_task(tmp_path / "task").eval_set.cases) == 3
     lines = (tmp_path / "task/cases.jsonl").read_text().splitlines()
@@ -105,6 +110,29 @@ def test_the_models_of_a_configuration_stand_as_comments_in_the_new_task(tmp_pat
         '# models: {task: "openai/gpt-5-mini"}',
         '# models: {task: "anthropic/claude-x"}',
     ]
+
+
+@pytest.mark.parametrize("n_cases", [1, 2, 3, 6, 9, 40])
+def test_a_few_imported_cases_never_leave_dev_empty_by_chance(n_cases: int, tmp_path: Path) -> None:
+    for start in range(5):
+        file = tmp_path / f"{start}.jsonl"
+        rows = [{"question": f"{start} {n}", "answer": f"{n}"} for n in range(n_cases)]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        folder = tmp_path / f"task{start}"
+        write_import(plan_import(file), folder)
+        task_yaml = folder / "task.yaml"
+        text = task_yaml.read_text(encoding="utf-8")
+        task_yaml.write_text(text.replace("  # - ", "  - "), encoding="utf-8")
+        sizes = load_task(folder).eval_set.n_by_split
+        empty = [name for name, n in sizes.items() if not n]
+        assert empty == ([] if n_cases > 2 else ["train", "holdout"])
+
+
+def test_a_task_whose_cases_fill_the_splits_names_none(tmp_path: Path) -> None:
+    file = tmp_path / "cases.csv"
+    file.write_text("question,answer\n" + "".join(f"q{n},a{n}\n" for n in range(100)))
+    write_import(plan_import(file), tmp_path / "task")
+    assert "splits" not in (tmp_path / "task/task.yaml").read_text()
 
 
 def test_only_fields_that_the_file_has_are_listed(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from promptyard.line.column_guess import likely_expected
 from promptyard.line.judges import no_judge
 from promptyard.line.new_task_arguments import near_file
 from promptyard.line.new_task_files import flow
+from promptyard.line.new_task_splits import splits_where_needed
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_foreign_importer, project_config
 from promptyard.metrics import METRICS
@@ -207,6 +208,9 @@ def _task_files(plan: ImportPlan, folder: Path) -> dict[Path, str]:
     task: dict[str, Json] = {"prompt": PROMPT, "cases": CASES}
     if has_checks(imported):
         task["checks"] = [dict(check) for check in imported.checks]
+    splits = splits_where_needed([item.row for item in imported.rows], plan.path)
+    if splits is not None:
+        task["splits"] = dict(splits)
     origin = f"# Imported from {one_line(Path(plan.path).name)} ({imported.format}).\n"
     models = "".join(f"# models: {{task: {flow(name)}}}\n" for name in imported.models[:MAX_MODELS])
     files[folder / TASK] = origin + yaml_text(task) + models + _proposed_checks(imported)

@@ -14,23 +14,18 @@ from pathlib import Path
 from promptyard.errors import ConfigError, EvalSetError, PromptyardError
 from promptyard.evalset.foreign import recognised_formats
 from promptyard.evalset.foreign.table import NAME as TABLE
-from promptyard.evalset.load import cases_from_rows
 from promptyard.evalset.native_rows import jsonl_text, ordered_row
 from promptyard.evalset.raw_rows import SUFFIXES
-from promptyard.evalset.split import assign_splits
 from promptyard.evalset.wording import nearest, one_line
 from promptyard.line.answer_kind import AnswerKind, guess_kind
 from promptyard.line.check import TaskCheck, check
 from promptyard.line.convert import CASES, PROMPT, TASK, ImportPlan, plan_import, write_text
 from promptyard.line.new_task_files import SCHEMA, prompt_file, schema_file, task_file
+from promptyard.line.new_task_splits import ALL_IN_DEV, FEW, FIRST_SEED, SHARES, new_splits
 from promptyard.line.task import load_task
 from promptyard.records.base import Json, Record
-from promptyard.records.cases import Case
 
-SHARES: Mapping[str, float] = {"train": 0.3, "dev": 0.3, "holdout": 0.4}
-ALL_IN_DEV: Mapping[str, float] = {"train": 0, "dev": 1, "holdout": 0}
 UNLABELLED = "without-expected.jsonl"
-MAX_SEEDS = 2000
 SAMPLES: Mapping[str, Sequence[str]] = {
     "billing": (
         "I was charged twice this month",
@@ -69,7 +64,7 @@ class CasePlan(Record):
     kind: AnswerKind
     variables: tuple[str, ...]
     shares: Mapping[str, float] | None = SHARES
-    seed: int = 7
+    seed: int = FIRST_SEED
 
     @property
     def has_checks(self) -> bool:
@@ -173,12 +168,9 @@ def _case_plan(
             f"{UNLABELLED}, which the task does not read"
         )
     kind = guess_kind([row.get("expected") for _, row in kept])
-    shares, seed = _splits([row for _, row in kept], str(source or "samples"))
+    shares, seed = new_splits([row for _, row in kept], str(source or "samples"))
     if shares is ALL_IN_DEV:
-        said.append(
-            "these cases cannot fill train, dev and holdout: dev takes them, which `eval` "
-            "measures; `optimize` needs more"
-        )
+        said.append(FEW)
     return CasePlan(
         source=source,
         rows=tuple(kept),
@@ -195,34 +187,6 @@ def _case_plan(
 def _variables(rows: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
     """Return the variables that all cases have."""
     return tuple(name for name in rows[0]["input"] if all(name in row["input"] for row in rows))
-
-
-def _splits(
-    rows: Sequence[Mapping[str, Json]], source: str
-) -> tuple[Mapping[str, float] | None, int]:
-    """Choose a seed under which no split is empty or far smaller than its share.
-
-    Returns no shares where every row names its split, and dev's alone where no seed fills all.
-    """
-    cases = cases_from_rows(rows, source=source)
-    if all(case.split for case in cases):
-        return None, 7
-    if len({case.cluster or case.id for case in cases}) < len(SHARES):
-        return ALL_IN_DEV, 7
-    best = (0.0, 7)
-    for seed in range(7, 7 + MAX_SEEDS):
-        least = _smallest(cases, seed)
-        if least >= 0.75:
-            return SHARES, seed
-        if least > best[0]:
-            best = (least, seed)
-    return (SHARES, best[1]) if best[0] else (ALL_IN_DEV, 7)
-
-
-def _smallest(cases: Sequence[Case], seed: int) -> float:
-    """Return the smallest split of a seed as a share of what it should be; 0 where it is empty."""
-    made = assign_splits(cases, seed=seed, name="new", **SHARES)
-    return min(len(made.split(name)) / (share * len(cases)) for name, share in SHARES.items())  # pyright: ignore[reportArgumentType]  (keys are split names)
 
 
 def default_prompt(kind: AnswerKind) -> str:
