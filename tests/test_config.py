@@ -422,6 +422,10 @@ def test_a_missing_task_says_where_it_was_looked_for(tmp_path: Path) -> None:
     )
     (tmp_path / "task.yml").touch()
     assert "did you mean 'task.yml'?" in refusal(tmp_path)
+    (tmp_path / "support").mkdir()
+    assert refusal(tmp_path / "supprot").endswith(f"no such folder (looked in {tmp_path})")
+    (tmp_path / "support/task.yaml").touch()
+    assert refusal(tmp_path / "supprot").endswith("; did you mean 'support'?")
     message = refusal(tmp_path / "supprot" / "task.yaml")
     assert f"there is no such folder or file (looked in {tmp_path / 'supprot'})" in message
 

@@ -92,6 +92,16 @@ def test_the_last_run_to_show_is_one_with_a_result(tmp_path: Path) -> None:
     assert run_sync(show_run(str(store), "last")).id == run.id
 
 
+def test_showing_an_eval_says_what_it_is_and_what_can_be_done_with_it(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    run_id = measured(task(), store).run_id
+    with pytest.raises(NotFound) as caught:
+        run_sync(show_run(str(store), run_id))
+    assert "but 'eval dev'" in str(caught.value)
+    assert f"`promptyard eval --compare {run_id}`" in str(caught.value)
+    assert "--resume" not in str(caught.value)
+
+
 def test_a_version_is_named_by_its_number_whatever_led_to_it(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     py.optimize(task(), store=str(store), budget=py.Budget(task_calls=200))

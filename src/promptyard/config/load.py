@@ -143,13 +143,24 @@ def load_project_config(folder: Path, environ: Mapping[str, str]) -> ProjectConf
 
 def _no_task(path: Path, file: Path) -> str:
     if not path.exists() and path.suffix not in (".yaml", ".yml"):
-        return f"{path}: there is no such folder (looked in {path.resolve().parent})"
+        around = path.resolve().parent
+        near = _nearest_folder(around, path.name)
+        return f"{path}: there is no such folder (looked in {around}){near}"
     if not file.parent.is_dir():
         return f"{path}: there is no such folder or file (looked in {file.parent.resolve()})"
     others = [item.name for item in sorted(file.parent.glob("*.y*ml"))]
     close = difflib.get_close_matches(file.name, others, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "write it beside prompt and cases"
     return f"{path}: there is no {file.name} (looked in {file.parent.resolve()}); {hint}"
+
+
+def _nearest_folder(around: Path, name: str) -> str:
+    try:
+        names = [item.name for item in sorted(around.iterdir()) if (item / TASK_FILE).is_file()]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _nearest_file(folder: Path, name: str) -> str:

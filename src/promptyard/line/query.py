@@ -10,6 +10,8 @@ from typing import Any
 
 from promptyard.errors import NotFound
 from promptyard.evalset.wording import some
+from promptyard.line.references import EVAL
+from promptyard.line.session import OPTIMIZE
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_store, store_address
 from promptyard.protocols import Store
@@ -75,12 +77,23 @@ async def show_run(url: str | None, run_id: str) -> Run:
                 "`promptyard runs list` shows what there is"
             )
         run = await store.run_result(run_id)
-        if run is None:
+        if run is not None:
+            return run
+        kind = str((await store.run_header(run_id)).settings.get("kind", OPTIMIZE))
+        if kind == OPTIMIZE:
             raise NotFound(
                 f"run {run_id} has no result; if it was interrupted, take it up with "
                 "`promptyard optimize --resume`"
             )
-        return run
+        how = (
+            f"; `promptyard eval --compare {run_id}` compares with it"
+            if kind.startswith(EVAL)
+            else ""
+        )
+        raise NotFound(
+            f"run {run_id} is no run of `promptyard optimize` but '{kind}', so it has no result to "
+            f"show{how}"
+        )
 
 
 async def list_prompts(url: str | None) -> Sequence[str]:

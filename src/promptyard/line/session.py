@@ -31,6 +31,9 @@ from promptyard.runner.execute import Executor
 from promptyard.runner.ledger import Ledger
 from promptyard.stats.looks import LookRuling, rule_on_look
 
+OPTIMIZE = "optimize"
+"""The kind of a run of the whole line; those of others begin with the name of their command."""
+
 
 @dataclass
 class Session:
@@ -123,7 +126,7 @@ async def open_session(
     budget: Budget | None = None,
     seed: int | None = None,
     resume: str | bool = False,
-    kind: str = "optimize",
+    kind: str = OPTIMIZE,
     force: bool = False,
     begin: bool = True,
 ) -> AsyncGenerator[Session]:
