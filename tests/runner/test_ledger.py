@@ -54,13 +54,19 @@ def test_reserved_tokens_and_money_count_until_they_are_settled() -> None:
 
 def test_calls_kept_for_the_decision_are_not_spent_by_the_search() -> None:
     ledger = Ledger(Budget(task_calls=10))
-    ledger.withhold(8)
+    ledger.withhold({"full": 3, "decide": 5})
+    assert ledger.free_task_calls_left == 2
     ledger.reserve("task")
     ledger.reserve("task")
     with pytest.raises(BudgetExceeded, match="kept for the decision"):
         ledger.reserve("task")
-    ledger.withhold(0)
-    for _ in range(8):
+    ledger.release("full")
+    for _ in range(3):
+        ledger.reserve("task")
+    with pytest.raises(BudgetExceeded, match="5 are kept"):
+        ledger.reserve("task")
+    ledger.release("decide")
+    for _ in range(5):
         ledger.reserve("task")
     with pytest.raises(BudgetExceeded):
         ledger.reserve("task")
@@ -77,9 +83,9 @@ def test_time_runs_out() -> None:
 
 def test_attempts_of_earlier_sessions_count() -> None:
     past = [
-        {"role": "task", "outcome": "ok", "tokens": 7, "cost_usd": 0.5},
-        {"role": "task", "outcome": "rate_limited", "tokens": None, "cost_usd": None},
-        {"role": "task", "outcome": None, "tokens": None, "cost_usd": None},
+        {"role": "task", "key": "a", "outcome": "ok", "tokens": 7, "cost_usd": 0.5},
+        {"role": "task", "key": "b", "outcome": "rate_limited", "tokens": None, "cost_usd": None},
+        {"role": "task", "key": "b", "outcome": None, "tokens": None, "cost_usd": None},
     ]
     ledger = Ledger(Budget(task_calls=4), past=past)
     ledger.reserve("task")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from promptyard.runner.limiter import AdaptiveLimiter
+from promptyard.runner.limiter import AdaptiveLimiter, call_priority
 
 
 def test_no_more_than_the_limit_run_at_once() -> None:
@@ -95,6 +95,47 @@ def test_places_are_given_in_the_order_in_which_they_were_asked_for() -> None:
         return entered
 
     assert asyncio.run(check()) == list(range(50))
+
+
+def test_the_highest_priority_goes_first_and_equals_in_order_of_arrival() -> None:
+    async def check() -> list[tuple[float, int]]:
+        limiter = AdaptiveLimiter(1)
+        entered: list[tuple[float, int]] = []
+
+        async def work(priority: float, number: int) -> None:
+            call_priority.set(priority)
+            async with limiter:
+                entered.append((priority, number))
+                await asyncio.sleep(0)
+
+        async with limiter:
+            wanted = [(0.0, 0), (2.0, 1), (0.0, 2), (1.0, 3), (2.0, 4), (-1.0, 5)]
+            waiting = [asyncio.create_task(work(*item)) for item in wanted]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        return entered
+
+    assert [number for _, number in asyncio.run(check())] == [1, 4, 3, 0, 2, 5]
+
+
+def test_who_comes_later_does_not_pass_those_of_its_own_priority() -> None:
+    async def check() -> list[str]:
+        limiter = AdaptiveLimiter(1)
+        entered: list[str] = []
+
+        async def work(name: str, priority: float) -> None:
+            call_priority.set(priority)
+            async with limiter:
+                entered.append(name)
+                await asyncio.sleep(0.001)
+
+        waiting = [asyncio.create_task(work(f"low {number}", 0.0)) for number in range(3)]
+        await asyncio.sleep(0)
+        waiting += [asyncio.create_task(work("high", 1.0)), asyncio.create_task(work("last", 0.0))]
+        await asyncio.gather(*waiting)
+        return entered
+
+    assert asyncio.run(check()) == ["low 0", "high", "low 1", "low 2", "last"]
 
 
 def test_a_place_given_to_a_caller_that_is_cancelled_goes_to_the_next() -> None:

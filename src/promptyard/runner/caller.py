@@ -30,12 +30,22 @@ from promptyard.protocols import Model, Store
 from promptyard.records.base import Json
 from promptyard.records.messages import CallRole, Completion, Request, Usage
 from promptyard.runner.estimate import upper_usage
-from promptyard.runner.ledger import BudgetReserved, Ledger, Reservation
+from promptyard.runner.ledger import UNSENT, BudgetReserved, Ledger, Reservation
 from promptyard.runner.limiter import AdaptiveLimiter
+from promptyard.runner.recent import Recent
 from promptyard.runner.retry import CallLimits, retry_wait_s
 
 RESERVATION_POLL_S = 0.02
 """How often a call looks again whether another one has given back what it had reserved."""
+
+MAX_KNOWN = 4096
+"""Answers that are held in memory; older ones are read from the store again, at no cost."""
+
+MAX_PREPARED = 1024
+"""Calls that are held ready between their look-up and their turn."""
+
+CANCELLED = "cancelled"
+"""Outcome of an attempt that was sent and is not waited for any more. It counts."""
 
 _EXACT_JSON = json.JSONEncoder(separators=(",", ":"))
 
@@ -71,11 +81,16 @@ class _Attempt:
     ends_with_budget: bool
 
 
+class _GivenUpError(Exception):
+    """The caller that made a call for others as well was cancelled: one of them makes it anew."""
+
+
 class Caller:
     """Calls models by role for one run.
 
     Safe for any number of concurrent calls on one event loop. The first call to each model goes
-    alone, so that a wrong key or address costs one call and not a burst.
+    alone, so that a wrong key or address costs one call and not a burst. A cancelled call is
+    dropped by the model, settled and booked as `cancelled`; what it held goes to the next.
     """
 
     def __init__(
@@ -94,15 +109,16 @@ class Caller:
         self._models = models
         self._store = store
         self._rng = random.Random(seed)
-        self._known: dict[str, Completion] = {}
+        self._known: Recent[str, Completion] = Recent(MAX_KNOWN)
         self._in_flight: dict[str, asyncio.Future[Completion]] = {}
         self._limiters: dict[int, AdaptiveLimiter] = {}
         self._first_call: dict[int, asyncio.Lock] = {}
         self._reached: set[int] = set()
         self._unusable: dict[int, ModelUnusable] = {}
-        self._absent: set[str] = set()
+        # Keys that the store does not have; forgetting one costs a look-up.
+        self._absent: Recent[str, bool] = Recent(MAX_KNOWN)
         # Bodies and keys of requests that were looked up, by the identity of the request itself.
-        self._prepared: dict[int, tuple[Request, _Call]] = {}
+        self._prepared: Recent[int, tuple[Request, _Call]] = Recent(MAX_PREPARED)
 
     @property
     def models(self) -> Mapping[CallRole, Model]:
@@ -128,12 +144,16 @@ class Caller:
         for request in requests:
             with contextlib.suppress(PromptError):
                 call = self._call(role, request, replicate)
-                self._prepared[id(request)] = request, call
+                self._prepared.put(id(request), (request, call))
                 if call.key not in self._known:
                     missing.append(call.key)
         if missing:
-            self._known.update(await self._store.completions(missing, self._run_id))
-            self._absent.update(key for key in missing if key not in self._known)
+            found = await self._store.completions(missing, self._run_id)
+            for key in missing:
+                if key in found:
+                    self._known.put(key, found[key])
+                elif key not in self._known:
+                    self._absent.put(key, True)
 
     async def complete(self, role: CallRole, request: Request, replicate: int = 0) -> Completion:
         """Return the answer to a request, from the store where it is there.
@@ -141,48 +161,61 @@ class Caller:
         Raises BudgetExceeded when nothing may be spent any more, ModelUnusable when the model
         cannot work at all, and otherwise the ModelError of the last attempt.
         """
-        prepared, call = self._prepared.pop(id(request), (None, None))
-        if call is None or prepared is not request or call.is_other(role, replicate):
-            call = self._call(role, request, replicate)
-        key = call.key
-        if key in self._known:
-            self.ledger.count_cached()
-            return self._replayed(key)
-        if key in self._in_flight:
-            self.ledger.count_cached()
-            return await asyncio.shield(self._in_flight[key])
+        call = self._taken(role, request, replicate)
+        while True:
+            if (known := self._known.get(call.key)) is not None:
+                self.ledger.met(call.key)
+                self.ledger.count_cached()
+                return self._replayed(call.key, known)
+            flight = self._in_flight.get(call.key)
+            if flight is None:
+                return await self._fly(call)
+            with contextlib.suppress(_GivenUpError):
+                completion = await asyncio.shield(flight)
+                self.ledger.count_cached()
+                return completion
+
+    def _taken(self, role: CallRole, request: Request, replicate: int) -> _Call:
+        """Return the call of a request: the one that was looked up, where it is the same."""
+        prepared = self._prepared.pop(id(request))
+        if prepared is not None:
+            asked, call = prepared
+            if asked is request and not call.is_other(role, replicate):
+                return call
+        return self._call(role, request, replicate)
+
+    async def _fly(self, call: _Call) -> Completion:
+        """Make a call for all who ask for it meanwhile."""
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        self._in_flight[key] = future
+        self._in_flight[call.key] = future
         try:
             completion = await self._stored_or_called(call)
         except BaseException as error:
-            if not future.done():
-                future.set_exception(
-                    error if isinstance(error, Exception) else asyncio.CancelledError()
-                )
-                future.exception()  # marks it as seen: there may be no second caller
+            future.set_exception(error if isinstance(error, Exception) else _GivenUpError())
+            future.exception()  # marks it as seen: there may be no second caller
             raise
         else:
-            self._known[key] = completion
-            self._absent.discard(key)
+            self._known.put(call.key, completion)
             future.set_result(completion)
             return completion
         finally:
-            del self._in_flight[key]
+            del self._in_flight[call.key]
 
     def _call(self, role: CallRole, request: Request, replicate: int) -> _Call:
         model = self.model(role)
         body = model.body(request)
         return _Call(role, model, body, completion_key(body, model.base_url, replicate), replicate)
 
-    def _replayed(self, key: str) -> Completion:
+    def _replayed(self, key: str, known: Completion) -> Completion:
         """Return a known answer marked as one that cost nothing this time."""
-        completion = self._known[key]
-        if not completion.cached:
-            completion = self._known[key] = completion.model_copy(update={"cached": True})
-        return completion
+        if known.cached:
+            return known
+        replayed = known.model_copy(update={"cached": True})
+        self._known.put(key, replayed)
+        return replayed
 
     async def _stored_or_called(self, call: _Call) -> Completion:
+        self.ledger.met(call.key)
         if call.key not in self._absent:
             found = await self._store.completions([call.key], self._run_id)
             if call.key in found:
@@ -214,18 +247,14 @@ class Caller:
         return completion
 
     async def _with_retries(self, call: _Call) -> Completion:
-        limiter = self._limiter(call.model)
         deadline_s: float | None = None
         n_failed = 0
         while True:
-            async with limiter:
-                now_s = time.monotonic()
-                deadline_s = deadline_s or now_s + self.limits.timeout_s
-                attempt = await self._start(call, deadline_s - now_s)
-                outcome = await self._send(call, attempt)
-                self._adapt(limiter, outcome)
+            attempt, outcome, deadline_s = await self._attempt(call, deadline_s)
             # The server is done with it: the next call starts while this one is being stored.
             if isinstance(outcome, Completion):
+                # From here on the store has it, even for a caller that is cancelled meanwhile.
+                self._absent.pop(call.key)
                 await self._store.finish_attempt(
                     attempt.id,
                     outcome="ok",
@@ -242,6 +271,25 @@ class Caller:
                 ) from outcome
             n_failed += 1
             await self._wait_for_retry(call, outcome, n_failed, deadline_s)
+
+    async def _attempt(
+        self, call: _Call, deadline_s: float | None
+    ) -> tuple[_Attempt, Completion | ModelError, float]:
+        """Make one attempt in its turn. The deadline of a call begins with its first attempt."""
+        limiter = self._limiter(call.model)
+        attempt: _Attempt | None = None
+        try:
+            async with limiter:
+                now_s = time.monotonic()
+                deadline_s = deadline_s or now_s + self.limits.timeout_s
+                attempt = await self._start(call, deadline_s - now_s)
+                outcome = await self._send(call, attempt)
+                self._adapt(limiter, outcome)
+        except asyncio.CancelledError:
+            if attempt is not None:
+                await self._store.finish_attempt(attempt.id, outcome=CANCELLED)
+            raise
+        return attempt, outcome, deadline_s
 
     def _limiter(self, model: Model) -> AdaptiveLimiter:
         if id(model) not in self._limiters:
@@ -282,7 +330,15 @@ class Caller:
             (call.model.cost_usd(upper) or 0.0) if budget.usd is not None else 0.0,
         )
         left_s = self.ledger.seconds_left
-        attempt_id = await self._store.start_attempt(self._run_id, call.role, call.key)
+        booking = asyncio.ensure_future(
+            self._store.start_attempt(self._run_id, call.role, call.key)
+        )
+        try:
+            attempt_id = await asyncio.shield(booking)
+        except asyncio.CancelledError:
+            self.ledger.give_back(reservation)
+            await self._store.finish_attempt(await booking, outcome=UNSENT)
+            raise
         if left_s is None or left_s >= timeout_s:
             return _Attempt(attempt_id, reservation, timeout_s, ends_with_budget=False)
         return _Attempt(attempt_id, reservation, left_s, ends_with_budget=True)
@@ -302,6 +358,9 @@ class Caller:
         except ModelError as error:
             self.ledger.settle(attempt.reservation, failure=error.kind)
             return error
+        except asyncio.CancelledError:
+            self.ledger.settle(attempt.reservation, failure=CANCELLED)
+            raise
         except Exception as error:  # noqa: BLE001 (models are code of others)
             crashed = ModelError(f"{call.model.name} raised {type(error).__name__}: {error}")
             crashed.__cause__ = error

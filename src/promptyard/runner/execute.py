@@ -32,6 +32,7 @@ from promptyard.records.scores import (
 from promptyard.runner.caller import Caller
 from promptyard.runner.feed import CaseFeed
 from promptyard.runner.grading import CircuitBreaker, Grading, grade
+from promptyard.runner.limiter import call_priority
 from promptyard.runner.summarize import summarize
 
 MetricsFor: TypeAlias = Callable[[Program, Case], Sequence[Metric]]
@@ -54,6 +55,33 @@ class _Shared:
     replicate: int
     breaker: CircuitBreaker
     call: StepCall
+
+
+class _InOrder:
+    """The trials that have ended, asked about one by one in the order of their cases."""
+
+    def __init__(self, until: Callable[[Trial], bool] | None) -> None:
+        self.settled = False
+        self._until = until
+        self._trials: dict[int, Trial] = {}
+        self._n_asked = 0
+
+    def add(self, index: int, trial: Trial) -> bool:
+        """Take a trial; True when nothing more needs to be known."""
+        self._trials[index] = trial
+        if self._until is None:
+            return False
+        while not self.settled and self._n_asked in self._trials:
+            self.settled = self._until(self._trials[self._n_asked])
+            self._n_asked += 1
+        return self.settled
+
+    def ended(self) -> list[Trial]:
+        """Return the trials in order, none behind the one that settled it."""
+        indices = sorted(self._trials)
+        return [
+            self._trials[index] for index in indices if not self.settled or index < self._n_asked
+        ]
 
 
 class Executor:
@@ -98,6 +126,28 @@ class Executor:
         trial. Raises BudgetExceeded or ModelUnusable when the run cannot go on; answers that
         were in flight are stored before that.
         """
+        trials = await self.trials(program, cases, split, replicate=replicate, on_trial=on_trial)
+        return self.report(program, cases, split, trials)
+
+    async def trials(
+        self,
+        program: Program,
+        cases: Sequence[Case],
+        split: EvalSplit,
+        *,
+        replicate: int = 0,
+        priority: float = 0.0,
+        on_trial: Callable[[Trial], None] | None = None,
+        until: Callable[[Trial], bool] | None = None,
+    ) -> list[Trial]:
+        """Run a program on cases until `until` says so of a trial; return the trials up to it.
+
+        `on_trial` sees each trial as it ends. `until` sees them in the order of `cases`, each as
+        soon as those before it have ended: the same answers then stop a run at the same trial,
+        whatever their speed, and quick cases do not weigh more. Calls in flight are then cancelled
+        (those that were sent count); what ended meanwhile stays stored. Of the calls that wait for
+        a model, those of a higher `priority` go first. Costs and raises as `run`.
+        """
         shared = _Shared(
             program,
             self._workflow_for(program),
@@ -108,23 +158,30 @@ class Executor:
         )
         n_workers = min(len(cases), 2 * self.caller.limits.concurrency)
         feed = CaseFeed(cases, max(n_workers, MIN_CHUNK), lambda some: self._prefetch(shared, some))
-        trials: dict[int, Trial] = {}
+        trials = _InOrder(until)
         stopped: list[Exception] = []
+        workers: list[asyncio.Task[None]] = []
 
         async def work() -> None:
+            call_priority.set(priority)
             try:
-                while not stopped and (taken := await feed.take()) is not None:
+                while not stopped and not trials.settled and (taken := await feed.take()):
                     index, case = taken
-                    trials[index] = await self._trial(shared, case)
+                    trial = await self._trial(shared, case)
+                    if trials.settled:
+                        return
                     if on_trial is not None:
-                        on_trial(trials[index])
+                        on_trial(trial)
+                    if trials.add(index, trial):
+                        _cancel(workers)
             except (BudgetExceeded, ModelUnusable, StorageError) as error:
                 stopped.append(error)
 
-        await asyncio.gather(*(work() for _ in range(n_workers)))
-        if stopped:
+        workers += [asyncio.create_task(work()) for _ in range(n_workers)]
+        await _all_ended(workers)
+        if stopped and not trials.settled:
             raise stopped[0]
-        return self.report(program, cases, split, [trials[index] for index in range(len(cases))])
+        return trials.ended()
 
     def report(
         self, program: Program, cases: Sequence[Case], split: EvalSplit, trials: Sequence[Trial]
@@ -235,6 +292,28 @@ class Executor:
             visits=tuple(visits),
             failure=failure,
         )
+
+
+def _cancel(workers: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel all workers but the one that asks for it; none twice, since it may be cleaning up."""
+    for worker in workers:
+        if worker is not asyncio.current_task() and not worker.cancelling():
+            worker.cancel()
+
+
+async def _all_ended(workers: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for all workers, whatever happens to the one who waits; raise what a worker raised."""
+    if not workers:
+        return
+    try:
+        await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        if not all(worker.done() for worker in workers):
+            _cancel(workers)
+            await asyncio.wait(workers)
+    for worker in workers:
+        if not worker.cancelled():
+            worker.result()
 
 
 def _grades(metric: Metric, finish_reason: str) -> bool:

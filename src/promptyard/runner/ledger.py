@@ -18,6 +18,10 @@ PLURALS: Mapping[CallRole, str] = {
 }
 
 
+UNSENT = "unsent"
+"""Outcome of an attempt that was booked and cancelled before it was sent. It does not count."""
+
+
 class Reservation:
     """Room for one attempt: `tokens` and `usd` are upper estimates until it is settled."""
 
@@ -58,8 +62,16 @@ class Ledger:
         self._reserved_usd = 0.0
         self._unpriced = 0
         self._cached = 0
-        self._withheld_task_calls = 0
+        self._withheld: dict[str, int] = {}
+        # Past task calls that this session has not come to yet, by the hash of their key.
+        self._ahead: Counter[int] = Counter()
+        self._n_ahead = 0
         for attempt in past:
+            if attempt["outcome"] == UNSENT:
+                continue
+            if attempt["role"] == "task" and attempt["outcome"] != "cancelled":
+                self._ahead[hash(attempt["key"])] += 1
+                self._n_ahead += 1
             self._calls[attempt["role"]] += 1
             self._tokens += attempt["tokens"] or 0
             self._usd += attempt["cost_usd"] or 0.0
@@ -70,7 +82,7 @@ class Ledger:
         """Set room aside for one attempt. Raises BudgetExceeded when there is none left."""
         limit: int | None = getattr(self.budget, PLURALS[role])
         if limit is not None:
-            withheld = self._withheld_task_calls if role == "task" else 0
+            withheld = sum(self._withheld.values()) if role == "task" else 0
             if self._calls[role] + 1 > limit - withheld:
                 kept = f" ({withheld} are kept for the decision)" if withheld else ""
                 raise BudgetExceeded(
@@ -118,13 +130,34 @@ class Ledger:
         if failure is not None:
             self._failures[failure] += 1
 
+    def give_back(self, reservation: Reservation) -> None:
+        """Take a reservation back whose attempt was never sent."""
+        self._reserved_tokens -= reservation.tokens
+        self._reserved_usd -= reservation.usd
+        self._calls[reservation.role] -= 1
+
+    def met(self, key: str) -> None:
+        """Note that a resumed run has come to a call; what it took before is spent from now on."""
+        if self._ahead:
+            self._n_ahead -= self._ahead.pop(hash(key), 0)
+
     def count_cached(self) -> None:
         """Count a call that was answered from the store."""
         self._cached += 1
 
-    def withhold(self, task_calls: int) -> None:
-        """Keep task calls back for the decision; `withhold(0)` releases them."""
-        self._withheld_task_calls = task_calls
+    def withhold(self, task_calls: Mapping[str, int]) -> None:
+        """Keep task calls back for later stages, by the name of the stage."""
+        self._withheld = dict(task_calls)
+
+    def release(self, stage: str) -> None:
+        """Give back what was kept for a stage: it begins."""
+        self._withheld.pop(stage, None)
+
+    @property
+    def free_task_calls_left(self) -> int | None:
+        """Task calls that may be made now, those kept for later stages not counted."""
+        left = self.task_calls_left
+        return None if left is None else max(0, left - sum(self._withheld.values()))
 
     @property
     def seconds_left(self) -> float | None:
@@ -135,10 +168,19 @@ class Ledger:
 
     @property
     def task_calls_left(self) -> int | None:
-        """Task calls that may still be made, those kept for the decision included."""
+        """Task calls that may still be made, those kept for the decision included.
+
+        A resumed run has those before it that it has paid and not come to again, so that it
+        decides as the first time; they are answered from the store.
+        """
         if self.budget.task_calls is None:
             return None
-        return max(0, self.budget.task_calls - self._calls["task"])
+        return max(0, self.budget.task_calls - self.task_calls_so_far)
+
+    @property
+    def task_calls_so_far(self) -> int:
+        """Task calls up to where the run is; a resumed one is not yet where it was before."""
+        return self._calls["task"] - self._n_ahead
 
     @property
     def spent(self) -> Spent:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
-from collections import deque
 from collections.abc import Callable
+from contextvars import ContextVar
+from itertools import count
+
+call_priority: ContextVar[float] = ContextVar("call_priority", default=0.0)
+"""The highest goes first for a free place. A context variable, so that a trial's judges have it."""
 
 
 class AdaptiveLimiter:
@@ -13,8 +18,8 @@ class AdaptiveLimiter:
 
     Additive increase, multiplicative decrease; cuts within `debounce_s` of each other count as
     one, since a burst of 429s is one message. After a 429 with a Retry-After nobody starts before
-    that time. Who waits longest goes first; a place that comes free wakes one waiter, so that
-    thousands may wait.
+    that time. Of those who wait the highest priority goes first, among equals who waits longest; a
+    place that comes free wakes one waiter, so that thousands may wait.
     """
 
     def __init__(
@@ -31,7 +36,8 @@ class AdaptiveLimiter:
         self._clock = clock
         self._last_cut_s = float("-inf")
         self._paused_until_s = float("-inf")
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._arrival = count()
         self._alarm: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> None:
@@ -40,7 +46,7 @@ class AdaptiveLimiter:
             self.in_flight += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        heapq.heappush(self._waiting, (-call_priority.get(), next(self._arrival), place))
         self._give_places()
         try:
             await place
@@ -80,7 +86,7 @@ class AdaptiveLimiter:
             if pause_s > 0:
                 self._give_later(pause_s)
                 return
-            place = self._waiting.popleft()
+            _, _, place = heapq.heappop(self._waiting)
             if not place.done():  # else its caller was cancelled
                 self.in_flight += 1
                 place.set_result(None)
