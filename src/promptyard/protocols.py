@@ -11,15 +11,19 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from promptyard.records.atoms import Atom
 from promptyard.records.base import Json
+from promptyard.records.calls import StoredCall
 from promptyard.records.cases import Case, EvalSet, EvalSetVersion
 from promptyard.records.edits import Candidate, Proposal
-from promptyard.records.evidence import Evidence
+from promptyard.records.events import Event
+from promptyard.records.evidence import Attempt, Evidence, TrainTrial
 from promptyard.records.imported import ImportedSet
 from promptyard.records.judging import JudgeCertificate
 from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion, Message, Request, Usage
-from promptyard.records.prompts import Program
+from promptyard.records.origins import Origin
+from promptyard.records.prompts import Demo, Program
 from promptyard.records.runs import Progress, Run, RunHeader, RunStatus, StageOutcome
 from promptyard.records.scores import Report, Score, StepVisit
 from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
@@ -105,10 +109,16 @@ class Bench(Protocol):
     """What a generator may use. It cannot name a dev or holdout case."""
 
     async def complete(
-        self, role: Literal["optimizer", "judge"], messages: Sequence[Message]
+        self,
+        role: Literal["optimizer", "judge"],
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, Json] | None = None,
+        replicate: int = 0,
     ) -> Completion:
         """Ask the optimizer or judge model once. Costs one call.
 
+        With a JSON Schema the answer is forced into its form, where the server can do that.
         Raises BudgetExceeded or ModelError.
         """
         ...
@@ -166,24 +176,78 @@ class Stage(Protocol):
 
 
 class SearchContext(Protocol):
-    """What a search policy may ask of the line. Every answer is journaled by the line."""
+    """What a search policy may ask of the line. Every answer is journaled by the line.
+
+    `train` are the train cases in a seeded order, balanced over label, kind and tags. `stochastic`
+    says that the same call may give another answer. `confirms` says that a sealed holdout decides
+    afterwards. `labels` are the answers of a label task, empty elsewhere. `past_origins` are those
+    of the sentences in stored versions of this prompt, with what was measured of them.
+    """
 
     seed: int
     baseline: Candidate
+    train: Sequence[Case]
+    stochastic: bool
+    confirms: bool
+    labels: Sequence[str]
+    past_origins: Sequence[Origin]
 
     @property
     def generators(self) -> Sequence[str]:
         """Names of the generators, in the order in which the task names them."""
         ...
 
-    async def diagnose(self) -> Evidence:
-        """Run the baseline on train (one call a case) and gather the evidence."""
+    @property
+    def task_calls_left(self) -> int | None:
+        """Task calls that the search may still make; None where nothing limits them."""
+        ...
+
+    async def run(
+        self,
+        candidate: Candidate,
+        cases: Sequence[Case],
+        *,
+        purpose: str,
+        replicate: int = 0,
+        priority: float = 0.0,
+        settled: Callable[[TrainTrial], bool] | None = None,
+    ) -> Sequence[TrainTrial]:
+        """Run a candidate on train cases; what it has run before is not run or paid again.
+
+        Rows come in the order of `cases`. `settled` sees them in that order, each as soon as those
+        before it are there, known ones too; when it says True, calls in flight are cancelled and
+        the rows up to that one are returned. The highest `priority` goes first for free call slots.
+        """
+        ...
+
+    def scores(self, candidate: Candidate) -> Mapping[str, float]:
+        """Return every score of a candidate on train so far, by case id."""
+        ...
+
+    def evidence(
+        self, rows: Sequence[TrainTrial], base: Candidate, attempts: Sequence[Attempt] = ()
+    ) -> Evidence:
+        """Sort rows of a program into evidence: buckets, failures, successes, example bank."""
         ...
 
     async def propose(
-        self, generator: str, base: Candidate, evidence: Evidence
+        self, generator: str, base: Candidate, evidence: Evidence, *, attempt: int = 0
     ) -> Sequence[Candidate]:
-        """Ask one generator; return the candidates that passed the validators and are new."""
+        """Ask one generator; return the candidates that passed the validators and are new.
+
+        Their edits are edits of `base`. `attempt` numbers repeated questions.
+        """
+        ...
+
+    async def compose(
+        self,
+        atoms: Sequence[Atom],
+        demos: Sequence[Demo] | None = None,
+        *,
+        generator: str,
+        buckets: Sequence[str] = (),
+    ) -> Candidate | None:
+        """Apply atoms and demonstrations to the baseline; None where the validators refuse."""
         ...
 
     def combine(self, parts: Sequence[Candidate]) -> Candidate | None:
@@ -192,6 +256,20 @@ class SearchContext(Protocol):
 
     async def stage(self, name: str, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """Run one stage of the funnel and return the survivors, best first."""
+        ...
+
+    async def emit(self, event: Event) -> None:
+        """Add an event to the stream of the run."""
+        ...
+
+    def serve(
+        self, candidate: Candidate, origins: Sequence[Origin], *, n_cases: int, difference: float
+    ) -> None:
+        """Note a candidate that beats the baseline on unseen cases, and where it comes from."""
+        ...
+
+    def blame(self, candidate: Candidate, origins: Sequence[Origin]) -> None:
+        """Keep where the sentences of a candidate come from, for the registry."""
         ...
 
 
@@ -306,11 +384,21 @@ class Store(Protocol):
         base_url: str = "",
         replicate: int = 0,
     ) -> None:
-        """Record how an attempt ended (`ok` or a failure kind) and, when ok, store its answer."""
+        """Record how an attempt ended and, when `ok`, store its answer.
+
+        Otherwise the outcome is a failure kind, `cancelled` (it was sent and is not waited for) or
+        `unsent` (it was cancelled before). A caller that is cancelled does not take this back.
+        """
         ...
 
     async def attempts(self, run_id: str) -> Sequence[Mapping[str, Any]]:
-        """All attempts of a run: role, outcome (None while unknown), tokens, cost_usd."""
+        """All attempts of a run: role, key, outcome (None while unknown), tokens, cost_usd."""
+        ...
+
+    async def calls(
+        self, run_id: str, role: str | None = None, *, limit: int = 50, offset: int = 0
+    ) -> Sequence[StoredCall]:
+        """Attempts of a run, or of one role in it, as started, with request and answer."""
         ...
 
     # runs, their journal, and what they measured
@@ -430,3 +518,6 @@ class Store(Protocol):
 
 ProgressSink: TypeAlias = Callable[[Progress], None]
 """Receives the progress of a run; must not raise and must be quick."""
+
+EventSink: TypeAlias = Callable[[Event], None]
+"""Receives every event of a run, in order; must be quick. What it raises becomes a note."""

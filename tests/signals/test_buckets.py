@@ -8,8 +8,9 @@ from promptyard.errors import EvalSetError
 from promptyard.records.evidence import TrainTrial
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.scores import Failure, GradedCase, JudgeStamp, Score, Trial
-from promptyard.signals.buckets import LAST_TAGS, TAG_PRIORITY, bucket_failures, likely_target
+from promptyard.signals.buckets import bucket_failures
 from promptyard.signals.evidence import confusions, gather, target_counts
+from promptyard.signals.tags import LAST_TAGS, TAG_PRIORITY
 from support.stations import LABEL_PROMPT, graded, label_case, label_trial
 
 PROGRAM = Program.single(Prompt.from_text(LABEL_PROMPT))
@@ -149,48 +150,6 @@ def test_errors_are_in_no_bucket() -> None:
     assert bucket_failures(rows, PROGRAM) == ()
     found = gather(rows, PROGRAM)
     assert found.failures == found.successes == ()
-
-
-SUPPORT = Program.single(
-    Prompt.from_text(
-        "system:\nSummarise.\n\n## Evidence policy {#evidence}\nState facts.\n\n"
-        "## Output schema {#schema}\nFields: status, product.\n\n"
-        "## Privacy\nTell nobody.\n\n## Tools\nCall them.\n\n## Length\nBe brief.\n\n"
-        "## Status {#locked-one .locked}\nstatus is open.\n\nuser:\n{{t}}\n"
-    )
-)
-
-
-@pytest.mark.parametrize(
-    ("tag", "field", "section"),
-    [
-        ("unsupported_fact", None, "evidence"),
-        ("wrong_citation", None, "evidence"),
-        ("invalid_json", None, "schema"),
-        ("missing_required_field", "product", "schema"),
-        ("wrong_value", "status", "schema"),
-        ("low_score", None, "system"),
-        ("secret_leak", None, "privacy"),
-        ("missing_refusal", None, "privacy"),
-        ("invalid_tool_args", None, "tools"),
-        ("too_long", None, "length"),
-        ("too_slow", None, "system"),
-    ],
-)
-def test_a_bucket_points_at_the_section_that_likely_explains_it(
-    tag: str, field: str | None, section: str
-) -> None:
-    assert likely_target(SUPPORT, tag, field, None) == ("main", section)
-
-
-def test_a_label_bucket_points_at_the_section_that_lists_the_label() -> None:
-    assert likely_target(PROGRAM, "wrong_value", None, "top_up") == ("main", "labels")
-
-
-def test_locked_sections_are_no_target() -> None:
-    locked = Program.single(Prompt.from_text("system:\n## A {.locked}\nx\n"))
-    target = likely_target(locked, "wrong_value", None, None)
-    assert target == ("main", "system")
 
 
 def test_dev_and_holdout_records_do_not_fit_into_evidence() -> None:

@@ -25,6 +25,7 @@ from promptyard.storage.tables import metadata
 from promptyard.testing.store_suite import (
     sample_eval_set,
     sample_move,
+    sample_origin,
     sample_report,
     sample_version,
 )
@@ -213,6 +214,37 @@ def test_a_store_of_the_first_revision_loses_nothing(
         ).scalars()
         assert list(stored) == ["z", "a", report.program_id]
     database.close()
+
+
+def test_a_version_of_the_second_revision_is_read_and_has_no_origins(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = sample_version("one", number=1, created_at="2026-01-01")
+    with monkeypatch.context() as second_revision:
+        second_revision.setattr(migrations, "HEAD", "0002")
+        database = _opened(url)
+        with database.writing() as connection:
+            record = older.model_dump_json(exclude={"origins"})
+            values = {"digest": older.digest, "record": record}
+            connection.execute(
+                text("INSERT INTO versions VALUES ('support', 1, :digest, '2026-01-01', :record)"),
+                values,
+            )
+            connection.execute(
+                text("INSERT INTO attempts VALUES (1, 'r', 'task', 'k', '', 'ok', 1, NULL, '')")
+            )
+        database.close()
+
+    async def read() -> None:
+        store = open_store(url)
+        await store.open()
+        assert await store.versions("support") == [older]
+        assert [call.attempt for call in await store.calls("r", "task")] == [1]
+        newer = await store.add_version(sample_version("two", origins=[sample_origin("two")]))
+        assert (await store.version("support", 2)).origins == newer.origins != ()
+        await store.close()
+
+    asyncio.run(read())
 
 
 def _opened(url: str) -> Database:

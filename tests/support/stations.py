@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+from promptyard.records.base import Json
 from promptyard.records.cases import Case, SplitName
 from promptyard.records.edits import Candidate
 from promptyard.records.evidence import TrainTrial
@@ -96,13 +97,22 @@ class ScriptedBench:
     def __init__(self, reply: Callable[[Sequence[Message]], str]) -> None:
         self.reply = reply
         self.requests: list[Sequence[Message]] = []
+        self.replicates: list[int] = []
+        self.schemas: list[Mapping[str, Json] | None] = []
 
     async def complete(
-        self, role: Literal["optimizer", "judge"], messages: Sequence[Message]
+        self,
+        role: Literal["optimizer", "judge"],
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, Json] | None = None,
+        replicate: int = 0,
     ) -> Completion:
         """Answer by the script."""
         assert role == "optimizer"
         self.requests.append(messages)
+        self.replicates.append(replicate)
+        self.schemas.append(schema)
         return Completion(text=self.reply(messages))
 
     async def run(

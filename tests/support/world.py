@@ -2,7 +2,8 @@
 
 Whether the task model gets a case right is decided by a fixed difficulty of the case and noise of
 its own for each prompt (Gaussian copula), so that true qualities are known and prompts disagree
-on some cases. One sentence, RULE, raises the true accuracy by `gain`; nothing else changes it.
+on some cases. One sentence, RULE, raises the true accuracy by `gain`, each of HARMFUL lowers it by
+`harm`; nothing else changes it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
@@ -32,6 +32,11 @@ PROMPT = (
     "system:\nSort the message into one of these topics and answer with the topic only.\n\n"
     "## Topics {#topics}\n" + "".join(f"- {label}\n" for label in LABELS) + "\nuser:\n{{text}}\n"
 )
+HARMFUL = (
+    "Choose the topic that comes after the one that fits best.",
+    "Never look at the first words of the message.",
+    "Answer at once, without reading to the end.",
+)
 NORMAL = NormalDist()
 
 
@@ -39,7 +44,7 @@ class World:
     """Cases, and the answers of both models to any request.
 
     `optimizer` says what the optimizer does: `skilful` adds RULE, `harmless` adds a sentence that
-    changes nothing, `useless` cannot be read.
+    changes nothing, `harmful` adds one of HARMFUL, `useless` cannot be read.
     """
 
     def __init__(
@@ -49,12 +54,13 @@ class World:
         n_cases: Mapping[SplitName, int] | None = None,
         base: float = 0.6,
         gain: float = 0.10,
+        harm: float = 0.10,
         noise: float = 0.2,
-        optimizer: Literal["skilful", "harmless", "useless"] = "skilful",
+        optimizer: Literal["skilful", "harmless", "harmful", "useless"] = "skilful",
         sentinel: str = "",
     ) -> None:
         self.seed = seed
-        self.base, self.gain, self.noise = base, gain, noise
+        self.base, self.gain, self.harm, self.noise = base, gain, harm, noise
         self.optimizer = optimizer
         self.cases: list[dict[str, Any]] = []
         sizes: Mapping[SplitName, int] = n_cases or {"train": 100, "dev": 100, "holdout": 400}
@@ -75,30 +81,30 @@ class World:
 
     def _label(self, messages: Sequence[Mapping[str, Any]]) -> str:
         case = self._by_text[str(messages[-1]["content"])]
-        prompt = json.dumps(list(messages[:-1]))
-        accuracy = self.base + self.gain * (RULE in prompt)
-        difficulty = NORMAL.inv_cdf(self._unit("difficulty", case["id"]))
-        luck = NORMAL.inv_cdf(self._unit("luck", case["id"], prompt))
-        z = math.sqrt(1 - self.noise) * difficulty + math.sqrt(self.noise) * luck
         expected = str(case["expected"])
-        if NORMAL.cdf(z) < accuracy:
+        if self._is_right(case["id"], json.dumps(list(messages[:-1]))):
             return expected
         return LABELS[(LABELS.index(expected) + 1) % len(LABELS)]
 
+    def _is_right(self, item: str, prompt: str) -> bool:
+        """Say whether a prompt gets one thing of a case right."""
+        harm = self.harm * sum(sentence in prompt for sentence in HARMFUL)
+        accuracy = self.base + self.gain * (RULE in prompt) - harm
+        difficulty = NORMAL.inv_cdf(self._unit("difficulty", item))
+        luck = NORMAL.inv_cdf(self._unit("luck", item, prompt))
+        z = math.sqrt(1 - self.noise) * difficulty + math.sqrt(self.noise) * luck
+        return NORMAL.cdf(z) < accuracy
+
     def _edit(self, messages: Sequence[Mapping[str, Any]]) -> str:
         request = str(messages[-1]["content"])
-        found = re.search(r"<part-(\w+) id=\"system\"", request)
-        if self.optimizer == "useless" or found is None:
+        if self.optimizer == "useless" or '<prompt id="' not in request:
             return "What a pleasant prompt this is."
-        nonce = found.group(1)
         sentence = RULE
-        if self.optimizer == "harmless":
-            pick = int(self._unit("sentence", request) * len(HARMLESS))
-            sentence = HARMLESS[pick]
-        return (
-            f"<hypothesis-{nonce}>The prompt does not say where to look.</hypothesis-{nonce}>"
-            f'<edit-{nonce} part="system"><new-{nonce}>{sentence}</new-{nonce}></edit-{nonce}>'
-        )
+        if self.optimizer != "skilful":
+            pool = HARMLESS if self.optimizer == "harmless" else HARMFUL
+            sentence = pool[int(self._unit("sentence", request) * len(pool))]
+        edit = {"op": "append", "section": "system", "old": "", "new": sentence}
+        return json.dumps({"hypothesis": "The prompt does not say where to look.", "edits": [edit]})
 
     def _unit(self, *key: object) -> float:
         """A number in (0, 1) that only the seed and the key decide."""

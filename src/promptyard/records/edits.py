@@ -108,7 +108,8 @@ Edit: TypeAlias = Annotated[
 class Proposal(Record):
     """What a generator suggests: edits of the parent, and why. Not yet checked.
 
-    `evidence` names the buckets it answers, `raw` the reply it was read from.
+    `evidence` names the buckets it answers, `raw` the reply it was read from, `parents` the ids of
+    further programs that the edits draw on.
     """
 
     generator: str
@@ -116,6 +117,7 @@ class Proposal(Record):
     hypothesis: str
     evidence: tuple[str, ...] = ()
     raw: str = ""
+    parents: tuple[str, ...] = ()
 
 
 class Candidate(Record):

@@ -7,18 +7,24 @@ from pydantic import model_validator
 from promptyard.errors import EvalSetError
 from promptyard.records.base import Record
 from promptyard.records.cases import Case
-from promptyard.records.edits import Rejection
+from promptyard.records.edits import Candidate, Rejection
 from promptyard.records.prompts import Demo
 from promptyard.records.scores import Trial
+
+DEMOS = "demos"
+"""The edit target that stands for demonstrations instead of a section."""
 
 
 class Bucket(Record):
     """Failing cases that share a cause: a tag, a field, and for label tasks the expected value.
 
     `case_ids` are the cases with this finding, `primary_ids` those for which it is the first
-    thing wrong. `target` is the section that likely explains it: (step, section id), or None.
+    thing wrong. `step` is the step at fault, `target` the section that likely explains it: (step,
+    section id), or None where that is unclear. `pinned` says that the user named the target,
+    `by_demos` that the user wants demonstrations to mend it.
     `shapes` are the reasons of judges and of users' code without their particulars, the most
-    frequent first, with the cases of each.
+    frequent first, with the cases of each. `note` tells buckets apart that have nothing else to
+    tell them apart: what reasons say where the evaluator gave no tags.
     """
 
     tag: str
@@ -27,15 +33,20 @@ class Bucket(Record):
     case_ids: tuple[str, ...]
     primary_ids: tuple[str, ...] = ()
     severity: str = "hard"
+    step: str | None = None
     target: tuple[str, str] | None = None
+    pinned: bool = False
+    by_demos: bool = False
     confusions: tuple[tuple[str, int], ...] = ()
     shapes: tuple[tuple[str, int], ...] = ()
+    note: str = ""
 
     @property
     def name(self) -> str:
-        """Readable key: `tag`, `tag:field` or `tag:field=expected`."""
+        """Readable key: `tag`, `tag:field` or `tag:field=expected`, and the note."""
         name = self.tag if self.field is None else f"{self.tag}:{self.field}"
-        return name if self.expected is None else f"{name}={self.expected}"
+        name = name if self.expected is None else f"{name}={self.expected}"
+        return f"{name} ({self.note})" if self.note else name
 
 
 class ConfusionPair(Record):
@@ -74,8 +85,34 @@ class ScoredPrompt(Record):
     score_pct: int
 
 
+class Attempt(Record):
+    """Sentences that were tried for a bucket, and what they did on train cases.
+
+    `fixed` and `broke` are the ids of the cases that changed; `outcome` says in a few words how it
+    ended.
+    """
+
+    bucket: str
+    texts: tuple[str, ...]
+    outcome: str
+    n_cases: int = 0
+    fixed: tuple[str, ...] = ()
+    broke: tuple[str, ...] = ()
+
+
+class Relatives(Record):
+    """What `base` may be crossed with: another candidate, and an ancestor of both."""
+
+    ancestor: Candidate
+    other: Candidate
+
+
 class Evidence(Record):
-    """Everything that the next proposals may be conditioned on."""
+    """Everything that the next proposals may be conditioned on.
+
+    `target` is the (step, section or span) that a rewrite should change, where the policy has
+    chosen one; `relatives` are for generators that cross candidates.
+    """
 
     failures: tuple[TrainTrial, ...] = ()
     successes: tuple[TrainTrial, ...] = ()
@@ -84,8 +121,12 @@ class Evidence(Record):
     trajectory: tuple[ScoredPrompt, ...] = ()
     demos: tuple[Demo, ...] = ()
     rejected: tuple[Rejection, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    target: tuple[str, str] | None = None
+    relatives: Relatives | None = None
 
     def failures_of(self, bucket: Bucket) -> tuple[TrainTrial, ...]:
-        """The failing trials whose primary bucket this is."""
-        ids = frozenset(bucket.primary_ids)
-        return tuple(item for item in self.failures if item.case.id in ids)
+        """The failing trials of this bucket; first those for which it is the first thing wrong."""
+        primary, ids = frozenset(bucket.primary_ids), frozenset(bucket.case_ids)
+        found = [item for item in self.failures if item.case.id in ids]
+        return tuple(sorted(found, key=lambda item: item.case.id not in primary))

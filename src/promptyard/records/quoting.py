@@ -14,12 +14,15 @@ from promptyard.records.base import Json
 
 # Controls, format characters (zero-width, direction, tags), line separators, private use, lone
 # surrogates and variation selectors: what a person would not see and a model reads all the same.
-_HIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f"
+_HIDDEN_CLASS = (
+    "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff0-\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff<>]"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
 )
+HIDDEN = re.compile(f"[{_HIDDEN_CLASS}]")
+"""A character that a person would not see; line ends and tabs are among them."""
+_ESCAPED = re.compile(f"[{_HIDDEN_CLASS}<>]")
 
 
 def quoted(value: Json) -> str:
@@ -28,7 +31,7 @@ def quoted(value: Json) -> str:
     Reading it as JSON gives the value back. Raises ValueError for NaN and infinities.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return _HIDDEN.sub(_escape, text)
+    return _ESCAPED.sub(_escape, text)
 
 
 def fresh_nonce(payload: str, seed: int = 0) -> str:

@@ -9,8 +9,11 @@ from pydantic import Field
 
 from promptyard.records.base import Json, Record
 from promptyard.records.budget import Budget, Spent
+from promptyard.records.cases import SplitName
 from promptyard.records.edits import Candidate, Rejection
+from promptyard.records.events import Credited
 from promptyard.records.evidence import Bucket, ConfusionPair
+from promptyard.records.origins import Origin, ServedPoint
 from promptyard.records.prompts import Program
 from promptyard.records.scores import Report, Trial
 from promptyard.records.verdicts import PairedReport, Verdict
@@ -107,7 +110,10 @@ class Run(Record):
     """The result of one pass through the line.
 
     `best` is the candidate that won the gate, else the baseline. `naive_task_calls` is what
-    running every evaluated candidate on all train and dev cases would have cost.
+    running every evaluated candidate on all train and dev cases would have cost. `served` are the
+    prompts that the search would have served, as it went on; `origins` say where the sentences of
+    `finalist` come from; `verdict_split` is the split on whose cases the verdict rests. `credits`
+    say in order which buckets a search mended, `traps` which sentences it found to do damage.
     """
 
     header: RunHeader
@@ -128,6 +134,11 @@ class Run(Record):
     search_task_calls: int = 0
     naive_task_calls: int = 0
     n_candidates: int = 0
+    served: tuple[ServedPoint, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    verdict_split: SplitName | None = None
+    credits: tuple[Credited, ...] = ()
+    traps: tuple[str, ...] = ()
     version: int | None = None
     finished_at: str = ""
     notes: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from promptyard.records.base import Json, Record
+from promptyard.records.origins import Origin
 from promptyard.records.prompts import Program
 
 VersionStatus: TypeAlias = Literal["seed", "passed", "failed", "inconclusive", "manual"]
@@ -17,7 +18,8 @@ class PromptVersion(Record):
     """An immutable version: what was registered, by whom, out of what, and how it measured.
 
     `number` counts up from 1 per name. `digest` is the program's id. `scores` maps split to mean
-    score; `buckets` maps bucket names to failing cases on dev.
+    score; `buckets` maps bucket names to failing cases on dev. `origins` say where its sentences
+    come from, those of its parent that still stand included; one without is the seed's.
     """
 
     name: str
@@ -34,6 +36,7 @@ class PromptVersion(Record):
     status: VersionStatus = "manual"
     created_at: str = ""
     verdict: Mapping[str, Json] | None = None
+    origins: tuple[Origin, ...] = ()
 
 
 class Pointer(Record):

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from promptyard.records.demonstrations import gold_demo
 from promptyard.records.edits import Rejection
-from promptyard.records.evidence import Bucket, ConfusionPair, Evidence, ScoredPrompt, TrainTrial
+from promptyard.records.evidence import (
+    Attempt,
+    Bucket,
+    ConfusionPair,
+    Evidence,
+    ScoredPrompt,
+    TrainTrial,
+)
 from promptyard.records.images import has_image_bytes
 from promptyard.records.prompts import Demo, Program
 from promptyard.records.scores import GradedCase
@@ -19,9 +27,12 @@ def gather(
     *,
     trajectory: Sequence[ScoredPrompt] = (),
     rejected: Sequence[Rejection] = (),
+    attempts: Sequence[Attempt] = (),
+    targets: Mapping[str, str] | None = None,
 ) -> Evidence:
     """Fold a program's graded train cases into evidence.
 
+    `targets` is what the user says of where failures are mended, by tag.
     Raises EvalSetError when a case is not a train case. Errors and unscored trials are neither
     failures nor successes.
     """
@@ -30,11 +41,12 @@ def gather(
     return Evidence(
         failures=tuple(item for item in trials if not item.trial.passed),
         successes=tuple(item for item in trials if item.trial.passed),
-        buckets=bucket_failures(scored, program),
+        buckets=bucket_failures(scored, program, targets),
         confusions=confusions(scored),
         trajectory=tuple(sorted(trajectory, key=lambda point: point.score_pct)),
-        demos=example_bank(trials),
+        demos=example_bank(trials, program),
         rejected=tuple(rejected),
+        attempts=tuple(attempts),
     )
 
 
@@ -51,14 +63,16 @@ def confusions(graded: Sequence[GradedCase]) -> tuple[ConfusionPair, ...]:
     return tuple(ConfusionPair(expected=e, got=g, n_cases=n) for (e, g), n in ranked)
 
 
-def example_bank(trials: Sequence[TrainTrial]) -> tuple[Demo, ...]:
-    """Turn train cases into demonstrations: passing answers as given, gold text for the others.
+def example_bank(trials: Sequence[TrainTrial], program: Program) -> tuple[Demo, ...]:
+    """Turn train cases into demonstrations: passing answers as given, gold ones for the others.
 
-    A failing case becomes one only where its expectation is the text of an answer. Passing ones
-    come first (source `bootstrap`), then gold ones (`label`). Cases with the bytes of an image
-    become none: a prompt is a text that people read, and megabytes of base64 are not.
+    A failing case becomes one only where its expectation is a whole answer: a text, or an object
+    (as its JSON text). Passing ones come first (source `bootstrap`), then gold ones (`label`).
+    Cases with the bytes of an image become none: a prompt is a text that people read, and megabytes
+    of base64 are not.
     """
     trials = [item for item in trials if not any(map(has_image_bytes, item.case.input.values()))]
+    prompt = program.steps[-1].prompt
     passing = [
         Demo(
             input=dict(item.case.input),
@@ -70,17 +84,8 @@ def example_bank(trials: Sequence[TrainTrial]) -> tuple[Demo, ...]:
         for item in trials
         if item.trial.passed
     ]
-    gold = [
-        Demo(
-            input=dict(item.case.input),
-            output=item.case.expected,
-            source="label",
-            case_id=item.case.id,
-        )
-        for item in trials
-        if not item.trial.passed and isinstance(item.case.expected, str)
-    ]
-    return (*passing, *gold)
+    gold = [gold_demo(item.case, prompt) for item in trials if not item.trial.passed]
+    return (*passing, *(demo for demo in gold if demo is not None))
 
 
 def target_counts(buckets: Sequence[Bucket]) -> dict[str, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, RowMapping, or_, select
 
 from promptyard.errors import Conflict, NotFound
+from promptyard.records.calls import StoredCall
 from promptyard.records.messages import CLEAN_FINISHES, Completion
 from promptyard.storage.stored_text import from_text, shown_text, to_text
 from promptyard.storage.tables import attempts, completions, insert_numbered, run_for_each
@@ -93,6 +95,41 @@ def list_attempts(connection: Connection, run_id: str) -> list[dict[str, Any]]:
     """All attempts of a run in the order in which they were started."""
     query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.id)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def list_calls(
+    connection: Connection, run_id: str, role: str | None, limit: int, offset: int
+) -> list[StoredCall]:
+    """Attempts of a run, or of one role in it, as started, with what was sent and came back."""
+    # Retries share the key: the body of the one that was answered is that of all of them.
+    same_call = (completions.c.key == attempts.c.key) & (completions.c.run_id == attempts.c.run_id)
+    query = (
+        select(attempts, completions.c.base_url, completions.c.body, completions.c.completion)
+        .select_from(attempts.outerjoin(completions, same_call))
+        .where(attempts.c.run_id == run_id)
+        .order_by(attempts.c.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    if role is not None:
+        query = query.where(attempts.c.role == role)
+    return [_stored_call(row) for row in connection.execute(query).mappings()]
+
+
+def _stored_call(row: RowMapping) -> StoredCall:
+    answered = row["outcome"] == "ok" and row["completion"] is not None
+    return StoredCall(
+        attempt=row["id"],
+        role=row["role"],
+        outcome=row["outcome"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        tokens=row["tokens"],
+        cost_usd=row["cost_usd"],
+        base_url=row["base_url"] or "",
+        body=None if row["body"] is None else json.loads(row["body"]),
+        completion=from_text(Completion, row["completion"]) if answered else None,
+    )
 
 
 def _answers(connection: Connection, keys: Iterable[str], run_id: str) -> dict[str, Completion]:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy import Connection
 
 from promptyard.records.base import Json
+from promptyard.records.calls import StoredCall
 from promptyard.records.cases import EvalSet, EvalSetVersion
 from promptyard.records.judging import JudgeCertificate
 from promptyard.records.measurements import Measurement
@@ -29,6 +30,7 @@ from promptyard.storage.completions import (
     find_completions,
     finish_attempts,
     list_attempts,
+    list_calls,
     start_attempts,
 )
 from promptyard.storage.database import Database
@@ -117,6 +119,15 @@ class SqlStore:
         """
         check_names(run_id=run_id)
         return await self._read(lambda connection: list_attempts(connection, run_id))
+
+    async def calls(
+        self, run_id: str, role: str | None = None, *, limit: int = 50, offset: int = 0
+    ) -> Sequence[StoredCall]:
+        """Attempts of a run, or of one role in it, as started, with request and answer."""
+        check_names(run_id=run_id, role=role or "")
+        return await self._read(
+            lambda connection: list_calls(connection, run_id, role, limit, offset)
+        )
 
     async def start_run(self, header: RunHeader) -> None:
         """Record a new run as running. Raises Conflict when the id is taken."""

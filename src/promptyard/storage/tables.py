@@ -61,7 +61,7 @@ attempts = Table(
     Column("tokens", BigInteger),
     Column("cost_usd", Float(53)),
     Column("finished_at", Text),
-    Index("ix_attempts_run_id", "run_id"),
+    Index("ix_attempts_run_id_role", "run_id", "role"),
 )
 
 runs = Table(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from promptyard.protocols import Generator
+from promptyard.records.base import Json
 from promptyard.records.edits import Candidate, Proposal, apply_edits
 from promptyard.records.evidence import Evidence
 from promptyard.records.messages import Completion, Message
@@ -27,10 +28,15 @@ class ReplyingBench:
         self.requests: list[Sequence[Message]] = []
 
     async def complete(
-        self, role: Literal["optimizer", "judge"], messages: Sequence[Message]
+        self,
+        role: Literal["optimizer", "judge"],
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, Json] | None = None,
+        replicate: int = 0,
     ) -> Completion:
         """Answer with the suite's `reply`."""
-        del role
+        del role, schema, replicate
         self.requests.append(messages)
         return Completion(text=self._generator.reply(messages))
 

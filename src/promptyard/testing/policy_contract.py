@@ -3,66 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 
 from promptyard.errors import BudgetExceeded
 from promptyard.protocols import SearchPolicy
 from promptyard.records.edits import Candidate
-from promptyard.records.evidence import Evidence
-from promptyard.records.prompts import Program, Prompt
-
-Survivors = Callable[[str, Sequence[Candidate]], Sequence[Candidate]]
-
-
-class ScriptedContext:
-    """A SearchContext with scripted proposals and stages; it runs nothing.
-
-    Attributes:
-        asked: every question in order, as text: `diagnose`, `propose <name>`, `stage <name> <n>`.
-    """
-
-    def __init__(self, proposed: dict[str, list[Candidate]], survivors: Survivors) -> None:
-        self.seed = 0
-        self.baseline = named_candidate("baseline")
-        self.asked: list[str] = []
-        self._proposed = proposed
-        self._survivors = survivors
-
-    @property
-    def generators(self) -> Sequence[str]:
-        """The scripted generators."""
-        return tuple(self._proposed)
-
-    async def diagnose(self) -> Evidence:
-        """Return empty evidence."""
-        self.asked.append("diagnose")
-        return Evidence()
-
-    async def propose(
-        self, generator: str, base: Candidate, evidence: Evidence
-    ) -> Sequence[Candidate]:
-        """Return the scripted candidates."""
-        del base, evidence
-        self.asked.append(f"propose {generator}")
-        return self._proposed[generator]
-
-    def combine(self, parts: Sequence[Candidate]) -> Candidate | None:
-        """Join two or more candidates by their names."""
-        if len(parts) < 2:
-            return None
-        names = "+".join(part.program.prompt.text.split()[-1] for part in parts)
-        return named_candidate(names, "combine")
-
-    async def stage(self, name: str, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Return who survives by the script."""
-        self.asked.append(f"stage {name} {len(candidates)}")
-        return self._survivors(name, candidates)
-
-
-def named_candidate(name: str, generator: str = "seed") -> Candidate:
-    """Return a candidate whose prompt ends in its name."""
-    program = Program.single(Prompt.from_text(f"user:\n{{{{x}}}} {name}"))
-    return Candidate(program=program, generator=generator)
+from promptyard.records.events import Noted
+from promptyard.testing.search_world import WorldContext
 
 
 class PolicyContract:
@@ -72,60 +18,68 @@ class PolicyContract:
         """Return the policy under test."""
         raise NotImplementedError("override policy()")  # the suite is abstract without one
 
-    def search(
-        self, survivors: Survivors, proposed: dict[str, list[Candidate]] | None = None
-    ) -> tuple[Candidate | None, list[str]]:
-        """Run a search over scripted candidates; returns the finalist and what was asked."""
-        given = (
-            proposed
-            if proposed is not None
-            else {
-                "reflect": [named_candidate(f"r{n}", "reflect") for n in range(3)],
-                "demos": [named_candidate(f"d{n}", "demos") for n in range(2)],
-            }
-        )
-        context = ScriptedContext(given, survivors)
-        return asyncio.run(self._search(context)), context.asked
+    def context(self, **world: object) -> WorldContext:
+        """Return the world to search; override it to name the generators that the policy asks."""
+        return WorldContext(**world)  # type: ignore[arg-type]
 
-    async def _search(self, context: ScriptedContext) -> Candidate | None:
+    def search(self, context: WorldContext) -> Candidate | None:
+        """Run one search."""
+        return asyncio.run(self._search(context))
+
+    async def _search(self, context: WorldContext) -> Candidate | None:
         return await self.policy().search(context)
+
+    def test_it_finds_a_prompt_that_is_ahead(self) -> None:
+        """Every failure has a sentence that cures it; the finalist has some of them."""
+        context = self.context()
+        finalist = self.search(context)
+        assert finalist is not None
+        cases = context.train
+        before = sum(context.passes(context.baseline, case) for case in cases)
+        assert sum(context.passes(finalist, case) for case in cases) > before
 
     def test_it_looks_before_it_asks_and_never_opens_the_holdout(self) -> None:
         """The decision is the line's, once, after the search."""
-        _, asked = self.search(lambda stage, candidates: candidates)
-        assert asked[0] == "diagnose"
-        assert not [question for question in asked if question.startswith("stage decide")]
+        context = self.context()
+        self.search(context)
+        assert context.asked[0].startswith("run ")
+        assert not [question for question in context.asked if question.startswith("stage decide")]
 
-    def test_the_finalist_survived_the_last_stage(self) -> None:
-        """A finalist that no stage has kept would be a claim without evidence."""
-        kept: list[Sequence[Candidate]] = []
+    def test_the_finalist_was_seen_on_dev_last(self) -> None:
+        """A finalist that dev has not kept would be a claim without evidence."""
+        context = self.context()
+        assert self.search(context) is not None
+        assert context.asked[-1].startswith("stage full")
+        assert self.search(self.context(keeps=_not_on_dev)) is None
 
-        def survivors(stage: str, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-            kept.append(candidates[1:] or candidates)
-            return kept[-1]
-
-        finalist, _ = self.search(survivors)
-        assert finalist is not None
-        assert finalist in kept[-1]
-
-    def test_nothing_proposed_or_nothing_left_keeps_the_baseline(self) -> None:
+    def test_nothing_proposed_keeps_the_baseline(self) -> None:
         """No improvement found is a normal end."""
-        assert self.search(lambda stage, candidates: candidates, {"reflect": []})[0] is None
-        assert self.search(lambda stage, candidates: [])[0] is None
+        assert self.search(self.context(sentences={})) is None
+
+    def test_useless_sentences_do_not_reach_the_end(self) -> None:
+        """What changes nothing is no improvement, whatever it is called."""
+        useless = {"format": "Be nice.", "units": "Be calm.", "dates": "Think.", "names": "Try."}
+        assert self.search(self.context(sentences=useless)) is None
 
     def test_the_same_answers_give_the_same_search(self) -> None:
         """A resumed run must ask the same questions."""
-        first = self.search(lambda stage, candidates: candidates[:2])
-        assert first == self.search(lambda stage, candidates: candidates[:2])
+        first, second = self.context(), self.context()
+        found = self.search(first)
+        assert found == self.search(second)
+        assert first.journal == second.journal
 
-    def test_the_end_of_the_budget_is_not_swallowed(self) -> None:
+    def test_the_budget_is_kept_and_its_end_is_said(self) -> None:
         """The line has to know that the search was cut short."""
-
-        def survivors(stage: str, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-            raise BudgetExceeded(f"nothing left for {stage} of {len(candidates)}")
-
+        context = self.context(task_calls=20)
         try:
-            self.search(survivors)
+            self.search(context)
         except BudgetExceeded:
             return
-        raise AssertionError("the policy swallowed BudgetExceeded")
+        assert context.n_calls <= 20
+        said = [event.text for event in context.events if isinstance(event, Noted)]
+        assert any("ended early" in text for text in said) or context.n_calls < 20
+
+
+def _not_on_dev(stage: str, candidate: Candidate) -> bool:
+    del candidate
+    return stage != "full"

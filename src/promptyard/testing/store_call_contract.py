@@ -73,6 +73,34 @@ class CallContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_calls_show_what_was_sent_and_what_came_back(self) -> None:
+        """By role and page, in order; a retry has its request, only an answer has a completion."""
+        request = {"model": "m2", "messages": [{"role": "user", "content": UNUSUAL_TEXTS[4]}]}
+        answer = Completion(text=UNUSUAL_TEXTS[3], usage=Usage(output_tokens=2), cost_usd=0.5)
+
+        async def body(store: Store) -> None:
+            assert await store.calls("run-1") == []
+            await record_answer(store, "run-1", "key-0", Completion(text="task"))
+            failed = await store.start_attempt("run-1", "optimizer", "key-1")
+            await store.finish_attempt(failed, outcome="rate_limited")
+            again = await store.start_attempt("run-1", "optimizer", "key-1")
+            await store.finish_attempt(
+                again, outcome="ok", body=request, completion=answer, base_url="http://o/v1"
+            )
+            await store.start_attempt("run-1", "judge", "key-2")
+            await record_answer(store, "run-2", "key-2", Completion(text="of another run"))
+            first, second = await store.calls("run-1", "optimizer")
+            assert (first.outcome, first.body, first.completion) == ("rate_limited", request, None)
+            assert (second.outcome, second.body, second.completion) == ("ok", request, answer)
+            assert (second.tokens, second.cost_usd, second.base_url) == (2, 0.5, "http://o/v1")
+            (judge,) = await store.calls("run-1", "judge")
+            assert (judge.outcome, judge.body, judge.completion) == (None, None, None)
+            everything = await store.calls("run-1")
+            assert [call.role for call in everything] == ["task", "optimizer", "optimizer", "judge"]
+            assert await store.calls("run-1", limit=2, offset=1) == everything[1:3]
+
+        self.with_store(body)
+
     def test_of_several_ends_at_once_one_counts(self) -> None:
         """Also two ends that wait for the same commit are a first and a second one."""
 

@@ -14,6 +14,7 @@ from promptyard.testing.store_suite import (
     raises,
     sample_header,
     sample_move,
+    sample_origin,
     sample_run,
     sample_version,
 )
@@ -134,7 +135,11 @@ class RegistryContract(StoreSuite):
 
         async def body(store: Store) -> None:
             asked = sample_version(
-                "one", number=99, hypothesis=UNUSUAL_TEXTS[3], scores={"dev": 0.5}
+                "one",
+                number=99,
+                hypothesis=UNUSUAL_TEXTS[3],
+                scores={"dev": 0.5},
+                origins=[sample_origin(text) for text in UNUSUAL_TEXTS],
             )
             first = await store.add_version(asked)
             second = await store.add_version(

@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from promptyard.protocols import Store
+from promptyard.records.atoms import Atom
 from promptyard.records.budget import Budget, Spent
 from promptyard.records.cases import Case, EvalSet
 from promptyard.records.judging import JudgeCertificate, LabelledVerdict, Rate
 from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion
+from promptyard.records.origins import Effect, Origin
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.runs import Run, RunHeader
 from promptyard.records.scores import (
@@ -93,6 +95,19 @@ def sample_version(text: str, **fields: Any) -> PromptVersion:
     program = Program.single(Prompt(text=f"system:\n{text}\n"))
     values = {"name": "support", "number": 0, "author": "ann", "program": program}
     return PromptVersion.model_validate({**values, "digest": program.id, **fields})
+
+
+def sample_origin(text: str) -> Origin:
+    """Build where a sentence comes from, with everything that can be said of it."""
+    return Origin(
+        atom=Atom(kind="insert_after", region="rules", anchor=text, text=text),
+        buckets=(text, "wrong_value"),
+        case_ids=("c1", text),
+        generator="reflect",
+        hypothesis=text,
+        run_id="run-1",
+        effect=Effect(n_cases=4, n_failing_before=3, n_failing_after=1, fixed=("c1",)),
+    )
 
 
 def sample_move(from_number: int | None, to_number: int, **fields: Any) -> Move:

@@ -31,8 +31,6 @@ CREATE TABLE attempts (
 	PRIMARY KEY (id)
 );
 
-CREATE INDEX ix_attempts_run_id ON attempts (run_id);
-
 CREATE TABLE runs (
 	seq INTEGER NOT NULL, 
 	id TEXT NOT NULL, 
@@ -170,4 +168,6 @@ CREATE TABLE eval_set_versions (
 	created_at TEXT NOT NULL, 
 	PRIMARY KEY (seq), 
 	CONSTRAINT uq_eval_set_versions_name_version UNIQUE (name, version)
-)
+);
+
+CREATE INDEX ix_attempts_run_id_role ON attempts (run_id, role)
