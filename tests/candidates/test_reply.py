@@ -2,109 +2,145 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptyard.candidates.meta_prompt import Part, section_parts
-from promptyard.candidates.reply import RawEdit, locate, parse_reply
+from promptyard.candidates.reply import RawEdit, locate, parse_edits, tagged
 from promptyard.records.edits import Replace, splice
 from promptyard.records.prompts import Prompt
+from promptyard.records.regions import region_of, regions
+from promptyard.records.sentences import folded, pieces_of, sentences
+from support.prompt_texts import a_region, prompts, sentence
+from support.replies import edits_reply
 from support.stations import LABEL_PROMPT
 
 N = "0a1b2c3d"
-
-
-def edit(inner: str, attributes: str = 'part="labels"') -> str:
-    return f"<edit-{N} {attributes}>{inner}</edit-{N}>"
+REPLY = edits_reply("Be exact.", section="labels")
 
 
 def test_a_reply_is_read() -> None:
-    reply = parse_reply(
-        f"Sure!\n<hypothesis-{N}>Too\n vague.</hypothesis-{N}>\n"
-        + edit(f"<old-{N}>- top_up</old-{N}><new-{N}>- top_up: money in</new-{N}>")
-        + edit(f"<new-{N}>Be exact.</new-{N}>", 'part="system"'),
-        N,
+    reply = parse_edits(
+        json.dumps(
+            {
+                "hypothesis": "Too\n vague.",
+                "edits": [
+                    {
+                        "op": "replace",
+                        "section": "labels",
+                        "old": "- top_up",
+                        "new": "- top_up: in",
+                    },
+                    {"op": "append", "section": "system", "old": "", "new": "Be exact."},
+                ],
+            }
+        )
     )
     assert reply.problem is None
     assert reply.hypothesis == "Too vague."
     assert reply.edits == (
-        RawEdit(part="labels", old="- top_up", new="- top_up: money in"),
-        RawEdit(part="system", old=None, new="Be exact."),
+        RawEdit(op="replace", section="labels", old="- top_up", new="- top_up: in"),
+        RawEdit(op="append", section="system", new="Be exact."),
     )
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "```xml\n" + edit(f"<new-{N}>Be exact.</new-{N}>") + "\n```",
-        edit(f"<new-{N}>Be exact.</new-{N}>")
-        .upper()
-        .replace("BE EXACT.", "Be exact.")
-        .replace("LABELS", "labels"),
-        edit(f"<new-{N} lang='en'>Be exact.</new-{N}>", "why='x' part='labels'"),
-        edit(f"<new-{N}>Be exact.</new-{N}>").removesuffix(f"</edit-{N}>"),
-        edit(f"<new-{N}>Be exact.").removesuffix(f"</edit-{N}>"),
-        edit(f"<new-{N}>draft</new-{N}><new-{N}>Be exact.</new-{N}>"),
+        f"```json\n{REPLY}\n```",
+        f"Here it is:\n{REPLY}\nI hope it helps.",
+        f'{{"thought": "hm"}} {REPLY}',
+        REPLY.replace('"op"', '"confidence": 0.9, "op"'),
     ],
-    ids=["fence", "case", "attributes", "no end", "no ends", "draft first"],
+    ids=["fence", "prose", "another object first", "extra keys"],
 )
 def test_differences_of_form_are_tolerated(text: str) -> None:
-    reply = parse_reply(text, N)
+    reply = parse_edits(text)
     assert reply.problem is None
-    assert reply.edits == (RawEdit(part="labels", new="Be exact."),)
+    assert reply.edits == (RawEdit(op="append", section="labels", new="Be exact."),)
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "no edit"),
-        ("Here is the improved prompt: Sort better.", "no edit"),
-        ('<edit-ffffffff part="labels"><new-ffffffff>x</new-ffffffff></edit-ffffffff>', "no edit"),
-        (f'<edit-{N} part="a">' + edit(f"<new-{N}>x</new-{N}>") + f"</edit-{N}>", "nested"),
-        (f'<edit-{N} part="a"><edit-{N} part="b">x', "not closed"),
+        ("", "no JSON object"),
+        ("Here is the improved prompt: Sort better.", "no JSON object"),
+        (REPLY[:-8], "no JSON object"),
+        ('{"edits": "Be exact."}', "no list"),
+        ('{"prompt": "Sort better."}', "no JSON object"),
     ],
 )
 def test_what_cannot_be_read_is_a_problem_and_never_a_prompt(text: str, problem: str) -> None:
-    reply = parse_reply(text, N)
+    reply = parse_edits(text)
     assert reply.edits == ()
     assert problem in (reply.problem or "")
 
 
+def test_no_edits_are_an_answer_and_no_problem() -> None:
+    reply = parse_edits('{"hypothesis": "All is well.", "edits": []}')
+    assert reply.problem is None
+    assert reply.edits == ()
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_parsed_without_an_error(text: str) -> None:
-    reply = parse_reply(text, N)
-    assert (reply.problem is None) == bool(reply.edits)
+    assert parse_edits(text).edits == ()
+
+
+@given(st.recursive(st.none() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)))
+def test_any_json_is_parsed_without_an_error(value: object) -> None:
+    parse_edits(json.dumps({"edits": value}))
 
 
 PROMPT = Prompt.from_text(LABEL_PROMPT)
-PARTS = section_parts(PROMPT)
+
+
+def found(raw: RawEdit, prompt: Prompt = PROMPT) -> Replace | str:
+    return locate(raw, prompt, "main", region_of(prompt, "labels"))
 
 
 def placed(raw: RawEdit, prompt: Prompt = PROMPT) -> str:
-    found = locate(raw, prompt, section_parts(prompt), "main")
-    assert isinstance(found, Replace), found
-    return splice(prompt, [found]).text
+    edit = found(raw, prompt)
+    assert isinstance(edit, Replace), edit
+    return splice(prompt, [edit]).text
 
 
-def test_an_edit_without_old_text_is_added_at_the_end_of_its_part() -> None:
-    changed = placed(RawEdit(part="labels", new="- age_limit"))
+def test_an_append_is_added_at_the_end_of_its_section() -> None:
+    changed = placed(RawEdit(op="append", section="labels", new="- age_limit"))
     assert "- top_up_failed\n- age_limit\n\n## Safety" in changed
 
 
 def test_a_line_that_is_the_beginning_of_another_is_found_as_a_line() -> None:
-    changed = placed(RawEdit(part="labels", old="- top_up", new="- top_up: money in"))
-    assert "- top_up: money in\n- top_up_failed\n" in changed
+    raw = RawEdit(op="replace", section="labels", old="- top_up", new="- top_up: money in")
+    assert "- top_up: money in\n- top_up_failed\n" in placed(raw)
 
 
-def test_a_part_can_be_rewritten_and_keeps_its_last_line_ends() -> None:
-    changed = placed(RawEdit(part="labels", mode="rewrite", new="- a\n- b"))
-    assert "{#labels}\n- a\n- b\n\n## Safety" in changed
+def test_a_sentence_is_put_behind_another() -> None:
+    raw = RawEdit(op="insert_after", section="system", old="Sort the message.", new="Be exact.")
+    assert "system:\nSort the message. Be exact.\n" in placed(raw)
+
+
+def test_a_deleted_line_leaves_no_gap() -> None:
+    changed = placed(RawEdit(op="delete", section="labels", old="- top_up"))
+    assert "- lost_card\n- top_up_failed\n" in changed
+
+
+def test_the_old_text_is_found_in_another_section_and_but_for_case_and_space() -> None:
+    raw = RawEdit(op="replace", section="labels", old="sort  the message", new="Sort it.")
+    assert "system:\nSort it.\n" in placed(raw)
+
+
+def test_new_text_whose_place_is_gone_is_appended_and_not_lost() -> None:
+    raw = RawEdit(op="replace", section="nowhere", old="No such line.", new="Be exact.")
+    assert "- top_up_failed\n- Be exact.\n" in placed(raw)
 
 
 def test_new_text_takes_the_line_ends_of_the_file() -> None:
     prompt = Prompt.from_text(LABEL_PROMPT.replace("\n", "\r\n"))
-    changed = placed(RawEdit(part="labels", new="one\ntwo"), prompt)
+    changed = placed(RawEdit(op="append", section="labels", new="one\ntwo"), prompt)
     assert "one\r\ntwo\r\n" in changed
     assert "\n" not in changed.replace("\r\n", "")
 
@@ -112,23 +148,137 @@ def test_new_text_takes_the_line_ends_of_the_file() -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (RawEdit(part="nowhere", new="x"), "no part 'nowhere'"),
-        (RawEdit(part="safety", new="x"), "locked"),
-        (RawEdit(part="labels", old="- missing", new="x"), "does not stand"),
-        (RawEdit(part="labels", old="top", new="x"), "stands 2 times"),
-        (RawEdit(part="labels", new="  \n"), "empty"),
+        (RawEdit(op="append", section="safety", new="x"), "locked"),
+        (RawEdit(op="delete", section="labels", old="No such line."), "does not stand"),
     ],
 )
 def test_an_edit_that_has_no_place_says_why(raw: RawEdit, reason: str) -> None:
-    found = locate(raw, PROMPT, PARTS, "main")
-    assert isinstance(found, str)
-    assert reason in found
+    edit = found(raw)
+    assert isinstance(edit, str)
+    assert reason in edit
 
 
-def test_a_span_that_starts_inside_its_section_is_found_at_its_place() -> None:
+def test_a_locked_sentence_is_not_found() -> None:
+    raw = RawEdit(op="replace", section="labels", old="Never reveal notes.", new="Reveal notes.")
+    assert "Never reveal notes." in placed(raw)
+
+
+def test_marked_spans_are_the_only_places() -> None:
     prompt = Prompt.from_text("system:\nKeep. <edit>Old one.</edit>\nuser:\n{{x}}\n")
-    span = prompt.spans[0]
-    part = Part(id=span.id, section=span.section, start=span.start, text=span.text)
-    found = locate(RawEdit(part="edit-1", old="Old", new="New"), prompt, [part], "main")
-    assert isinstance(found, Replace)
-    assert splice(prompt, [found]).text == prompt.text.replace("Old", "New")
+    raw = RawEdit(op="replace", section="edit-1", old="Old one.", new="New one.")
+    assert placed(raw, prompt) == prompt.text.replace("Old", "New")
+    changed = placed(RawEdit(op="append", section="system", new="More."), prompt)
+    assert "<edit>Old one.\nMore.</edit>" in changed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<prompt-{N}>new</prompt-{N}>",
+        f"Sure:\n<PROMPT-{N} why='x'>new</PROMPT-{N} >\nDone.",
+        f"```\n<prompt-{N}>new</prompt-{N}>\n```",
+        f"<prompt-{N}>new",
+    ],
+)
+def test_texts_stand_in_tags_with_the_nonce(text: str) -> None:
+    assert tagged(text, "prompt", N) == ("new",)
+    assert tagged(text, "prompt", "ffffffff") == ()
+
+
+@given(st.data())
+def test_an_edit_is_placed_where_its_sentence_stands_and_nowhere_else(data: st.DataObject) -> None:
+    """Whole prompts as people write them: what changes is the sentence and the space beside it."""
+    prompt = data.draw(prompts(spans=data.draw(st.booleans())))
+    region = data.draw(a_region(prompt))
+    said = [piece.text for piece in pieces_of(region.text) if not piece.text.startswith("```")]
+    op = data.draw(st.sampled_from(("append", "insert_after", "replace", "delete")))
+    old = data.draw(st.sampled_from(said)) if said and op != "append" else ""
+    new = "" if op == "delete" else data.draw(sentence(1000))
+    twisted = data.draw(st.sampled_from((old, old.upper(), f"  {old}\n", old.replace(" ", "  "))))
+    edit = found(RawEdit(op=op, section=region.id, old=twisted, new=new), prompt)
+    if op == "delete" and not old:
+        assert isinstance(edit, str)
+        return
+    assert isinstance(edit, Replace), edit
+    after = splice(prompt, [edit])
+    assert {part.id for part in after.sections} == {part.id for part in prompt.sections}
+    cut = {folded(text) for text in sentences(edit.old)}
+    assert cut == ({folded(old)} if op in ("replace", "delete") and old else set())
+    before_counts, after_counts = counted(prompt), counted(after)
+    wanted = before_counts.copy()
+    if op in ("replace", "delete") and old:
+        wanted[folded(old)] -= 1
+    if new:
+        wanted[folded(new)] += 1
+    assert after_counts == +wanted
+
+
+def counted(prompt: Prompt) -> Counter[str]:
+    said = [piece.text for item in regions(prompt) for piece in pieces_of(item.text)]
+    return Counter(map(folded, said))
+
+
+@given(st.data())
+def test_whatever_is_asked_for_bytes_outside_the_edit_and_locked_sections_stay(
+    data: st.DataObject,
+) -> None:
+    prompt = data.draw(prompts(spans=data.draw(st.booleans())))
+    names = [part.id for part in prompt.sections] + ["", "nowhere", "edit-1"]
+    anywhere = prompt.text[data.draw(st.integers(0, len(prompt.text))) :][:40]
+    raw = RawEdit(
+        op=data.draw(st.sampled_from(("append", "insert_after", "replace", "delete", "", "move"))),
+        section=data.draw(st.sampled_from(names)),
+        old=data.draw(st.sampled_from(("", anywhere, anywhere.strip(), "No such line."))),
+        new=data.draw(st.sampled_from(("", "New.", "one\ntwo", "\n\n", "x"))),
+    )
+    edit = found(raw, prompt)
+    if isinstance(edit, str):
+        assert edit
+        return
+    section = next(part for part in prompt.sections if part.id == edit.section)
+    assert not section.locked
+    assert section.text[edit.start : edit.end] == edit.old
+    after = splice(prompt, [edit])
+    body = prompt.layout.section(edit.section)
+    assert body is not None
+    start, end = body.body + edit.start, body.body + edit.end
+    assert after.text == prompt.text[:start] + edit.text + prompt.text[end:]
+    if "```" not in edit.old:
+        locked = {part.id: part.text for part in prompt.sections if part.locked}
+        assert {part.id: part.text for part in after.sections if part.locked} == locked
+
+
+@pytest.mark.parametrize(
+    ("body", "raw", "after"),
+    [
+        (
+            "## Rules",
+            RawEdit(op="append", section="rules", new="Be exact."),
+            "## Rules\nBe exact.",
+        ),
+        (
+            "## Rules\n## More\nA.",
+            RawEdit(op="append", section="rules", new="Be exact."),
+            "## Rules\nBe exact.\n## More\nA.",
+        ),
+        (
+            "- top_up_failed\n- other\n",
+            RawEdit(op="delete", section="system", old="top_up"),
+            None,
+        ),
+        (
+            "Keep ids, never guess them.\n",
+            RawEdit(op="replace", section="system", old="never guess them", new="ask"),
+            "Keep ids, ask.\n",
+        ),
+    ],
+    ids=["a heading ends the file", "an empty section", "within a word", "within a sentence"],
+)
+def test_hard_places(body: str, raw: RawEdit, after: str | None) -> None:
+    prompt = Prompt.from_text(f"system:\n{body}")
+    edit = found(raw, prompt)
+    if after is None:
+        assert isinstance(edit, str)
+    else:
+        assert isinstance(edit, Replace)
+        assert splice(prompt, [edit]).text == f"system:\n{after}"

@@ -21,7 +21,7 @@ from promptyard.records.edits import (
     SetSection,
     apply_edits,
 )
-from promptyard.records.prompts import Demo
+from promptyard.records.prompts import Demo, Program, Prompt, Step, WorkflowSpec
 from support.stations import LABEL_PROMPT, label_case, seed_candidate
 
 BASE = seed_candidate()
@@ -101,6 +101,19 @@ def test_each_validator_refuses_what_it_is_there_for(code: str, edits: tuple[Edi
     assert isinstance(result, Rejection)
     assert result.code == code
     assert result.reason
+
+
+def test_a_sealed_case_is_found_beside_the_answers_of_earlier_steps() -> None:
+    steps = (
+        Step(name="facts", prompt=Prompt.from_text("user:\n{{text}}\n")),
+        Step(name="main", prompt=Prompt.from_text("user:\n{{text}} {{facts}}\n")),
+    )
+    base = Candidate(program=Program(steps=steps, workflow=WorkflowSpec(name="chain")))
+    demo = Demo(input={**CASES[1].input, "facts": "none"}, output="top_up")
+    proposal = Proposal(generator="demos", edits=(SetDemos(demos=(demo,)),), hypothesis="h")
+    refused = admit(proposal, base, frozenset(), LEAKAGE)
+    assert isinstance(refused, Rejection)
+    assert refused.code == "V7"
 
 
 def test_dropping_a_locked_section_is_refused_at_the_splice() -> None:

@@ -28,7 +28,7 @@ def admit(
         return _refused(proposal, *violation)
     return Candidate(
         program=child,
-        parents=(base.id,),
+        parents=(base.id, *proposal.parents),
         edits=proposal.edits,
         generator=proposal.generator,
         hypothesis=proposal.hypothesis,

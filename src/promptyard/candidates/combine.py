@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptyard.candidates.reflect import collide
+from promptyard.candidates.reply import collide
 from promptyard.errors import EditError, PromptError
 from promptyard.records.edits import Candidate, Edit, Replace, SetDemos, apply_edits
 

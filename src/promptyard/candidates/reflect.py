@@ -1,189 +1,173 @@
 """Failure reflection: shows buckets of failures to the optimizer model and asks for local edits.
 
-One call for a group of buckets. Labels that are mistaken for each other are shown together, since
-what tells them apart is what is asked for. Source: anchors on search, section 2 (one call a bucket
-or for three; more together only for labels of one list).
+One call a bucket: a reply that has one failure before it stays on topic. Labels that are mistaken
+for each other are shown together, since what tells them apart is what is asked for. Source:
+anchors on search, section 2; ProTeGi (arXiv 2305.03495) and PE2 (arXiv 2311.05661) for what is
+shown.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from promptyard.candidates.asking import all_of, ask
 from promptyard.candidates.meta_prompt import (
-    BucketQuote,
-    Part,
-    reflection_request,
-    section_parts,
+    MetaPrompts,
+    attempts_block,
+    bucket_block,
+    example_row,
+    nonce_for,
+    prompt_block,
+    prompt_text,
+    section_list,
 )
-from promptyard.candidates.reply import locate, parse_reply
+from promptyard.candidates.reply import EDITS_SCHEMA, Reply, locate, parse_edits, without_overlaps
 from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
 from promptyard.records.edits import Candidate, Proposal, Replace
-from promptyard.records.evidence import Bucket, Evidence, TrainTrial
+from promptyard.records.evidence import Attempt, Bucket, Evidence, TrainTrial
 from promptyard.records.messages import Message
-from promptyard.records.prompts import Prompt
+from promptyard.records.prompts import Step
+from promptyard.records.regions import Region, region_of
 
 MAX_CALLS = 12
 LABELS_PER_CALL = 8
-BUCKETS_PER_CALL = 3
 EXAMPLES_PER_LABEL = 6
-EXAMPLES_PER_BUCKET = 3
+EXAMPLES_PER_BUCKET = 2
+MAX_ATTEMPTS = 4
 
 
 class Reflect:
-    """Proposes one candidate a group of buckets; skips prompts whose spans the user marked.
+    """Proposes one set of edits a bucket, or a group of labels.
 
-    Costs one optimizer call a group, at most `MAX_CALLS`, and one more for a reply that cannot be
+    Costs one optimizer call a bucket, at most `MAX_CALLS`, and one more for a reply that cannot be
     read.
     """
 
     name = "reflect"
 
+    def __init__(self, meta_prompts: MetaPrompts | None = None) -> None:
+        self._meta_prompts = meta_prompts or MetaPrompts()
+
     async def propose(
         self, base: Candidate, evidence: Evidence, bench: Bench, rng: random.Random
     ) -> Sequence[Proposal]:
-        """Ask for edits of whole sections. Returns nothing where the user marked `<edit>` spans."""
-        step = base.program.steps[-1]
-        if step.prompt.spans:
-            return ()
-        return await reflect_on_parts(
-            self.name,
-            base,
-            evidence,
-            bench,
-            rng,
-            section_parts(step.prompt),
-            lambda section: section,
+        """Ask for edits, bucket by bucket; all calls run at the same time."""
+        seed = rng.getrandbits(32)
+        groups = group_buckets(evidence.buckets)[:MAX_CALLS]
+        return await all_of(self._ask(base, group, evidence, bench, seed) for group in groups)
+
+    async def _ask(
+        self,
+        base: Candidate,
+        group: Sequence[Bucket],
+        evidence: Evidence,
+        bench: Bench,
+        seed: int,
+    ) -> Proposal:
+        step = step_of(base, group)
+        messages = self._request(step, group, evidence, seed)
+        names = tuple(bucket.name for bucket in group)
+        try:
+            raw, reply = await ask(
+                bench, self._meta_prompts, messages, parse_edits, schema=EDITS_SCHEMA
+            )
+        except ModelUnusable:
+            raise
+        except (ModelError, BudgetExceeded) as error:
+            raw, reply = f"no reply: {error}", Reply(problem=str(error))
+        edits: list[Replace] = []
+        problems: list[str] = [reply.problem] if reply.problem else []
+        region = _region(step, group[0])
+        fallback = region or region_of(step.prompt, "")
+        # What is added goes where the user says; what stands in the prompt is changed where it is.
+        pinned = region.id if region is not None and group[0].pinned else None
+        for item in reply.edits:
+            section = item.section if item.old or pinned is None else pinned
+            placed = locate(
+                item.model_copy(update={"section": section}), step.prompt, step.name, fallback
+            )
+            if isinstance(placed, str):
+                problems.append(placed)
+            else:
+                edits.append(placed)
+        kept = without_overlaps(edits)
+        return Proposal(
+            generator=self.name,
+            edits=tuple(kept),
+            hypothesis=reply.hypothesis or f"{names[0]} fails for want of a sentence about it.",
+            evidence=names,
+            raw=(raw if kept else f"{'; '.join(problems) or 'no edit'} | {raw}")[:4000],
+        )
+
+    def _request(
+        self, step: Step, group: Sequence[Bucket], evidence: Evidence, seed: int
+    ) -> tuple[Message, ...]:
+        shown = [(bucket, examples_of(bucket, evidence)) for bucket in group]
+        attempts = attempts_of(group, evidence)
+        nonce = nonce_for(
+            [
+                prompt_text(step.prompt),
+                [[bucket.name, *map(example_row, rows)] for bucket, rows in shown],
+                [item.model_dump(mode="json") for item in attempts],
+            ],
+            seed,
+        )
+        blocks = [bucket_block(b, rows, _region(step, b), nonce) for b, rows in shown]
+        return self._meta_prompts.fill(
+            "reflect",
+            {
+                "nonce": nonce,
+                "prompt": prompt_block(step.prompt, nonce),
+                "sections": section_list(step.prompt),
+                "buckets": "\n\n".join(blocks),
+                "attempts": attempts_block(attempts, nonce),
+            },
         )
 
 
-async def reflect_on_parts(
-    generator: str,
-    base: Candidate,
-    evidence: Evidence,
-    bench: Bench,
-    rng: random.Random,
-    parts: Sequence[Part],
-    part_of: Callable[[str], str | None],
-) -> Sequence[Proposal]:
-    """Ask once for each group of buckets; the calls run at the same time.
-
-    `part_of` maps the section a bucket points at to the part that may be edited for it.
-    """
-    step = base.program.steps[-1]
-    quotes = [
-        BucketQuote(bucket=bucket, examples=_examples(bucket, evidence), part=part)
-        for bucket in evidence.buckets
-        if bucket.primary_ids
-        and bucket.target is not None
-        and (part := part_of(bucket.target[1])) is not None
-    ]
-    seed = rng.getrandbits(32)
-    tried = [item.hypothesis for item in evidence.rejected if item.hypothesis][-4:]
-    groups = group_quotes(quotes)[:MAX_CALLS]
-    asked = await asyncio.gather(
-        *(
-            _ask(generator, step.name, step.prompt, parts, group, bench, tried, seed)
-            for group in groups
-        ),
-        return_exceptions=True,  # replies in flight are paid for: wait for them in any case
-    )
-    for reply in asked:
-        if isinstance(reply, BaseException):
-            raise reply
-    return [reply for reply in asked if isinstance(reply, Proposal)]
-
-
-def group_quotes(quotes: Sequence[BucketQuote]) -> list[list[BucketQuote]]:
-    """Group quotes into calls: labels with those they are confused with, others by threes."""
-    groups: list[list[BucketQuote]] = []
-    labels = [quote for quote in quotes if quote.bucket.expected is not None]
-    others = [quote for quote in quotes if quote.bucket.expected is None]
+def group_buckets(buckets: Sequence[Bucket]) -> list[list[Bucket]]:
+    """Group buckets into calls: labels with those they are confused with, others alone."""
+    groups: list[list[Bucket]] = []
+    labels = [bucket for bucket in buckets if bucket.expected is not None]
     while labels:
         group = [labels.pop(0)]
         while labels and len(group) < LABELS_PER_CALL:
-            confused = {got for quote in group for got, _ in quote.bucket.confusions}
-            at = next((i for i, q in enumerate(labels) if q.bucket.expected in confused), 0)
+            confused = {got for bucket in group for got, _ in bucket.confusions}
+            at = next((i for i, b in enumerate(labels) if b.expected in confused), 0)
             group.append(labels.pop(at))
         groups.append(group)
-    groups += [
-        others[start : start + BUCKETS_PER_CALL]
-        for start in range(0, len(others), BUCKETS_PER_CALL)
-    ]
-    return groups
+    return groups + [[bucket] for bucket in buckets if bucket.expected is None]
 
 
-def _examples(bucket: Bucket, evidence: Evidence) -> tuple[TrainTrial, ...]:
+def examples_of(bucket: Bucket, evidence: Evidence) -> tuple[TrainTrial, ...]:
+    """Choose the failures of a bucket that a request shows."""
     n_examples = EXAMPLES_PER_BUCKET if bucket.expected is None else EXAMPLES_PER_LABEL
-    return evidence.failures_of(bucket)[:n_examples]
+    n_tags = {
+        item.case.id: len({tag for score in item.trial.scores for tag in score.tags})
+        for item in evidence.failures
+    }
+    # Those with the fewest other mistakes keep the reply on topic.
+    ranked = sorted(evidence.failures_of(bucket), key=lambda item: n_tags[item.case.id])
+    return tuple(ranked[:n_examples])
 
 
-async def _ask(
-    generator: str,
-    step: str,
-    prompt: Prompt,
-    parts: Sequence[Part],
-    group: Sequence[BucketQuote],
-    bench: Bench,
-    tried: Sequence[str],
-    seed: int,
-) -> Proposal:
-    messages, nonce = reflection_request(prompt, parts, group, failed_before=tried, seed=seed)
-    names = tuple(quote.bucket.name for quote in group)
-    try:
-        raw = (await bench.complete("optimizer", messages)).text
-        reply = parse_reply(raw, nonce)
-        if reply.problem is not None:
-            raw = (await bench.complete("optimizer", _repair(messages, raw, nonce))).text
-            reply = parse_reply(raw, nonce)
-    except ModelUnusable:
-        raise
-    except (ModelError, BudgetExceeded) as error:
-        return Proposal(
-            generator=generator, edits=(), hypothesis="", evidence=names, raw=f"no reply: {error}"
-        )
-    edits: list[Replace] = []
-    problems: list[str] = [reply.problem] if reply.problem else []
-    for item in reply.edits:
-        placed = locate(item, prompt, parts, step)
-        if isinstance(placed, str):
-            problems.append(placed)
-        else:
-            edits.append(placed)
-    kept = without_overlaps(edits)
-    note = raw if kept else f"{'; '.join(problems)} | {raw}"
-    return Proposal(
-        generator=generator,
-        edits=tuple(kept),
-        hypothesis=reply.hypothesis,
-        evidence=names,
-        raw=note[:4000],
-    )
+def attempts_of(group: Sequence[Bucket], evidence: Evidence) -> list[Attempt]:
+    """Return what was tried last for the buckets of a request."""
+    names = {bucket.name for bucket in group}
+    return [item for item in evidence.attempts if item.bucket in names][-MAX_ATTEMPTS:]
 
 
-def without_overlaps(edits: Sequence[Replace]) -> list[Replace]:
-    """Keep the first of edits that want the same characters."""
-    kept: list[Replace] = []
-    for edit in edits:
-        if not any(collide(edit, other) for other in kept):
-            kept.append(edit)
-    return kept
+def step_of(base: Candidate, group: Sequence[Bucket]) -> Step:
+    """Return the step that the buckets of a request point at."""
+    named = next((bucket.target[0] for bucket in group if bucket.target), None)
+    named = named or next((bucket.step for bucket in group if bucket.step), None)
+    return base.program.steps[-1] if named is None else base.program.step(named)
 
 
-def collide(one: Replace, other: Replace) -> bool:
-    """Say whether two edits of the same text cannot both be applied; inserts never collide."""
-    if (one.step, one.section) != (other.step, other.section):
-        return False
-    if one.start == one.end or other.start == other.end:
-        return one.start < other.end and other.start < one.end
-    return max(one.start, other.start) < min(one.end, other.end)
-
-
-def _repair(messages: Sequence[Message], raw: str, nonce: str) -> tuple[Message, ...]:
-    ask = (
-        f"That could not be read. Send the same edits again, only in the tags "
-        f"<hypothesis-{nonce}>, <edit-{nonce} part=...>, <old-{nonce}> and <new-{nonce}>."
-    )
-    return (*messages, Message.of("assistant", raw), Message.of("user", ask))
+def _region(step: Step, bucket: Bucket) -> Region | None:
+    """Return where a bucket is likely mended; None leaves the choice to the optimizer model."""
+    if bucket.target is None or bucket.target[0] != step.name:
+        return None
+    return region_of(step.prompt, bucket.target[1])

@@ -9,8 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from promptyard.candidates.forbidden import forbidden, remains_of_request, unclean
 from promptyard.candidates.leakage import LeakageIndex
+from promptyard.candidates.plain_text import script_counts
 from promptyard.records.edits import (
     DropSection,
     Edit,
@@ -21,32 +24,15 @@ from promptyard.records.edits import (
     SetSection,
 )
 from promptyard.records.prompt_text import TOKEN
-from promptyard.records.prompts import Program, Prompt
+from promptyard.records.prompts import Demo, Program, Prompt
+from promptyard.records.sentences import folded_text
 
 MAX_STEP_GROWTH_CHARS = 1500
 MAX_STEP_FACTOR = 2
 MAX_PROMPT_CHARS = 60_000
 MIN_KEPT_SHARE = 0.4
+MAX_FOREIGN_LETTERS = 3
 
-META_RESIDUE = re.compile(
-    r"</?(?:edit|old|new|hypothesis|part|bucket|prompt|ins)(?:-[0-9a-f]{8})?\b[^>]*>"
-    r"|here (?:is|are) the (?:improved|revised|new|updated) prompt"
-    r"|different from the previous|\bscore:\s*\d",
-    re.IGNORECASE,
-)
-URL = re.compile(r"https?://[^\s)>\"']+", re.IGNORECASE)
-SECRET = re.compile(
-    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
-GRADER = re.compile(
-    r"\b(?:the )?(?:grader|evaluator|test cases?|test set|eval set|scoring function|answer key"
-    r"|being (?:graded|evaluated|tested))\b",
-    re.IGNORECASE,
-)
-CONTROL = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 REASONING_NAME = re.compile(
     r"[\"'`](?:reason(?:ing|s)?|rationale|explanation|thoughts?|analysis|steps)[\"'`]",
     re.IGNORECASE,
@@ -74,11 +60,33 @@ class Change:
     @property
     def new_texts(self) -> tuple[str, ...]:
         """The texts that the edits write into sections, demonstrations apart."""
+        texts: list[str] = []
+        for edit in self.edits:
+            if isinstance(edit, Replace | SetSection | InsertSection):
+                texts.append(edit.text)
+            if isinstance(edit, InsertSection):
+                texts.append(edit.title)
+        return tuple(texts)
+
+    @property
+    def written_demos(self) -> tuple[Demo, ...]:
+        """The new demonstrations whose answers the optimizer model wrote."""
+        before = {demo.output for step in self.parent.steps for demo in step.prompt.demos}
         return tuple(
-            edit.text
+            demo
             for edit in self.edits
-            if isinstance(edit, Replace | SetSection | InsertSection)
+            if isinstance(edit, SetDemos)
+            for demo in edit.demos
+            if demo.source == "rationalised" and demo.output not in before
         )
+
+    @property
+    def written(self) -> Iterable[tuple[str, str]]:
+        """Each text that a model wrote, with the text in which what it says is no news."""
+        parent = "\n".join(step.prompt.text for step in self.parent.steps)
+        yield from ((text, parent) for text in self.new_texts)
+        for demo in self.written_demos:
+            yield demo.output, f"{parent}\n{demo.input}"
 
     @property
     def pairs(self) -> Iterable[tuple[Prompt, Prompt]]:
@@ -115,7 +123,7 @@ def is_new(change: Change) -> str | None:
 
 def fingerprint(program: Program) -> str:
     """Return the text of all steps with case and white space folded."""
-    return "\n".join(" ".join(step.prompt.text.casefold().split()) for step in program.steps)
+    return "\n".join(folded_text(step.prompt.text) for step in program.steps)
 
 
 def right_size(change: Change) -> str | None:
@@ -148,14 +156,20 @@ def same_variables(change: Change) -> str | None:
         bare = TOKEN.sub("", text)
         if "{{" in bare or "}}" in bare:
             return "the edit brings in double braces"
+    if any("{{" in demo.output for demo in change.written_demos):
+        return "a demonstration brings in double braces"
     return None
 
 
 def _variable_counts(prompt: Prompt) -> Counter[str]:
-    return Counter(
+    return Counter(name for section in prompt.sections for name in _variables_in(section.text))
+
+
+@lru_cache(maxsize=1024)
+def _variables_in(text: str) -> tuple[str, ...]:
+    return tuple(
         match.group("variable").strip("{} \t")
-        for section in prompt.sections
-        for match in TOKEN.finditer(section.text)
+        for match in TOKEN.finditer(text)
         if match.group("variable")
     )
 
@@ -183,6 +197,8 @@ def structure_kept(change: Change) -> str | None:
             _outline(before) != _outline(after)
         ):
             return "the edit would add, drop or move a section (a heading or an open fence)"
+        if emptied := _emptied(before, after):
+            return f"nothing would be left of section '{emptied}'"
     return None
 
 
@@ -190,50 +206,66 @@ def _roles(prompt: Prompt) -> list[str]:
     return [block.role for block in prompt.layout.blocks if block.role != "demos"]
 
 
+def _emptied(before: Prompt, after: Prompt) -> str | None:
+    left = {section.id for section in after.sections if section.text.strip()}
+    kept = {section.id for section in after.sections}
+    for section in before.sections:
+        if section.title and section.text.strip() and section.id in kept - left:
+            return section.id
+    return None
+
+
 def _outline(prompt: Prompt) -> list[tuple[str, str, bool]]:
     return [(section.id, section.role, section.locked) for section in prompt.sections]
 
 
 def no_meta_residue(change: Change) -> str | None:
-    """V6: nothing of the request's own tags or phrases is left in the text."""
-    for text in change.new_texts:
-        if found := META_RESIDUE.search(text):
-            return f"the edit holds remains of the request: {found.group(0)[:60]!r}"
-    return None
+    """V6: nothing of the request's own tags, phrases or turns is left in the text."""
+    return _refused(remains_of_request(text, known) for text, known in change.written)
 
 
 def no_leakage(change: Change) -> str | None:
-    """V7: no case is repeated in the instructions, and no demonstration repeats a sealed case."""
+    """V7: no case is repeated in the instructions, and no demonstration repeats a sealed case.
+
+    A demonstration whose answer the optimizer wrote repeats no other case either.
+    """
     for text in change.new_texts:
         if found := change.leakage.find(text):
             return f"the edit repeats an eval case: {found[:60]!r}"
+    for demo in change.written_demos:
+        if found := change.leakage.find(demo.output, own=demo.case_id):
+            return f"the answer shown for '{demo.case_id}' repeats another case: {found[:60]!r}"
+    steps = {step.name for step in change.parent.steps}
     for edit in change.edits:
         if isinstance(edit, SetDemos):
             for demo in edit.demos:
-                if change.leakage.is_sealed(demo.input):
+                # Answers of earlier steps stand beside the inputs of the case.
+                own = {name: value for name, value in demo.input.items() if name not in steps}
+                if change.leakage.is_sealed(own):
                     return f"the demonstration of '{demo.case_id}' is also a dev or holdout case"
     return None
 
 
 def nothing_forbidden(change: Change) -> str | None:
-    """V8: no secrets, no new URLs, nothing about how answers are graded."""
-    parent_text = "\n".join(step.prompt.text for step in change.parent.steps)
-    for text in change.new_texts:
-        if SECRET.search(text):
-            return "the edit holds something that looks like a secret"
-        if any(url not in parent_text for url in URL.findall(text)):
-            return "the edit brings in a URL that the prompt did not have"
-        if (found := GRADER.search(text)) and not GRADER.search(parent_text):
-            return f"the edit speaks of how answers are graded: {found.group(0)!r}"
-    return None
+    """V8: no secrets, no new addresses, nothing about grading, nothing that cancels the rest."""
+    return _refused(forbidden(text, known) for text, known in change.written)
 
 
 def clean_characters(change: Change) -> str | None:
-    """V9: no control or direction-changing characters, no lone surrogates."""
-    for text in change.new_texts:
-        if found := CONTROL.search(text):
-            return f"the edit holds the character U+{ord(found.group(0)):04X}"
+    """V9: nothing hidden, mixed or encoded, and no script that neither prompt nor cases have."""
+    reason = _refused(unclean(text, known) for text, known in change.written)
+    if reason is not None:
+        return reason
+    for text, known in change.written:
+        spoken = change.leakage.scripts | script_counts(known).keys()
+        for script, n_letters in script_counts(text).items():
+            if n_letters > MAX_FOREIGN_LETTERS and script not in spoken:
+                return f"the edit is written in {script.capitalize()} letters, unlike the task"
     return None
+
+
+def _refused(reasons: Iterable[str | None]) -> str | None:
+    return next((f"the edit {reason}" for reason in reasons if reason is not None), None)
 
 
 def reasons_first(change: Change) -> str | None:

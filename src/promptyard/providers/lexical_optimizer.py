@@ -20,11 +20,8 @@ from promptyard.providers.lexical_reader import BULLET, label_of
 BUCKET = re.compile(
     r"<bucket-(?P<nonce>\w+) (?P<attributes>[^>\n]*)>\n(?P<rows>.*?)</bucket-(?P=nonce)>", re.DOTALL
 )
-PART = re.compile(
-    r"<part-(?P<nonce>\w+) id=\"(?P<id>[^\"]*)\"[^>\n]*>\n(?P<text>.*?)</part-(?P=nonce)>",
-    re.DOTALL,
-)
-TARGET = re.compile(r"part=\"([^\"]*)\"")
+PROMPT = re.compile(r"<(prompt[\w-]*) id=\"\w+\">\n(?P<text>.*?)\n</\1>", re.DOTALL)
+TARGET = re.compile(r"section=\"([^\"]*)\"")
 WORD = re.compile(r"[^\W\d_][\w'-]+", re.UNICODE)
 MAX_TERMS = 16
 ONLY_LABEL = "Answer with exactly one of the labels and nothing else."
@@ -37,15 +34,14 @@ def is_meta_prompt(text: str) -> bool:
 
 def answer_meta_prompt(text: str) -> str:
     """Write the reply to a reflection request. Empty of edits when nothing can be learnt."""
-    buckets = list(BUCKET.finditer(text))
-    nonce = buckets[0].group("nonce")
-    sections = {match.group("id"): match.group("text") for match in PART.finditer(text)}
+    prompt = PROMPT.search(text)
+    shown = prompt.group("text") if prompt else ""
     examples: dict[str, list[str]] = {}
     targets: dict[str, str] = {}
     wordy_target: str | None = None
-    for bucket in buckets:
+    for bucket in BUCKET.finditer(text):
         named = TARGET.search(bucket.group("attributes"))
-        target = named.group(1) if named else next(iter(sections), "")
+        target = named.group(1) if named else ""
         for row in _rows(bucket.group("rows")):
             expected, got = row.get("expected"), row.get("got")
             if not isinstance(expected, str):
@@ -56,15 +52,15 @@ def answer_meta_prompt(text: str) -> str:
             examples.setdefault(expected, []).append(_input_text(row.get("input")))
             targets.setdefault(expected, target)
     edits = [
-        _definition_edit(nonce, targets[label], sections.get(targets[label], ""), label, terms)
+        _definition_edit(targets[label], shown, label, terms)
         for label, terms in distinctive_terms(examples).items()
         if terms
     ]
     if wordy_target is not None:
-        edits.append(_edit(nonce, wordy_target, "", ONLY_LABEL))
+        edits.append(_edit(wordy_target, "", ONLY_LABEL))
     names = ", ".join(list(examples)[:3])
     reason = f"The words of the failing examples tell {names or 'the labels'} apart."
-    return f"<hypothesis-{nonce}>{reason}</hypothesis-{nonce}>\n" + "\n".join(edits)
+    return json.dumps({"hypothesis": reason, "edits": edits}, ensure_ascii=False)
 
 
 def distinctive_terms(examples: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -107,19 +103,19 @@ def _input_text(value: object) -> str:
 
 
 def _definition_edit(
-    nonce: str, target: str, section: str, label: str, terms: Sequence[str]
-) -> str:
+    target: str, prompt: str, label: str, terms: Sequence[str]
+) -> Mapping[str, str]:
     """Define a label on its own line of the list, or on a new line where it has none."""
-    for line in section.splitlines():
+    for line in prompt.splitlines():
         item = BULLET.match(line)
         if item and label_of(item.group(1)) == label:
             _, _, said = item.group(1).partition(": ")
             known = [word.strip() for word in said.split(",") if word.strip()]
             joined = list(dict.fromkeys([*known, *terms]))
-            return _edit(nonce, target, line, f"{line.split(': ')[0]}: {', '.join(joined)}")
-    return _edit(nonce, target, "", f"- {label}: {', '.join(terms)}")
+            return _edit(target, line, f"{line.split(': ')[0]}: {', '.join(joined)}")
+    return _edit(target, "", f"- {label}: {', '.join(terms)}")
 
 
-def _edit(nonce: str, target: str, old: str, new: str) -> str:
-    marked = f"<old-{nonce}>{old}</old-{nonce}>" if old else ""
-    return f'<edit-{nonce} part="{target}">{marked}<new-{nonce}>{new}</new-{nonce}></edit-{nonce}>'
+def _edit(target: str, old: str, new: str) -> Mapping[str, str]:
+    op = "replace" if old else "append"
+    return {"op": op, "section": target, "old": old, "new": new}

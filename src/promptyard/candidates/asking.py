@@ -1,0 +1,63 @@
+"""Asks the optimizer model: once more where a reply cannot be read, and never less than it pays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from promptyard.candidates.meta_prompt import MetaPrompts
+from promptyard.protocols import Bench
+from promptyard.records.base import Json
+from promptyard.records.messages import Message
+
+ResultT = TypeVar("ResultT")
+
+
+class Readable(Protocol):
+    """What is read out of a reply; `problem` says why nothing could be."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the reply cannot be used, None where it can."""
+        ...
+
+
+ReplyT = TypeVar("ReplyT", bound=Readable)
+
+
+async def ask(
+    bench: Bench,
+    meta_prompts: MetaPrompts,
+    messages: Sequence[Message],
+    read: Callable[[str], ReplyT],
+    *,
+    schema: Mapping[str, Json],
+    replicate: int = 0,
+) -> tuple[str, ReplyT]:
+    """Return (reply as it came, what was read out of it). Costs one optimizer call, at most two.
+
+    Raises what the bench raises.
+    """
+    raw = (await bench.complete("optimizer", messages, schema=schema, replicate=replicate)).text
+    reply = read(raw)
+    if reply.problem is None:
+        return raw, reply
+    repair = meta_prompts.fill("repair", {"problem": reply.problem})
+    # Servers refuse an empty turn.
+    again = (*messages, Message.of("assistant", raw or "(nothing)"), *repair)
+    raw = (await bench.complete("optimizer", again, schema=schema, replicate=replicate)).text
+    return raw, read(raw)
+
+
+async def all_of(calls: Iterable[Coroutine[Any, Any, ResultT]]) -> list[ResultT]:
+    """Run calls at the same time; raises the first error, after all of them have ended.
+
+    Replies in flight are paid for: they are waited for and stored in any case.
+    """
+    results: list[ResultT] = []
+    for result in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+        results.append(result)
+    return results
