@@ -1,0 +1,41 @@
+"""What a search remembers of buckets and sentences across its rounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from promptyard.records.evidence import Attempt
+from promptyard.records.origins import Origin
+from promptyard.search.credit import SectionCredit
+
+
+@dataclass
+class Memory:
+    """What the search remembers of buckets and sentences across rounds."""
+
+    vain: Counter[str] = field(default_factory=Counter[str])
+    attempted: set[str] = field(default_factory=set[str])
+    moved: set[str] = field(default_factory=set[str])
+    strikes: Counter[str] = field(default_factory=Counter[str])
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    questions: Counter[str] = field(default_factory=Counter[str])
+    tried: dict[str, tuple[Origin, ...]] = field(default_factory=dict[str, tuple[Origin, ...]])
+    freed: set[str] = field(default_factory=set[str])
+    credit: SectionCredit = field(default_factory=SectionCredit)
+
+    def strike(self, origins: Iterable[Origin], n: int = 1) -> None:
+        """Count a failure of sentences; two ban them."""
+        for origin in origins:
+            self.strikes[origin.atom.key] += n
+
+    def renew(self, buckets: Iterable[str]) -> None:
+        """Wake resting buckets: a fresh case fails in the same way again."""
+        for name in buckets:
+            self.vain[name] = min(self.vain[name], 1)
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether less than half of the buckets attempted so far moved."""
+        return len(self.moved) < len(self.attempted) / 2
