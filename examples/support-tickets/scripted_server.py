@@ -73,8 +73,8 @@ def answer(body: Mapping[str, Any]) -> str:
     """Answer a chat-completions request of either role; what is asked decides the role."""
     turns = body["messages"]
     last = str(turns[-1]["content"])
-    if found := re.search(r"<bucket-(\w+) ", last):
-        return propose(last, found[1])
+    if re.search(r"<bucket-\w+ ", last):
+        return propose(last)
     instruction = "\n".join(str(turn["content"]) for turn in turns[:-1])
     return summarize(instruction, last)
 
@@ -152,23 +152,19 @@ def chance(*key: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def propose(request: str, nonce: str) -> str:
-    """Answer a request for edits: read the buckets of failures and mend the part they point at."""
-    buckets = re.findall(rf'<bucket-{nonce} name="([^"]*)" part="([^"]*)"', request)
-    names = " ".join(html.unescape(name) for name, _ in buckets)
-    part = buckets[0][1]
-    text = re.search(
-        rf'<part-{nonce} id="{re.escape(part)}"[^>]*>\n(.*?)</part', request, re.DOTALL
+def propose(request: str) -> str:
+    """Answer a request for edits: read the bucket of failures and mend the first sentence."""
+    names = " ".join(
+        html.unescape(name) for name in re.findall(r'<bucket-\w+ name="([^"]*)"', request)
     )
+    text = re.search(r'<prompt id="\w+">\nsystem:\n(.*?)\n', request, re.DOTALL)
     first = sentences(text[1])[0] if text else ""
-    if not re.search("omitted_refund|not_separated|missing_required", names) or not first:
-        return f"<hypothesis-{nonce}>Nothing to mend.</hypothesis-{nonce}>"
     why = "A bare summary drops what the customer wants and mixes it with what the agent did"
-    return (
-        f"<hypothesis-{nonce}>{why}; named fields keep them apart.</hypothesis-{nonce}>\n"
-        f'<edit-{nonce} part="{part}"><old-{nonce}>{first}</old-{nonce}>'
-        f"<new-{nonce}>{PATCH} {JSON_LINE}</new-{nonce}></edit-{nonce}>"
-    )
+    known = re.search("omitted_refund|not_separated|missing_required", names)
+    if not known or not first or "customer_issue" in first:
+        return json.dumps({"hypothesis": "Nothing to mend.", "edits": []})
+    edit = {"op": "replace", "section": "system", "old": first, "new": f"{PATCH} {JSON_LINE}"}
+    return json.dumps({"hypothesis": f"{why}; named fields keep them apart.", "edits": [edit]})
 
 
 class Handler(BaseHTTPRequestHandler):

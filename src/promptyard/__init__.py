@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptyard.line.task import Models, Splits, Task, load_task
     from promptyard.records.budget import Budget, Spent
     from promptyard.records.cases import Case, CheckSpec, EvalSet
+    from promptyard.records.events import Event
     from promptyard.records.messages import Completion, Message
     from promptyard.records.prompts import Demo, Program, Prompt
     from promptyard.records.runs import Run
@@ -30,6 +31,7 @@ _HOMES = {
     "Completion": "records.messages",
     "Demo": "records.prompts",
     "EvalSet": "records.cases",
+    "Event": "records.events",
     "GateSettings": "records.verdicts",
     "Message": "records.messages",
     "Models": "line.task",
@@ -59,6 +61,7 @@ __all__ = [
     "Completion",
     "Demo",
     "EvalSet",
+    "Event",
     "GateSettings",
     "Message",
     "Models",

@@ -272,7 +272,7 @@ def test_the_readme_shows_what_the_demo_printed() -> None:
     block = next(
         b for b in blocks_of(ROOT / "README.md") if b.comment == "printed by: promptyard demo"
     )
-    assert "On the sealed holdout" in block.text
+    assert "The sealed holdout" in block.text
     assert "Verdict: " in block.text
     task = ROOT / "src" / "promptyard" / "line" / "demo_task" / "cases.jsonl"
     rows = [json.loads(line) for line in task.read_text(encoding="utf-8").splitlines()]

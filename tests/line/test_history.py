@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from promptyard.records.measurements import Measurement
 from promptyard.records.versions import PromptVersion
 from promptyard.storage import open_store
 from promptyard.testing import ScriptedModel
+from support.replies import edits_reply
 
 PROMPT = "system:\nSay whether it is spam: yes or no.\n\nuser:\n{{mail}}\n"
 BETTER = "Count the exclamation marks first."
@@ -176,14 +176,8 @@ def test_a_decided_run_measures_baseline_and_finalist_under_their_versions(store
 
 def propose(body: Mapping[str, Any]) -> str:
     """Add the better sentence to whatever part the meta-prompt shows."""
-    request = str(body["messages"][-1]["content"])
-    found = re.search(r"<part-(\w+) id=\"([\w-]+)\"", request)
-    assert found is not None
-    nonce, part = found.groups()
-    return (
-        f"<hypothesis-{nonce}>It does not say what to count.</hypothesis-{nonce}>"
-        f'<edit-{nonce} part="{part}"><new-{nonce}>{BETTER}</new-{nonce}></edit-{nonce}>'
-    )
+    assert '<prompt id="' in str(body["messages"][-1]["content"])
+    return edits_reply(BETTER)
 
 
 def test_a_prompt_measured_before_it_was_registered_shows_its_number(store: str) -> None:

@@ -37,6 +37,7 @@ from promptyard.reports.evaluation_html import evaluation_html
 from promptyard.reports.html import run_html
 from promptyard.reports.plain import run_summary
 from promptyard.testing import ScriptedModel
+from support.replies import edits_reply
 
 PROMPT = "system:\nAnswer the complaint.\n\nuser:\n{{text}}\n"
 LATER = PROMPT.replace("Answer", "Politely answer")
@@ -324,13 +325,8 @@ def test_a_decided_run_marks_it_in_its_page_and_its_json(tmp_path: Path) -> None
         return f"We are sorry about {number}." if sorry or number % 2 else f"Noted: {number}."
 
     def edits(body: Mapping[str, Any]) -> str:
-        found = re.search(r"<part-(\w+) id=\"(\w+)\"", str(body["messages"][-1]["content"]))
-        assert found is not None
-        nonce, part = found.groups()
-        return (
-            f"<hypothesis-{nonce}>It does not apologise.</hypothesis-{nonce}>"
-            f'<edit-{nonce} part="{part}"><new-{nonce}>{rule}</new-{nonce}></edit-{nonce}>'
-        )
+        assert '<prompt id="' in str(body["messages"][-1]["content"])
+        return edits_reply(rule)
 
     task = py.Task(
         name="complaints",

@@ -90,7 +90,7 @@ def test_best_renders_the_messages_as_they_would_be_sent() -> None:
     assert [(m.role, m.text) for m in messages][-1] == ("user", "hi")
     assert run.best.prompt.text.startswith("system:\n")
     assert run.spent.task_calls > 0
-    assert run.history[0].stage == "diagnose"
+    assert run.history[0].stage == "baseline"
     assert run.verdict.sentence
 
 

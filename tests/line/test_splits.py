@@ -93,10 +93,10 @@ def test_an_eval_of_an_empty_split_names_those_that_have_cases(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("splits", "said"),
     [
-        (("train", "dev", "dev"), "and holdout has none (train 1, dev 2, holdout 0)"),
-        (("dev", "dev", "dev"), "and train and holdout have none (train 0, dev 3, holdout 0)"),
+        (("train", "train"), "and dev has none (train 2, dev 0, holdout 0)"),
+        (("dev", "dev", "dev"), "and train has none (train 0, dev 3, holdout 0)"),
         (("holdout",) * 4, "and train and dev have none (train 0, dev 0, holdout 4)"),
-        (("train", "holdout"), "2 cases cannot fill them, so add cases"),
+        (("train", "holdout"), 'give cases "split": "dev"'),
         (("dev",), "1 case cannot fill them, so add cases"),
     ],
 )
@@ -107,14 +107,14 @@ def test_optimize_refuses_what_eval_measures_and_says_which_split_lacks_cases(
     with pytest.raises(EvalSetError) as caught:
         py.optimize(task(*splits, model=model), store=str(tmp_path / "runs.db"))
     message = str(caught.value)
-    assert message.startswith("eval set 'echo': `optimize` needs cases in train, dev and holdout, ")
+    assert message.startswith("eval set 'echo': `optimize` needs cases in train and dev, ")
     assert said in message
     assert "\n" not in message
     assert model.n_calls == 0
     assert not (tmp_path / "runs.db").exists()
 
 
-def test_clusters_that_cannot_fill_three_splits_are_counted_as_such() -> None:
+def test_clusters_that_cannot_fill_the_splits_are_counted_as_such() -> None:
     cases: list[dict[str, Any]] = [
         {"input": {"text": f"t{n}"}, "expected": "x", "cluster": "one"} for n in range(5)
     ]
@@ -128,7 +128,7 @@ def test_check_says_what_optimize_would_need_and_is_no_error() -> None:
     (finding,) = (item for item in found.findings if item.code == "empty_split")
     assert finding.level == "warning"
     assert found.ok
-    assert "`optimize` needs cases in train, dev and holdout" in finding.message
+    assert "`optimize` needs cases in train and dev" in finding.message
     assert 'give cases "split": "train", raise splits.train' in finding.message
     assert not any(item.code == "empty_split" for item in py.check(task(*SIX)).findings)
 

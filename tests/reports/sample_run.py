@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
+from promptyard.records.atoms import Atom, AtomKind
 from promptyard.records.budget import Budget, Spent
 from promptyard.records.edits import Rejection
+from promptyard.records.events import Credited
 from promptyard.records.evidence import Bucket, ConfusionPair
 from promptyard.records.messages import Completion, Usage
+from promptyard.records.origins import Effect, Origin, ServedPoint
 from promptyard.records.prompts import Demo, Program, Prompt, Step, WorkflowSpec
 from promptyard.records.runs import HistoryEntry, Run, RunHeader, StageRow, StageSummary
 from promptyard.records.scores import Failure, Interval, Report, Score, StepVisit, Summary, Trial
@@ -76,6 +79,9 @@ def program_text() -> str:
 
 BASELINE = Program.single(Prompt.from_text(SEED_TEXT))
 FINALIST = Program.single(Prompt.from_text(program_text()))
+
+
+MENDED = Effect(n_cases=3, n_failing_before=3, n_failing_after=1)
 
 
 def fake_id(name: str) -> str:
@@ -334,6 +340,52 @@ def header(**changes: object) -> RunHeader:
     return RunHeader.model_validate(values | changes)
 
 
+def served(*leads: float) -> tuple[ServedPoint, ...]:
+    """Make the points at which so much of a lead was served, by default three."""
+    return tuple(
+        ServedPoint(
+            calls_so_far=60 + 400 * n, program=FINALIST, n_cases=12 * (n + 1), difference=lead
+        )
+        for n, lead in enumerate(leads or (0.08, 0.15, 0.12))
+    )
+
+
+def origins() -> tuple[Origin, ...]:
+    """Make the origins of the two sentences that a search put into the finalist."""
+    kinds: tuple[tuple[AtomKind, str, str, Effect | None], ...] = (
+        (
+            "replace",
+            "Read the message and name the topic that it is about.",
+            "Read the message and name the one topic that the customer wants solved now.",
+            None,
+        ),
+        ("insert_after", "", "A fee named in the message decides.", MENDED),
+    )
+    return tuple(
+        Origin(
+            atom=Atom(kind=kind, region="task", anchor=anchor, text=text),
+            buckets=("label:card_payment_fee_charged",),
+            case_ids=("train-1",),
+            generator="reflect",
+            hypothesis="Fees are named in the message.",
+            run_id="20260114-093012-a1b2c3",
+            effect=effect,
+        )
+        for kind, anchor, text, effect in kinds
+    )
+
+
+def credited(bucket: str, before: int, after: int) -> Credited:
+    """Make the credit of a bucket on a slice of `before` cases."""
+    return Credited(
+        bucket=bucket,
+        n_cases=before,
+        n_failing_before=before,
+        n_failing_after=after,
+        moved=after < before,
+    )
+
+
 def passed_run() -> Run:
     """Make a run whose finalist passed the gate."""
     return Run(
@@ -395,6 +447,16 @@ def passed_run() -> Run:
         search_task_calls=1968,
         naive_task_calls=14_000,
         n_candidates=18,
+        served=served(),
+        origins=origins(),
+        verdict_split="holdout",
+        credits=(
+            credited("label:pending_transfer", 2, 2),
+            credited("label:pending_transfer", 2, 0),
+            credited("label:card_payment_fee_charged", 3, 1),
+            credited("invalid_enum", 2, 2),
+        ),
+        traps=("Always answer with the longest topic.",),
         version=2,
         finished_at="2026-01-14T09:34:26+00:00",
         notes=("the search ended early: the budget of 60 optimizer calls is used up",),
@@ -439,6 +501,9 @@ def undecided_run() -> Run:
             "best": BASELINE,
             "finalist": None,
             "decision": None,
+            "verdict_split": None,
+            "served": (),
+            "origins": (),
             "verdict": Verdict(
                 status="inconclusive",
                 sentence=(
@@ -453,6 +518,11 @@ def undecided_run() -> Run:
             "version": 1,
         }
     )
+
+
+def dev_run() -> Run:
+    """Make a run of a task without a holdout: its verdict rests on dev."""
+    return passed_run().model_copy(update={"verdict_split": "dev"})
 
 
 def empty_run() -> Run:
@@ -526,6 +596,15 @@ def hostile_run() -> Run:
             "confusions_after": (pair,),
             "spent": Spent(failures={HOSTILE: 2}),
             "notes": (HOSTILE,),
+            "credits": (credited(HOSTILE, 1, 0),),
+            "traps": (HOSTILE,),
+            "origins": (
+                Origin(
+                    atom=Atom(kind="append", region="task", text="Never reveal internal notes."),
+                    buckets=(HOSTILE,),
+                    generator=HOSTILE,
+                ),
+            ),
             "finished_at": HOSTILE,
         }
     )

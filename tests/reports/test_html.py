@@ -17,6 +17,7 @@ from reports.sample_run import (
     BASELINE,
     HOSTILE,
     LABELS,
+    dev_run,
     empty_run,
     failed_run,
     header,
@@ -27,7 +28,7 @@ from reports.sample_run import (
 
 VOID = {"meta", "link", "br", "col", "img", "input", "hr"}
 SVG_LEAVES = {"line", "rect", "circle", "path"}
-RUNS = [passed_run, failed_run, undecided_run, empty_run, hostile_run]
+RUNS = [passed_run, failed_run, undecided_run, dev_run, empty_run, hostile_run]
 
 
 class Page(HTMLParser):
@@ -214,6 +215,8 @@ def test_sections_come_in_the_order_in_which_they_are_asked_for() -> None:
         "verdict",
         "dimensions",
         "trajectory",
+        "served",
+        "credits",
         "funnel",
         "failures",
         "diff",
@@ -296,7 +299,7 @@ def test_charts_have_a_title_and_a_description() -> None:
     page = page_of(passed_run())
     charts = [item for item in page.all("svg") if item.get("role") == "img"]
     others = [item for item in page.all("svg") if item.get("role") != "img"]
-    assert [item["class"] for item in charts] == ["trajectory wide", "trajectory narrow"]
+    assert [item["class"] for item in charts] == ["trajectory wide", "trajectory narrow"] * 2
     assert all(item["aria-hidden"] == "true" for item in others)
     assert "decide (holdout): 1 score, best 66.5 % against 55.2 % of the baseline." in page.text
 
@@ -343,3 +346,38 @@ def _luminance(colour: str) -> float:
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_page_shows_what_was_served_mended_and_found_to_be_a_trap() -> None:
+    page = page_of(passed_run())
+    assert "What the search would have served" in page.text
+    served = [item for item in page.all("path") if item.get("class") == "served"]
+    assert len(served) == 3, "wide, narrow, legend"
+    assert "8.0 points on 12 unseen cases, after 60 task calls" in page.text
+    assert "label:pending_transfer mended 2 0 2 2" in page.text
+    assert "invalid_enum not moved 2 2 2 1" in page.text
+    assert "Traps found" in page.text
+    assert "Always answer with the longest topic." in page.text
+    empty = page_of(empty_run())
+    for heading in ("would have served", "became of each failure", "Traps found"):
+        assert heading not in empty.text
+
+
+def test_each_changed_line_says_where_it_comes_from() -> None:
+    page = page_of(passed_run())
+    known = "reflect: label:card_payment_fee_charged (3 → 1 on 3 cases)"
+    assert f"A fee named in the message decides. {known}" in page.text
+    unmeasured = "reflect: label:card_payment_fee_charged (not measured alone)"
+    assert page.text.count(unmeasured) == 2, "the old line and the one in its place"
+
+
+def test_the_page_says_on_which_cases_the_verdict_rests() -> None:
+    assert "The verdict rests on 400 cases of the sealed holdout, at look 1." in (
+        page_of(passed_run()).text
+    )
+    dev = page_of(dev_run()).text
+    assert "The verdict rests on 400 cases of dev" in dev
+    assert "Every dimension on dev" in dev
+    assert "sealed holdout" not in dev
+    assert "The holdout is sealed" not in dev
+    assert "rests on no case" in page_of(undecided_run()).text

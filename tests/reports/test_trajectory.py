@@ -157,3 +157,21 @@ def test_equal_scores_stand_at_equal_heights_in_every_stage() -> None:
     )
     drawing = drawn(trajectory(run.model_copy(update={"history": history}), width=500, height=300))
     assert len({mark.y for band in drawing.bands for mark in band.marks}) == 1
+
+
+def test_many_stages_in_turn_on_train_become_one_band() -> None:
+    run = passed_run()
+    first, *others = run.history
+    on_train = [
+        first.model_copy(update={"stage": stage, "calls_so_far": 408 + n})
+        for n, stage in enumerate(["slice", "fresh"] * 6)
+    ]
+    decided = [entry for entry in others if entry.stage == "decide"]
+    start = first.model_copy(update={"stage": "baseline"})
+    drawing = trajectory(
+        run.model_copy(update={"history": (start, *on_train, *decided)}), width=1000, height=340
+    )
+    assert drawing is not None
+    assert [band.stage for band in drawing.bands] == ["baseline", "search", "decide"]
+    assert [len(band.marks) for band in drawing.bands] == [1, 12, 1]
+    assert "search (train): 12 scores" in drawing.description

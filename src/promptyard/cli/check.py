@@ -76,9 +76,15 @@ def draw_check(result: TaskCheck) -> None:
         )
     )
     out.print(found.sentence, markup=False)
+    search = result.search_task_calls
+    calls = (
+        "as many task calls on train and dev as its budget"
+        if search is None
+        else (f"about {search:,} task calls on train and dev")
+    )
     out.print(
-        f"A run takes at most about {result.search_task_calls:,} task calls on train and dev (with "
-        f"{result.n_candidates} candidates) and {result.holdout_task_calls:,} on the holdout.",
+        f"A run takes {calls} and {result.holdout_task_calls:,} on the holdout; "
+        "`promptyard optimize --plan` says more.",
         markup=False,
     )
 

@@ -13,7 +13,8 @@ import typer
 
 from promptyard.cli.draw import LOG_WIDTH, console, print_json, table
 from promptyard.cli.evalset_files import column_mapping
-from promptyard.cli.options import AsJson
+from promptyard.cli.init_induce import draw_induction, induced, induction_data, refuse_prompt
+from promptyard.cli.options import AsJson, OptimizerModel
 
 if TYPE_CHECKING:
     from promptyard.line.check import TaskCheck
@@ -52,6 +53,10 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
         list[str] | None,
         typer.Option("--map", help="COLUMN=FIELD of a table; FIELD - leaves out. Repeatable."),
     ] = None,
+    induce: Annotated[
+        bool, typer.Option("--induce", help="Let a model write the prompt, out of the cases.")
+    ] = False,
+    optimizer_model: OptimizerModel = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take defaults.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of the task.")] = False,
     as_json: AsJson = False,
@@ -65,6 +70,9 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     from promptyard.line.new_task import refuse_existing, write_task
     from promptyard.line.new_task_arguments import read_prompt_text, require_check_types
 
+    if induce:
+        refuse_prompt(prompt)
+        prompt = ""  # nobody is asked for it
     asks = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
     refuse_existing(folder, cases, force=force)
     if model is not None:
@@ -77,13 +85,19 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     except typer.Abort:
         sys.stderr.write("\nstopped: nothing was written\n")
         raise typer.Exit(130) from None
+    induction = None
+    if induce:
+        plan, induction = induced(plan, folder, optimizer_model)
     written, checked = write_task(plan, folder, force=force)
     advice = _advice(plan, folder)
     if as_json:
-        print_json(_data(plan, written, checked, advice))
+        extra = {} if induction is None else {"induced": induction_data(induction)}
+        print_json(_data(plan, written, checked, advice) | extra)
     else:
         if not asks:  # drawn only now, so that a mistake is one line and nothing else
             _draw_cases(found)
+        if induction is not None:
+            draw_induction(induction)
         _draw_written(plan, folder, written, checked, advice)
 
 

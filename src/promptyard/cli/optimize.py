@@ -21,6 +21,8 @@ from promptyard.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from promptyard.line.task import Task
+    from promptyard.records.budget import Budget
     from promptyard.records.cases import EvalSet
     from promptyard.records.runs import Run
 
@@ -51,6 +53,9 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     base_url: BaseUrl = None,
     store: StoreUrl = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the HTML report.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what a run would take and show; spend nothing.")
+    ] = False,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit 0 pass, 1 fail, 3 inconclusive.")
     ] = False,
@@ -77,6 +82,9 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     }
     changed = {name: value for name, value in given.items() if value is not None}
     budget = loaded.budget.model_copy(update=changed) if changed else None
+    if plan:
+        _show_plan(loaded, strategy, budget, url, as_json=as_json)
+        return
     try:
         with progress_sink(quiet=as_json) as sink:
             run = optimize(
@@ -97,6 +105,23 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     show_run(run, counts, path, as_json=as_json, next_steps=next_steps(run, url))
     if gate:
         raise typer.Exit(GATE_EXITS[run.verdict.status])
+
+
+def _show_plan(
+    task: Task, strategy: str | None, budget: Budget | None, url: str, *, as_json: bool
+) -> None:
+    from promptyard.line.forecast import plan_run
+    from promptyard.line.sync import run_sync
+
+    planned = run_sync(plan_run(task, strategy=strategy, budget=budget, store=url))
+    if as_json:
+        from promptyard.reports.plain import sayable
+
+        print_json(sayable(planned.model_dump(mode="json")))
+        return
+    from promptyard.cli.plan import draw_plan
+
+    draw_plan(console(), planned)
 
 
 def task_folder(task: Path) -> Path:

@@ -126,6 +126,57 @@ def diff_command(
         out.print(line, style=styles.get(line[:1]), markup=False, soft_wrap=True)
 
 
+@app.command("blame")
+def blame_command(
+    name: Name,
+    version: Annotated[
+        str, typer.Option("--version", help="A version number, a pointer, or `latest`.")
+    ] = "latest",
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say of each line of a prompt who put it there, why, and with what effect."""
+    from promptyard.line.query import blame_version
+    from promptyard.line.sync import run_sync
+
+    found = run_sync(blame_version(store, name, version))
+    if as_json:
+        from promptyard.reports.plain import sayable
+
+        print_json(sayable(found.model_dump(mode="json")))
+        return
+    from promptyard.cli.blame import draw_blame
+
+    draw_blame(console(), found)
+
+
+@app.command("meta")
+def meta_command(
+    name: Annotated[str | None, typer.Argument(help="A meta-prompt; without one, all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a request to the optimizer model as its template; without a name, list them.
+
+    A file of this name in the task's folder `meta_prompts` takes its place.
+    """
+    from promptyard.line.meta_prompts import meta_prompt, meta_prompts
+
+    if name is None:
+        found = meta_prompts()
+        if as_json:
+            print_json([item.model_dump(mode="json") for item in found])
+            return
+        rows = [(item.name, " ".join(item.slots)) for item in found]
+        console().print(table("Meta-prompts", ("name", "slots"), rows))
+        return
+    shown = meta_prompt(name)
+    if as_json:
+        print_json(shown.model_dump(mode="json"))
+        return
+    sys.stdout.buffer.write(shown.text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+
+
 @app.command("promote")
 def promote_command(
     name: Name,

@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptyard.cli.draw import table
+from promptyard.cli.spark import spark
 from promptyard.records.evidence import ConfusionPair
 from promptyard.records.runs import Run
 from promptyard.records.verdicts import Comparison
 from promptyard.reports.aggregate import bucket_table
+from promptyard.reports.credits import credit_table
 from promptyard.reports.diff import prompt_diff
 from promptyard.reports.figures import amount, change, change_range
+from promptyard.reports.holdout import rests_on, verdict_place
 from promptyard.reports.judges import marked
+from promptyard.reports.origins import with_origins
+from promptyard.reports.served_curve import served_text
+from promptyard.reports.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+MAX_CREDITS = 12
 MAX_DIFF_LINES = 30
 LINE_CHARS = 118
 MARKS = {"pass": "better", "fail": "worse", "inconclusive": "not shown"}
@@ -27,6 +34,7 @@ def draw_run(out: Console, run: Run, *, report_path: str | None, next_steps: lis
     _draw_dimensions(out, run)
     _draw_buckets(out, run)
     _draw_diff(out, run)
+    _draw_search(out, run)
     _draw_funnel(out, run)
     _draw_spending(out, run)
     for note in run.notes:
@@ -35,6 +43,7 @@ def draw_run(out: Console, run: Run, *, report_path: str | None, next_steps: lis
     out.print()
     out.print(f"Verdict: {run.verdict.status}", style=f"bold {colour}")
     out.print(run.verdict.sentence, markup=False)
+    out.print(rests_on(run), markup=False)
     if run.version is not None:
         kept = "the winner" if run.best.id != run.baseline.id else "the baseline, which stays"
         out.print(f"Registered: {run.header.task} version {run.version} ({kept})", markup=False)
@@ -50,7 +59,8 @@ def _draw_dimensions(out: Console, run: Run) -> None:
     comparisons = run.verdict.comparisons
     if comparisons:
         n_cases = comparisons[0].n_cases
-        title = f"On the sealed holdout ({n_cases} cases, the same for both)"
+        where = verdict_place(run)
+        title = f"{where[0].upper()}{where[1:]} ({n_cases} cases, the same for both)"
         draw_comparisons(out, comparisons, title=title, names=("baseline", "finalist"))
 
 
@@ -89,7 +99,7 @@ def _draw_buckets(out: Console, run: Run) -> None:
     ]
     after = run.decision is not None
     if rows:
-        where = "holdout" if after else "train"
+        where = (run.verdict_split or "holdout") if after else "train"
         out.print(
             table(
                 f"Failure buckets ({where} cases)",
@@ -123,7 +133,7 @@ def _n_cases(pairs: Sequence[ConfusionPair], key: tuple[str, str]) -> int:
 def _draw_diff(out: Console, run: Run) -> None:
     if run.finalist is None:
         return
-    lines = prompt_diff(run.baseline, run.finalist)
+    lines = with_origins(prompt_diff(run.baseline, run.finalist), run.origins)
     n_changed = sum(line.count for line in lines if line.kind in ("added", "removed"))
     out.print(f"\nPrompt diff ({n_changed} changed lines)", style="bold")
     styles = {"added": "green", "removed": "red"}
@@ -133,8 +143,35 @@ def _draw_diff(out: Console, run: Run) -> None:
         if len(text) > LINE_CHARS:
             text = text[: LINE_CHARS - 1] + "…"
         out.print(text, style=styles.get(line.kind, "dim"), markup=False)
+        if line.why:
+            out.print(f"      {line.why}", style="dim", markup=False)
     if len(lines) > MAX_DIFF_LINES:
         out.print(f"    … {len(lines) - MAX_DIFF_LINES} more lines in the report", style="dim")
+
+
+def _draw_search(out: Console, run: Run) -> None:
+    """Draw credits, traps and the served curve; nothing for a search that has none."""
+    rows = [
+        (
+            row.bucket,
+            "mended" if row.moved else "not moved",
+            f"{row.n_failing_before} → {row.n_failing_after}",
+            str(row.n_cases),
+            str(row.n_attempts),
+        )
+        for row in credit_table(run.credits)
+    ]
+    if rows:
+        columns = ("bucket", "outcome", "failing", "cases", "attempts")
+        out.print()
+        out.print(table("Failures answered", columns, rows[:MAX_CREDITS], right=(2, 3, 4)))
+        if len(rows) > MAX_CREDITS:
+            out.print(f"  … {len(rows) - MAX_CREDITS} more buckets in the report", style="dim")
+    for trap in run.traps:
+        out.print(f"Trap found and taken out: {visible(trap)}", markup=False)
+    if curve := served_text(run):
+        picture = spark([0.0, *(point.difference for point in run.served)])
+        out.print(f"Served: {curve} {picture}".rstrip(), markup=False)
 
 
 def _draw_funnel(out: Console, run: Run) -> None:

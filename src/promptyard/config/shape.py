@@ -218,6 +218,17 @@ class OptimizeConfig(Record):
     max_demos: int | None = Field(
         default=None, ge=0, description="How many demonstrations a prompt may have."
     )
+    meta_prompts: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder of meta-prompts of your own, `NAME.md` each, beside this file; by "
+        "default `meta_prompts`, where there is one.",
+    )
+    targets: Mapping[str, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict[str, str],
+        description="Where failures are mended: by tag (`invalid_enum`, `wrong_value:status`) the "
+        "id of a section (`schema`, or `STEP/SECTION`), or `demos` for demonstrations.",
+    )
 
 
 class ReleaseConfig(Record):

@@ -6,8 +6,8 @@ from promptyard.line.build import build
 from promptyard.line.evaluation import EvaluationPlan, run_evaluation
 from promptyard.line.plan import require_splits
 from promptyard.line.session import open_session
-from promptyard.line.task import Task
-from promptyard.protocols import ProgressSink, Store
+from promptyard.line.task import Task, with_strategy
+from promptyard.protocols import EventSink, ProgressSink, Store
 from promptyard.records.budget import Budget
 from promptyard.records.cases import EvalSplit
 from promptyard.records.prompts import Program
@@ -25,6 +25,7 @@ async def optimize(
     resume: str | bool = False,
     force: bool = False,
     on_progress: ProgressSink | None = None,
+    on_event: EventSink | None = None,
 ) -> Run:
     """Run the line: find a better prompt, prove it on the sealed holdout, register it.
 
@@ -32,16 +33,18 @@ async def optimize(
     unfinished run, or the run of that id, without repeating a stored call. From the 20th look on,
     a set of holdout cases is refused before any call for it, unless `force`. "No significant
     improvement" is a normal result: `run.best` is then the baseline. Costs calls up to `budget`.
+    `on_event` gets every `promptyard.Event` of the run as it happens, in the order of the journal;
+    what it raises becomes a note and ends nothing.
 
-    Raises EvalSetError where train, dev or holdout has no case, ConfigError, PromptError,
+    Raises EvalSetError where train or dev has no case, ConfigError, PromptError,
     StorageError, or ModelError when the models cannot be used at all.
     """
     require_splits(task.eval_set)
-    chosen = task if strategy is None else _with_strategy(task, strategy)
+    chosen = task if strategy is None else with_strategy(task, strategy)
     async with open_session(
         chosen, store=store, budget=budget, seed=seed, resume=resume, force=force
     ) as session:
-        return await build(chosen, session, on_progress or _silent)
+        return await build(chosen, session, on_progress or _silent, on_event)
 
 
 async def evaluate(
@@ -69,25 +72,6 @@ async def evaluate(
         task, plan, budget=budget, store=store, force=force, on_progress=on_progress or _silent
     )
     return evaluation.report
-
-
-def _with_strategy(task: Task, strategy: str) -> Task:
-    return Task(
-        name=task.name,
-        program=task.program,
-        cases=task.eval_set,
-        metrics=task.metrics,
-        models=task.models,
-        gates=task.gates,
-        pass_at=task.pass_at,
-        strategy=strategy,
-        budget=task.budget,
-        seed=task.seed,
-        generators=task.generators,
-        max_demos=task.max_demos,
-        folder=task.folder,
-        source=task.source,
-    )
 
 
 def _silent(progress: Progress) -> None:

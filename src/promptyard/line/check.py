@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from promptyard.evalset.check import EvalSetCheck, check_eval_set
 from promptyard.evalset.findings import Finding
-from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.judges import (
     EMBEDDED_MODELS,
     judge_warnings,
@@ -15,39 +14,35 @@ from promptyard.line.judges import (
     unfit_judge,
 )
 from promptyard.line.plan import lacking_splits
+from promptyard.line.planned_phases import planned_phases
 from promptyard.line.task import Task
 from promptyard.line.wiring import (
     build_generators,
     build_policy,
-    build_stage,
     judged_by,
     metrics_of,
     project_config,
 )
 from promptyard.records.base import Record
-from promptyard.search.auto import MAX_FINALISTS, MAX_REGRESSED
 
 
 class TaskCheck(Record):
-    """What was found, and what a run would cost at most.
+    """What was found, and what a run would probably take.
 
-    `holdout_task_calls` is what the decision takes; `search_task_calls` is an upper bound for the
-    funnel on train and dev at `n_candidates` candidates.
+    `search_task_calls` are expected on train and dev, within the task's budget, None for a
+    strategy that goes on until a budget ends where there is none; `holdout_task_calls` are those
+    of the decision. `promptyard optimize --plan` says more.
     """
 
     eval_set: EvalSetCheck
     findings: tuple[Finding, ...]
-    n_candidates: int
-    search_task_calls: int
+    search_task_calls: int | None
     holdout_task_calls: int
 
     @property
     def ok(self) -> bool:
         """True when no finding is an error."""
         return all(finding.level != "error" for finding in self.findings)
-
-
-N_TYPICAL_CANDIDATES = 12
 
 
 def check(task: Task) -> TaskCheck:
@@ -61,25 +56,18 @@ def check(task: Task) -> TaskCheck:
     found = check_eval_set(
         task.eval_set, alpha=task.gates.alpha, noninferiority=task.gates.noninferiority
     )
-    n_steps = len(task.program.steps)
-    n_train, n_dev, n_holdout = (
-        len(task.eval_set.split(name)) for name in ("train", "dev", "holdout")
-    )
-    settings = FunnelSettings()
-    search = n_train + build_stage("screen", settings).max_trials(N_TYPICAL_CANDIDATES, n_train)
-    search += build_stage("regress", settings).max_trials(MAX_REGRESSED, n_dev)
-    search += build_stage("full", settings).max_trials(MAX_FINALISTS, n_dev)
-    holdout_calls = 2 * n_holdout * n_steps
+    phases, left_out = planned_phases(task, task.budget)
+    search = [phase.expected.task for phase in phases if phase.split != "holdout"]
+    holdout_calls = 2 * len(task.eval_set.split("holdout")) * len(task.program.steps)
     return TaskCheck(
         eval_set=found,
         findings=(
             *_split_findings(task),
             *found.findings,
-            *_budget_findings(task, holdout_calls),
+            *(Finding(level="warning", code="budget_too_small", message=m) for m in left_out),
             *_judge_findings(task, judged),
         ),
-        n_candidates=N_TYPICAL_CANDIDATES,
-        search_task_calls=search * n_steps,
+        search_task_calls=None if None in search else sum(n or 0 for n in search),
         holdout_task_calls=holdout_calls,
     )
 
@@ -89,18 +77,6 @@ def _split_findings(task: Task) -> tuple[Finding, ...]:
     if said is None:
         return ()
     return (Finding(level="warning", code="empty_split", message=said),)
-
-
-def _budget_findings(task: Task, holdout_calls: int) -> tuple[Finding, ...]:
-    limit = task.budget.task_calls
-    needed = holdout_calls + len(task.eval_set.split("train"))
-    if limit is None or limit >= needed:
-        return ()
-    message = (
-        f"the budget of {limit} task calls does not pay the baseline on train and the decision on "
-        f"the holdout ({needed}); raise optimize.budget.task_calls or use fewer cases"
-    )
-    return (Finding(level="warning", code="budget_too_small", message=message),)
 
 
 def _judge_findings(task: Task, judged: Sequence[str]) -> tuple[Finding, ...]:

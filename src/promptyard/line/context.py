@@ -3,65 +3,47 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from promptyard.candidates.admit import admit, fingerprint, readmit
 from promptyard.candidates.combine import combine
 from promptyard.candidates.leakage import LeakageIndex
-from promptyard.errors import EvalSetError
+from promptyard.errors import EditError, EvalSetError, PromptError
+from promptyard.funnel.paired import stratified
 from promptyard.funnel.settings import FunnelSettings
+from promptyard.line.bench import TrainBench
+from promptyard.line.listener import Listener
 from promptyard.line.measured import require_answers, require_measured
+from promptyard.line.observations import Observations, RowsInOrder
+from promptyard.line.trail import Trail, about, label_set, sentence
 from promptyard.line.wiring import build_stage
-from promptyard.protocols import Generator, ProgressSink, Store
-from promptyard.records.base import Json
-from promptyard.records.cases import Case, EvalSet, SplitName
-from promptyard.records.edits import Candidate, Rejection
-from promptyard.records.evidence import Evidence, ScoredPrompt
-from promptyard.records.messages import Completion, Message, Request
-from promptyard.records.prompts import Program
-from promptyard.records.runs import HistoryEntry, Progress, StageOutcome, StageSummary
+from promptyard.protocols import EventSink, Generator, ProgressSink, Store
+from promptyard.records.atoms import Atom, compose
+from promptyard.records.cases import Case, EvalSet
+from promptyard.records.edits import Candidate, Proposal, Rejection
+from promptyard.records.events import (
+    Composed,
+    Eliminated,
+    Event,
+    Noted,
+    Proposed,
+    Rejected,
+    Screened,
+    Spending,
+    Staged,
+)
+from promptyard.records.evidence import Attempt, Evidence, ScoredPrompt, TrainTrial
+from promptyard.records.origins import Origin, ServedPoint
+from promptyard.records.prompts import Demo, Program
+from promptyard.records.runs import HistoryEntry, Progress
 from promptyard.records.scores import GradedCase, Report, Trial
+from promptyard.records.turns import in_turn
 from promptyard.runner.execute import Executor
 from promptyard.signals.evidence import gather
 
-
-@dataclass
-class Trail:
-    """What the run has done so far, in order; the result is written from it."""
-
-    stages: list[StageSummary] = field(default_factory=list[StageSummary])
-    history: list[HistoryEntry] = field(default_factory=list[HistoryEntry])
-    rejections: list[Rejection] = field(default_factory=list[Rejection])
-    evaluated: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
-    evidence: Evidence = field(default_factory=Evidence)
-    outcomes: dict[str, StageOutcome] = field(default_factory=dict[str, StageOutcome])
-    best_score: float | None = None
-
-
-class TrainBench:
-    """The Bench of generators: the optimizer model, and runs on train cases by id."""
-
-    def __init__(self, executor: Executor, train: Mapping[str, Case]) -> None:
-        self._executor = executor
-        self._train = train
-
-    async def complete(
-        self, role: Literal["optimizer", "judge"], messages: Sequence[Message]
-    ) -> Completion:
-        """Ask the optimizer or judge model once."""
-        return await self._executor.caller.complete(role, Request(messages=tuple(messages)))
-
-    async def run(
-        self, program: Program, train_case_ids: Sequence[str], replicate: int = 0
-    ) -> Report:
-        """Run a program on train cases. Raises EvalSetError for any other case."""
-        strangers = [name for name in train_case_ids if name not in self._train]
-        if strangers:
-            raise EvalSetError(f"'{strangers[0]}' is not a train case; generators see only train")
-        cases = [self._train[name] for name in train_case_ids]
-        return await self._executor.run(program, cases, "train", replicate=replicate)
+MIN_FULL_CASES = 8
+"""On fewer dev cases nothing could be told apart."""
 
 
 class LineContext:
@@ -79,13 +61,22 @@ class LineContext:
         generators: Mapping[str, Generator],
         funnel: FunnelSettings,
         on_progress: ProgressSink,
+        on_event: EventSink | None = None,
         primary: str = "score",
+        targets: Mapping[str, str] | None = None,
+        past_origins: Sequence[Origin] = (),
     ) -> None:
-        self._primary = primary
         self.seed = seed
         self.baseline = baseline
         self.generators = tuple(generators)
+        self.train: Sequence[Case] = tuple(stratified(eval_set.split("train"), seed))
+        self.stochastic = funnel.stochastic
+        self.confirms = bool(eval_set.split("holdout"))
+        self.labels: Sequence[str] = label_set(eval_set.cases)
+        self.past_origins = past_origins
         self.trail = Trail()
+        self._primary = primary
+        self._targets = dict(targets or {})
         self._run_id = run_id
         self._eval_set = eval_set
         self._executor = executor
@@ -93,58 +84,147 @@ class LineContext:
         self._generators = generators
         self._funnel = funnel
         self._on_progress = on_progress
-        train = eval_set.split("train")
-        self._bench = TrainBench(executor, {case.id: case for case in train})
+        self._listener = Listener(on_event)
+        self._by_id = {case.id: case for case in self.train}
+        self._observations = Observations(self.train)
+        self._bench = TrainBench(executor, self._by_id)
         texts = [step.prompt.text for step in baseline.program.steps]
         self._leakage = LeakageIndex(eval_set.cases, allowed=texts)
         self._seen = {fingerprint(baseline.program)}
 
-    async def diagnose(self) -> Evidence:
-        """Run the baseline on train and gather the evidence."""
-        train = self._eval_set.split("train")
-        report = await self._run(self.baseline.program, train, "train", "diagnose", len(train))
-        require_answers(report)
-        require_measured(report, self._primary)
-        self._measured(self.baseline, "diagnose", report)
-        graded = [
-            GradedCase(case=case, trial=trial)
-            for case, trial in zip(train, report.trials, strict=True)
-        ]
-        trajectory: list[ScoredPrompt] = []
-        if report.score is not None:
-            texts = "\n\n".join(step.prompt.text for step in self.baseline.program.steps)
-            pct = round(100 * report.score)
-            point = ScoredPrompt(program_id=self.baseline.id, text=texts, score_pct=pct)
-            trajectory.append(point)
-        self.trail.evidence = gather(graded, self.baseline.program, trajectory=trajectory)
-        n_buckets = len(self.trail.evidence.buckets)
-        await self._journal("diagnosed", {"score": report.score, "n_buckets": n_buckets})
-        if report.score is not None:
-            self._say(
-                "diagnose",
-                f"baseline {100 * report.score:.1f} % on {len(train)} train cases, "
-                f"{n_buckets} failure buckets",
-            )
-        return self.trail.evidence
+    @property
+    def task_calls_left(self) -> int | None:
+        """Task calls that the search may still make, the reserve for the decision not counted."""
+        return self._executor.caller.ledger.free_task_calls_left
+
+    async def run(
+        self,
+        candidate: Candidate,
+        cases: Sequence[Case],
+        *,
+        purpose: str,
+        replicate: int = 0,
+        priority: float = 0.0,
+        settled: Callable[[TrainTrial], bool] | None = None,
+    ) -> Sequence[TrainTrial]:
+        """Run a candidate on train cases; rows that are there already are not run again."""
+        found = RowsInOrder(cases, self._observations.rows(candidate.id, replicate), settled)
+        missing = found.missing
+        strangers = [case.id for case in missing if case.id not in self._by_id]
+        if strangers:
+            raise EvalSetError(f"a search may not open case '{strangers[0]}'; it sees only train")
+        self.trail.evaluated.setdefault(candidate.id, candidate)
+        ledger = self._executor.caller.ledger
+        before = ledger.task_calls_so_far
+        done = 0
+
+        def observe(trial: Trial) -> bool:
+            row = TrainTrial(case=self._by_id[trial.case_id], trial=trial)
+            self._observations.add(candidate.id, row, replicate)
+            return found.add(row)
+
+        def note(trial: Trial) -> None:
+            nonlocal done
+            done += 1
+            self._progress(purpose, done, len(missing))
+            if settled is None:
+                observe(trial)
+
+        await self._executor.trials(
+            candidate.program,
+            missing,
+            "train",
+            replicate=replicate,
+            priority=priority,
+            on_trial=note,
+            until=None if settled is None else observe,
+        )
+        rows = found.rows()
+        if candidate is self.baseline and purpose == "baseline":
+            self._require_measured(rows)
+        self.trail.count_train(purpose, candidate, ledger.task_calls_so_far - before)
+        await self._screened(candidate, purpose, rows)
+        return rows
+
+    def scores(self, candidate: Candidate) -> Mapping[str, float]:
+        """Return every score of a candidate on train so far, by case id."""
+        return self._observations.scores(candidate.id)
+
+    def evidence(
+        self, rows: Sequence[TrainTrial], base: Candidate, attempts: Sequence[Attempt] = ()
+    ) -> Evidence:
+        """Sort rows into evidence; the first time it is what the report shows of the baseline."""
+        graded = [GradedCase(case=row.case, trial=row.trial) for row in rows]
+        found = gather(
+            graded,
+            base.program,
+            trajectory=self._trajectory(),
+            rejected=self.trail.rejections[-8:],
+            attempts=attempts,
+            targets=self._targets,
+        )
+        if base is self.baseline and not self.trail.evidence.buckets:
+            self.trail.evidence = found
+        return found
 
     async def propose(
-        self, generator: str, base: Candidate, evidence: Evidence
+        self, generator: str, base: Candidate, evidence: Evidence, *, attempt: int = 0
     ) -> Sequence[Candidate]:
-        """Ask one generator; splice, validate and journal what it proposes."""
-        rng = random.Random(f"{self.seed}:{generator}:{base.id}")
+        """Ask one generator; splice, validate and journal what it proposes.
+
+        Of a proposal that is refused as a whole, the edits that stand alone are kept.
+        """
+        names = ",".join(bucket.name for bucket in evidence.buckets)
+        rng = random.Random(f"{self.seed}:{generator}:{base.id}:{names}:{attempt}")
         proposals = await self._generators[generator].propose(base, evidence, self._bench, rng)
         admitted: list[Candidate] = []
         for proposal in proposals:
-            result = admit(proposal, base, frozenset(self._seen), self._leakage)
+            # A repeat is handed out again: which of two came first is a matter of arrival.
+            result = admit(proposal, base, frozenset(), self._leakage)
             if isinstance(result, Rejection):
                 await self._reject(result)
+                admitted += await self._salvage(proposal, base)
             else:
                 await self._accept(result)
                 admitted.append(result)
-        n_refused = len(proposals) - len(admitted)
-        if proposals:
-            self._say("propose", f"{generator}: {len(admitted)} candidates, {n_refused} refused")
         return admitted
+
+    async def compose(
+        self,
+        atoms: Sequence[Atom],
+        demos: Sequence[Demo] | None = None,
+        *,
+        generator: str,
+        buckets: Sequence[str] = (),
+    ) -> Candidate | None:
+        """Apply atoms and demonstrations to the baseline; None where the validators refuse."""
+        program = self.baseline.program
+        chosen = (program.steps[-1].name, tuple(demos)) if demos else None
+        try:
+            made = compose(program, atoms, chosen)
+        except (EditError, PromptError) as error:
+            await self._reject(Rejection(generator=generator, code="splice", reason=str(error)))
+            return None
+        if not made.edits:
+            return self.baseline
+        candidate = Candidate(
+            program=made.program,
+            parents=(self.baseline.id,),
+            edits=made.edits,
+            generator=generator,
+            hypothesis=about(buckets),
+            evidence=tuple(buckets),
+        )
+        if candidate.id in self.trail.evaluated:
+            return self.trail.evaluated[candidate.id]
+        result = readmit(candidate, self.baseline, frozenset(), self._leakage)
+        if isinstance(result, Rejection):
+            await self._reject(result)
+            return None
+        await self.emit(
+            Composed(candidate_id=result.id, buckets=tuple(buckets), n_atoms=len(made.placed))
+        )
+        return result
 
     def combine(self, parts: Sequence[Candidate]) -> Candidate | None:
         """Join candidates; None when nothing new or nothing valid comes of it."""
@@ -164,6 +244,12 @@ class LineContext:
         cases = self._eval_set.split(stage.split)
         allowed = {case.id for case in cases}
         ledger = self._executor.caller.ledger
+        ledger.release(name)
+        if name == "full":
+            n_dev, cases = len(cases), self._affordable(cases, len(candidates))
+            if len(cases) < min(n_dev, MIN_FULL_CASES):
+                await self.emit(Noted(text="the budget pays no look at dev; it was not measured"))
+                return tuple(candidates)
         before = ledger.spent
         total = stage.max_trials(len(candidates), len(cases))
         done = 0
@@ -182,8 +268,6 @@ class LineContext:
             )
 
         for candidate in candidates:
-            if candidate.id not in self.trail.evaluated and candidate.generator == "combine":
-                await self._journal_candidate(candidate)
             self.trail.evaluated[candidate.id] = candidate
         outcome = await stage.run(candidates, self.baseline, self.trail.evidence, cases, run_cases)
         after = ledger.spent
@@ -196,73 +280,148 @@ class LineContext:
         self.trail.stages.append(summary)
         self.trail.outcomes[name] = outcome
         for row in summary.rows:
-            self._remember(row.candidate_id, row.generator, name, row.n_cases, row.score)
+            await self._remember(
+                self._entry(row.candidate_id, row.generator, name, row.n_cases, row.score)
+            )
+            if row.status == "dropped":
+                await self.emit(
+                    Eliminated(candidate_id=row.candidate_id, reason=f"{name}: {row.reason}")
+                )
         for report in outcome.reports.values():
             await self._store.save_report(self._run_id, name, report)
-        await self._journal("stage", summary.model_dump(mode="json"))
-        self._say(
-            name,
-            f"{name}: {summary.n_tried} tried, {summary.n_kept} kept, {summary.calls} calls",
+        await self._store.append_journal(self._run_id, "stage", summary.model_dump(mode="json"))
+        await self._publish(
+            Staged(stage=name, n_tried=summary.n_tried, n_kept=summary.n_kept, calls=summary.calls)
         )
+        await self.emit(Spending(spent=after))
         return outcome.kept
 
-    async def _run(
-        self, program: Program, cases: Sequence[Case], split: SplitName, phase: str, total: int
-    ) -> Report:
-        done = 0
+    def _affordable(self, cases: Sequence[Case], n_candidates: int) -> Sequence[Case]:
+        """Return the cases that the baseline and all candidates can still be run on."""
+        left = self.task_calls_left
+        if left is None:
+            return cases
+        n_programs = (n_candidates + 1) * len(self.baseline.program.steps)
+        return stratified(cases, self.seed)[: left // n_programs]
 
-        def count(trial: Trial) -> None:
-            nonlocal done
-            done += 1
-            self._progress(phase, done, total)
+    async def emit(self, event: Event) -> None:
+        """Journal an event, and show it to whoever listens; from work side by side in its turn."""
+        await in_turn(partial(self._tell, event))
 
-        return await self._executor.run(program, cases, split, on_trial=count)
+    async def _tell(self, event: Event) -> None:
+        await self._store.append_journal(
+            self._run_id, event.kind, event.model_dump(mode="json", exclude={"kind"})
+        )
+        await self._publish(event)
+        self.trail.keep(event)
 
-    def _measured(self, candidate: Candidate, stage: str, report: Report) -> None:
-        self._remember(candidate.id, candidate.generator, stage, report.n_scored, report.score)
-
-    def _remember(
-        self, candidate_id: str, generator: str, stage: str, n_cases: int, score: float | None
+    def serve(
+        self, candidate: Candidate, origins: Sequence[Origin], *, n_cases: int, difference: float
     ) -> None:
-        known = self.trail.evaluated.get(candidate_id)
-        calls = self._executor.caller.ledger.spent.task_calls
-        self.trail.history.append(
-            HistoryEntry(
-                candidate_id=candidate_id,
-                generator=generator,
-                hypothesis=known.hypothesis if known else "",
-                stage=stage,
+        """Note a candidate that beats the baseline on unseen cases."""
+        self.blame(candidate, origins)
+        self.trail.served.append(
+            ServedPoint(
+                calls_so_far=self._executor.caller.ledger.task_calls_so_far,
+                program=candidate.program,
                 n_cases=n_cases,
-                score=score,
-                calls_so_far=calls,
+                difference=difference,
             )
         )
-        if score is not None and stage in ("diagnose", "regress", "full"):
+
+    def blame(self, candidate: Candidate, origins: Sequence[Origin]) -> None:
+        """Keep where the sentences of a candidate come from."""
+        stamped = [item.model_copy(update={"run_id": self._run_id}) for item in origins]
+        self.trail.origins[candidate.id] = tuple(stamped)
+
+    async def _salvage(self, proposal: Proposal, base: Candidate) -> list[Candidate]:
+        kept: list[Candidate] = []
+        if len(proposal.edits) < 2:
+            return kept
+        for edit in proposal.edits:
+            alone = proposal.model_copy(update={"edits": (edit,)})
+            result = admit(alone, base, frozenset(), self._leakage)
+            if not isinstance(result, Rejection):
+                await self._accept(result)
+                kept.append(result)
+        return kept
+
+    def _require_measured(self, rows: Sequence[TrainTrial]) -> None:
+        graded = [row.trial for row in rows]
+        report = self._executor.report(
+            self.baseline.program, [row.case for row in rows], "train", graded
+        )
+        require_answers(report)
+        require_measured(report, self._primary)
+
+    async def _screened(
+        self, candidate: Candidate, purpose: str, rows: Sequence[TrainTrial]
+    ) -> None:
+        values = [row.trial.score for row in rows if row.trial.score is not None]
+        score = sum(values) / len(values) if values else None
+        event = Screened(
+            candidate_id=candidate.id, purpose=purpose, n_cases=len(values), score=score
+        )
+        entry = self._entry(candidate.id, candidate.generator, purpose, len(values), score)
+        await in_turn(partial(self._remember, entry))
+        await self.emit(event)
+
+    def _trajectory(self) -> list[ScoredPrompt]:
+        points: list[ScoredPrompt] = []
+        for candidate in self.trail.evaluated.values():
+            scores = self._observations.scores(candidate.id)
+            if scores:
+                text = "\n\n".join(step.prompt.text for step in candidate.program.steps)
+                pct = round(100 * sum(scores.values()) / len(scores))
+                points.append(ScoredPrompt(program_id=candidate.id, text=text, score_pct=pct))
+        return points
+
+    def _entry(
+        self, candidate_id: str, generator: str, stage: str, n_cases: int, score: float | None
+    ) -> HistoryEntry:
+        known = self.trail.evaluated.get(candidate_id)
+        return HistoryEntry(
+            candidate_id=candidate_id,
+            generator=generator,
+            hypothesis=known.hypothesis if known else "",
+            stage=stage,
+            n_cases=n_cases,
+            score=score,
+            calls_so_far=self._executor.caller.ledger.task_calls_so_far,
+        )
+
+    async def _remember(self, entry: HistoryEntry) -> None:
+        self.trail.history.append(entry)
+        if entry.score is not None and entry.stage in ("baseline", "fresh", "regress", "full"):
             best = self.trail.best_score
-            self.trail.best_score = score if best is None else max(best, score)
+            self.trail.best_score = entry.score if best is None else max(best, entry.score)
 
     async def _accept(self, candidate: Candidate) -> None:
         self._seen.add(fingerprint(candidate.program))
-        await self._journal_candidate(candidate)
-
-    async def _journal_candidate(self, candidate: Candidate) -> None:
-        await self._journal(
-            "proposed",
-            {
-                "candidate_id": candidate.id,
-                "generator": candidate.generator,
-                "hypothesis": candidate.hypothesis,
-                "evidence": list(candidate.evidence),
-                "edits": [edit.model_dump(mode="json") for edit in candidate.edits],
-            },
+        await self.emit(
+            Proposed(
+                candidate_id=candidate.id,
+                generator=candidate.generator,
+                hypothesis=candidate.hypothesis,
+                evidence=candidate.evidence,
+                edits=tuple(edit.model_dump(mode="json") for edit in candidate.edits),
+            )
         )
 
     async def _reject(self, rejection: Rejection) -> None:
-        self.trail.rejections.append(rejection)
-        await self._journal("rejected", rejection.model_dump(mode="json"))
+        async def keep() -> None:
+            self.trail.rejections.append(rejection)
 
-    async def _journal(self, kind: str, payload: Mapping[str, Json]) -> None:
-        await self._store.append_journal(self._run_id, kind, payload)
+        await in_turn(keep)
+        await self.emit(Rejected(**rejection.model_dump()))
+
+    async def _publish(self, event: Event) -> None:
+        fault = self._listener.tell(event)
+        said = sentence(event)
+        if said:
+            self._progress(event.kind, 0, 0, said)
+        if fault is not None:
+            await self.emit(Noted(text=fault))
 
     def _progress(self, phase: str, done: int, total: int, message: str = "") -> None:
         ledger = self._executor.caller.ledger
@@ -277,6 +436,3 @@ class LineContext:
                 message=message,
             )
         )
-
-    def _say(self, phase: str, message: str) -> None:
-        self._progress(phase, 0, 0, message)

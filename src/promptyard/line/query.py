@@ -16,10 +16,12 @@ from promptyard.line.task import Task
 from promptyard.line.wiring import build_store, store_address
 from promptyard.protocols import Store
 from promptyard.records.base import Record
+from promptyard.records.blame import Blame
 from promptyard.records.evidence import Bucket, ConfusionPair
 from promptyard.records.runs import Run
 from promptyard.records.scores import GradedCase, Report
 from promptyard.records.versions import Move, Pointer, PromptVersion
+from promptyard.registry.blame import blame, lineage_of
 from promptyard.registry.versions import diff_programs, resolve_version
 from promptyard.signals.buckets import bucket_failures
 from promptyard.signals.evidence import confusions
@@ -68,14 +70,7 @@ async def show_run(url: str | None, run_id: str) -> Run:
     """Return a finished run. Raises NotFound when there is none, or it has no result yet."""
     async with opened(url) as store:
         if run_id == "last":
-            for row in await store.runs(limit=1_000):
-                decided = row["status"] == "finished" and row["sentence"]
-                if decided and (last := await store.run_result(str(row["id"]))) is not None:
-                    return last  # evals have verdicts, too, and no result
-            raise NotFound(
-                "no finished run of `promptyard optimize` is in this store yet; "
-                "`promptyard runs list` shows what there is"
-            )
+            return await last_run(store)
         run = await store.run_result(run_id)
         if run is not None:
             return run
@@ -94,6 +89,18 @@ async def show_run(url: str | None, run_id: str) -> Run:
             f"run {run_id} is no run of `promptyard optimize` but '{kind}', so it has no result to "
             f"show{how}"
         )
+
+
+async def last_run(store: Store) -> Run:
+    """Return the newest finished run of `optimize`. Raises NotFound where there is none."""
+    for row in await store.runs(limit=1_000):
+        decided = row["status"] == "finished" and row["sentence"]
+        if decided and (last := await store.run_result(str(row["id"]))) is not None:
+            return last  # evals have verdicts, too, and no result
+    raise NotFound(
+        "no finished run of `promptyard optimize` is in this store yet; "
+        "`promptyard runs list` shows what there is"
+    )
 
 
 async def list_prompts(url: str | None) -> Sequence[str]:
@@ -137,6 +144,14 @@ async def diff_versions(
         return first, second, text
 
 
+async def blame_version(url: str | None, name: str, reference: str = "latest") -> Blame:
+    """Say of each line of a version who put it there, why, and with what effect."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        version = await resolve_version(store, name, reference)
+        return blame(lineage_of(version, await store.versions(name)))
+
+
 def failure_buckets(
     task: Task, report: Report
 ) -> tuple[tuple[Bucket, ...], tuple[ConfusionPair, ...]]:
@@ -147,7 +162,7 @@ def failure_buckets(
     cases = {case.id: case for case in task.eval_set.cases}
     trials = report.by_case().values()
     graded = [GradedCase(case=cases[trial.case_id], trial=trial) for trial in trials]
-    return bucket_failures(graded, task.program), confusions(graded)
+    return bucket_failures(graded, task.program, task.targets), confusions(graded)
 
 
 async def require_prompt(store: Store, name: str) -> None:

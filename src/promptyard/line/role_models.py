@@ -19,13 +19,18 @@ KEY_VARIABLE = "PROMPTYARD_API_KEY"
 
 
 def build_models(
-    models: Models, project: ProjectConfig, source: TaskSource | None = None
+    models: Models,
+    project: ProjectConfig,
+    source: TaskSource | None = None,
+    *,
+    keyless: bool = False,
 ) -> dict[CallRole, Model]:
     """Make the models of all roles. Equal names become one object, so that they share limits.
 
     Raises ConfigError for an unknown provider, a missing address or a missing key, saying where the
     name stands (in the files of `source`, of the project or in the environment) and which
-    variable to set. The embedded model is never put in for another one.
+    variable to set. The embedded model is never put in for another one. With `keyless` a missing
+    key is no error: the models then tell their prices and cannot be called.
     """
     defaults = project.models
     named: dict[CallRole, str | Model | None] = {
@@ -48,7 +53,7 @@ def build_models(
             if name not in made:
                 key_variable = models.api_key_env or defaults.api_key_env
                 try:
-                    made[name] = _model(name, base_url, key_variable, project)
+                    made[name] = _model(name, base_url, key_variable, project, keyless=keyless)
                 except ConfigError as error:
                     where = _model_place(name, role, project, source)
                     raise (ConfigError(f"{where}: {error}") if where else error) from None
@@ -59,7 +64,12 @@ def build_models(
 
 
 def _model(
-    name: str, base_url: str | None, key_variable: str | None, project: ProjectConfig
+    name: str,
+    base_url: str | None,
+    key_variable: str | None,
+    project: ProjectConfig,
+    *,
+    keyless: bool,
 ) -> Model:
     provider, _, model = name.partition("/")
     if not model:
@@ -72,9 +82,9 @@ def _model(
     # A key belongs to its provider's own address; another address gets only what was named for it.
     variable = key_variable or (KEY_VARIABLE if base_url else own)
     api_key = os.environ.get(variable) if variable else None
-    if not api_key and key_variable:
+    if not api_key and key_variable and not keyless:
         raise ConfigError(f"model '{name}' needs the key in {key_variable}, which is not set")
-    if not api_key and own and not base_url:
+    if not api_key and own and not base_url and not keyless:
         raise ConfigError(
             f"model '{name}' needs a key: set {own}, or try the line with --model embedded/lexical"
         )

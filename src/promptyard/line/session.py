@@ -199,6 +199,8 @@ def new_header(
         "gates": task.gates.model_dump(mode="json"),
         "generators": None if task.generators is None else list(task.generators),
         "max_demos": task.max_demos,
+        **({"meta_prompts": content_hash(dict(task.meta_prompts))} if task.meta_prompts else {}),
+        **({"targets": dict(task.targets)} if task.targets else {}),
         "pass_at": task.pass_at,
         "metrics": [_metric_name(item) for item in task.metrics],
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptyard.line.canary import CanaryPlan
     from promptyard.line.evaluation import EvaluationPlan
     from promptyard.line.task import Task
-    from promptyard.protocols import ProgressSink, Store
+    from promptyard.protocols import EventSink, ProgressSink, Store
     from promptyard.records.budget import Budget
     from promptyard.records.evaluations import Evaluation
     from promptyard.records.judging import Calibration, CanaryReport
@@ -62,6 +62,7 @@ def optimize(
     resume: str | bool = False,
     force: bool = False,
     on_progress: ProgressSink | None = None,
+    on_event: EventSink | None = None,
 ) -> Run:
     """Run the line and return the Run; see `promptyard.aio.optimize` for everything else."""
     from promptyard.line import api
@@ -76,6 +77,7 @@ def optimize(
             resume=resume,
             force=force,
             on_progress=on_progress,
+            on_event=on_event,
         )
     )
 

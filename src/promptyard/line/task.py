@@ -13,8 +13,10 @@ from promptyard.config import TaskConfig, load_task_config
 from promptyard.errors import ConfigError
 from promptyard.evalset.load import LoadedCases, read_cases, read_rows
 from promptyard.evalset.split import assign_splits
+from promptyard.line.meta_prompts import read_meta_prompts
 from promptyard.line.prompt_files import read_prompt
 from promptyard.line.source import TaskSource
+from promptyard.line.targets import check_targets
 from promptyard.line.variables import require_variables
 from promptyard.protocols import Metric, Model
 from promptyard.records.base import Json, Record
@@ -56,8 +58,9 @@ class Task:
     """What is to be improved and how it is measured.
 
     `program` is the seed; `metrics` are names, check specs, metric objects or callables
-    `(case, output) -> float | Score | (float, feedback, tags)`. `source` names the files that the
-    task was read from, for errors.
+    `(case, output) -> float | Score | (float, feedback, tags)`. `meta_prompts` are texts by name
+    that take the place of the package's; `targets` say by tag (or `tag:field`) which section is to
+    mend a failure, or `demos`; `source` names the files that the task was read from, for errors.
     """
 
     name: str
@@ -72,6 +75,8 @@ class Task:
     seed: int = 0
     generators: tuple[str, ...] | None = None
     max_demos: int | None = None
+    meta_prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    targets: Mapping[str, str] = field(default_factory=dict[str, str])
     folder: Path | None = None
     source: TaskSource | None = field(default=None, compare=False)
 
@@ -92,13 +97,16 @@ class Task:
         seed: int = 0,
         generators: Sequence[str] | None = None,
         max_demos: int | None = None,
+        meta_prompts: Mapping[str, str] | None = None,
+        targets: Mapping[str, str] | None = None,
         folder: Path | None = None,
         source: TaskSource | None = None,
     ) -> None:
         """Check everything that can be checked without a call.
 
         Raises PromptError, EvalSetError or ConfigError in one line: no prompt, no cases, a variable
-        that a case lacks, nothing to measure with. Splits may be empty: what needs one refuses.
+        that a case lacks, a target that may not be edited, nothing to measure with. Splits may be
+        empty: what needs one refuses.
         """
         if (prompt is None) == (program is None):
             raise ConfigError("a task needs either `prompt` or `program`")
@@ -107,6 +115,7 @@ class Task:
             assert seed_prompt is not None
             program = Program.single(seed_prompt)
         check_steps(program)
+        check_targets(program, targets or {})
         if isinstance(metrics, str):
             raise ConfigError(f"metrics must be a list; write metrics=['{metrics}']")
         if not 0 < pass_at <= 1:
@@ -130,6 +139,8 @@ class Task:
             "seed": seed,
             "generators": None if generators is None else tuple(generators),
             "max_demos": max_demos,
+            "meta_prompts": dict(meta_prompts or {}),
+            "targets": dict(targets or {}),
             "folder": folder,
             "source": source,
         }
@@ -141,6 +152,28 @@ class Task:
                 f"task '{name}' has nothing to measure with; name a metric (`exact_match`) "
                 "or give every case checks"
             )
+
+
+def with_strategy(task: Task, strategy: str) -> Task:
+    """Return the task as it is with another search policy."""
+    return Task(
+        name=task.name,
+        program=task.program,
+        cases=task.eval_set,
+        metrics=task.metrics,
+        models=task.models,
+        gates=task.gates,
+        pass_at=task.pass_at,
+        strategy=strategy,
+        budget=task.budget,
+        seed=task.seed,
+        generators=task.generators,
+        max_demos=task.max_demos,
+        meta_prompts=task.meta_prompts,
+        targets=task.targets,
+        folder=task.folder,
+        source=task.source,
+    )
 
 
 def check_steps(program: Program) -> None:
@@ -175,9 +208,14 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
         cluster_key=shares.cluster,
         prompts={step: folder / file for step, file in steps.items()},
     )
+    program = _program(config, folder)
+    try:
+        check_targets(program, config.optimize.targets)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return Task(
         name=name,
-        program=_program(config, folder),
+        program=program,
         cases=split_loaded(name, read_cases(files, cluster_key=shares.cluster), shares),
         metrics=config.check_specs,
         models=Models(
@@ -195,6 +233,8 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
         seed=config.optimize.seed,
         generators=config.optimize.generators,
         max_demos=config.optimize.max_demos,
+        meta_prompts=read_meta_prompts(folder, config.optimize.meta_prompts),
+        targets=config.optimize.targets,
         folder=folder,
         source=source,
     )

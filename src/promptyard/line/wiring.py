@@ -118,6 +118,16 @@ def judged_by(
     return judged_checks(metric for case in cases for metric in metrics_for(task.program, case))
 
 
+def judges_per_case(task: Task) -> float:
+    """Return how many checks ask a judge in the mean of the cases; each asks at least once."""
+    metrics_for = metrics_of(task)
+    cases = task.eval_set.cases
+    asking = sum(
+        _asks_judge(metric) for case in cases for metric in metrics_for(task.program, case)
+    )
+    return asking / len(cases)
+
+
 def metrics_of(
     task: Task, judge: Judge | None = None
 ) -> Callable[[Program, Case], Sequence[Metric]]:
@@ -246,7 +256,7 @@ def build_caller(
 def build_generators(task: Task) -> dict[str, Generator]:
     """Make the generators that the task names, or all built-in ones. Raises ConfigError."""
     names = task.generators if task.generators is not None else tuple(GENERATORS)
-    options = GeneratorOptions(max_demos=task.max_demos)
+    options = GeneratorOptions(max_demos=task.max_demos, meta_prompts=task.meta_prompts)
     made: dict[str, Generator] = {}
     for number, name in enumerate(names):
         with placed(task.source, name, "optimize", "generators", number):

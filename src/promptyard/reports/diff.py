@@ -32,7 +32,7 @@ class DiffLine:
     `kind` is `step` (a step begins; only in programs of several), `same`, `added`, `removed`,
     `folded` (unchanged lines left out) or `note` (a change outside the lines). `count` is the
     number of lines it stands for. `changed` are the offsets [start, end) of what changed within a
-    line that has a counterpart.
+    line that has a counterpart. `why` says where a changed line comes from, if it is known.
     """
 
     kind: LineKind
@@ -42,6 +42,7 @@ class DiffLine:
     count: int = 1
     changed: tuple[int, int] | None = None
     demo: bool = False
+    why: str = ""
 
 
 def prompt_diff(

@@ -1,4 +1,4 @@
-"""What the sealed holdout said of baseline, finalist and winner in one dimension."""
+"""What the cases that decide said of baseline, finalist and winner: the holdout, else dev."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from promptyard.records.runs import Run
 from promptyard.records.scores import Interval, Report
+from promptyard.reports.figures import counted
 
 PRIMARY = "score"
 
 
 @dataclass(frozen=True)
 class HoldoutFigures:
-    """Means on the holdout; `winner` is the finalist's where it passed, else the baseline's.
+    """Means on the cases that decide; `winner` is that of `run.best`.
 
-    All are None where the holdout was not opened. `difference` and `interval` are of the finalist
+    All are None where no claim was measured. `difference` and `interval` are of the finalist
     minus the baseline, paired.
     """
 
@@ -27,6 +28,30 @@ class HoldoutFigures:
     interval: Interval | None = None
     fixed: int = 0
     broken: int = 0
+
+
+def verdict_place(run: Run) -> str:
+    """Say where the verdict was measured, as `on ...` goes on."""
+    return "dev" if run.verdict_split == "dev" else "the sealed holdout"
+
+
+def rests_on(run: Run) -> str:
+    """Say in one sentence on which cases the verdict rests."""
+    figures = holdout_figures(run, primary_dimension(run))
+    on = counted(figures.n_cases, "case")
+    if run.decision is None:
+        if run.best.id != run.baseline.id and run.served:
+            seen = counted(run.served[-1].n_cases, "unseen train case")
+            return f"Nothing was measured on dev: what is returned led on {seen}, no more."
+        return "No claim was measured, so the verdict rests on no case."
+    if run.verdict_split == "dev":
+        return f"The verdict rests on {on} of dev; the task has no holdout to confirm it."
+    looks = run.decision.looks
+    return (
+        f"The verdict rests on {on} of the sealed holdout, at look {looks}."
+        if looks
+        else (f"The verdict rests on {on} of the sealed holdout.")
+    )
 
 
 def primary_dimension(run: Run) -> str:

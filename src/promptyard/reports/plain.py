@@ -14,6 +14,7 @@ from promptyard.records.runs import Run
 from promptyard.records.scores import Interval, Report, Summary
 from promptyard.records.verdicts import Comparison
 from promptyard.reports.aggregate import bucket_table, rejection_table
+from promptyard.reports.credits import credit_table
 from promptyard.reports.holdout import holdout_figures
 
 
@@ -24,8 +25,9 @@ def run_summary(
 
     Scores are fractions in [0, 1]. `winner_score` is the holdout score of `run.best`: the
     finalist's where it passed, else the baseline's. `score_diff`, `ci_low` and `ci_high` are
-    finalist minus baseline, and None where the holdout was not opened. `n_cases` and `n_holdout`
-    are the sizes of the eval set and its holdout, `report_path` where the page was written.
+    finalist minus baseline, and None where no claim was measured; `verdict_split` is where it was
+    (`dev` where the task has no holdout). `n_cases` and `n_holdout` are the sizes of the eval set
+    and its holdout, `report_path` where the page was written.
     """
     figures = holdout_figures(run)
     interval = figures.interval
@@ -74,7 +76,19 @@ def run_summary(
         "dimensions": [comparison_data(item) for item in run.verdict.comparisons],
         "buckets_before": _buckets(run.buckets_before),
         "buckets_after": _buckets(run.buckets_after),
-        "buckets_split": "train" if run.decision is None else "holdout",
+        "buckets_split": "train" if run.decision is None else run.verdict_split or "holdout",
+        "verdict_split": run.verdict_split,
+        "served": [
+            {
+                "task_calls": point.calls_so_far,
+                "program_id": point.program.id,
+                "n_cases": point.n_cases,
+                "difference": point.difference,
+            }
+            for point in run.served
+        ],
+        "credits": [row.model_dump(mode="json") for row in credit_table(run.credits)],
+        "traps": list(run.traps),
         "notes": list(run.notes),
     }
     return cast("dict[str, Json]", sayable(summary))

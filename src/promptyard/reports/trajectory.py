@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeAlias
 
@@ -29,6 +29,8 @@ EVEN_SHARE = 0.75
 """Share of the width that all bands get alike; the rest goes by calls, so that none vanishes."""
 CHAR_WIDTH = 6.0
 MARK_SIZE = 5.0
+MAX_BANDS = 7
+"""With more stages in turn than this, those on train become one band."""
 MIN_SPAN = 0.2
 """The axis shows at least this much, so that noise does not look like a climb."""
 
@@ -106,6 +108,7 @@ class _Point:
     entry: HistoryEntry
     row: StageRow | None
     split: str
+    joined: bool = False
 
 
 def trajectory(run: Run, *, width: float, height: float) -> Trajectory | None:
@@ -160,7 +163,19 @@ def _groups(run: Run) -> list[list[_Point]]:
                 points.append(_Point(entry, row, split))
         if points:
             groups.append(points)
-    return groups
+    return groups if len(groups) <= MAX_BANDS else _joined(groups)
+
+
+def _joined(groups: Sequence[list[_Point]]) -> list[list[_Point]]:
+    """Join neighbouring stages on train, so many that none could be read, into one band."""
+    joined: list[list[_Point]] = []
+    for group in groups:
+        on_train = group[0].split == "train" and group[0].entry.stage != "baseline"
+        if on_train and joined and joined[-1][0].joined:
+            joined[-1] += [replace(point, joined=True) for point in group]
+        else:
+            joined.append([replace(point, joined=on_train) for point in group])
+    return joined
 
 
 def _scale(points: Sequence[_Point]) -> tuple[float, float, float] | None:
@@ -198,7 +213,7 @@ def _band(group: Sequence[_Point], left: float, width: float, y_of: YOf, run: Ru
     return Band(
         left=round(left, 1),
         width=round(width, 1),
-        stage=one_line(first.entry.stage, max_chars),
+        stage=one_line("search" if first.joined else first.entry.stage, max_chars),
         split=one_line(first.split, max_chars),
         kind=_kind(first.split),
         calls_text=count(group[-1].entry.calls_so_far),
@@ -253,8 +268,9 @@ def _description(groups: Sequence[Sequence[_Point]]) -> str:
             if row is not None and row.baseline_score is not None
             else ""
         )
+        stage = "search" if best.joined else best.entry.stage
         parts.append(
-            f"{best.entry.stage} ({best.split}): {counted(len(group), 'score')}, "
+            f"{stage} ({best.split}): {counted(len(group), 'score')}, "
             f"best {percent(best.entry.score)}{against}"
         )
     return "; ".join(parts) + "."

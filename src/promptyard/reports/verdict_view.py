@@ -18,7 +18,7 @@ from promptyard.reports.figures import (
     percent,
     share_of,
 )
-from promptyard.reports.holdout import holdout_figures, primary_dimension
+from promptyard.reports.holdout import holdout_figures, primary_dimension, verdict_place
 from promptyard.reports.judges import marked
 
 
@@ -74,6 +74,8 @@ def banner(run: Run) -> Banner:
         title = "Passed: the new prompt is better"
     elif status == "fail":
         title = "Failed: the baseline stays"
+    elif run.best.id != run.baseline.id:
+        title = "Inconclusive: returned because it led on unseen train cases"
     elif run.decision is not None:
         title = "Inconclusive: the baseline stays"
     elif run.finalist is None:
@@ -105,10 +107,11 @@ def _holdout_key_figures(run: Run) -> tuple[KeyFigure, ...]:
     interval = figures.interval
     level = f"{100 * interval.level:.0f} % paired interval " if interval else "no interval"
     looks = run.decision.looks if run.decision else 0
+    on_dev = run.verdict_split == "dev"
     changes = f"{count(figures.fixed)} fixed, {count(figures.broken)} broken"
     return (
         KeyFigure(
-            f"{dimension_name(primary)} on the sealed holdout",
+            f"{dimension_name(primary)} on {verdict_place(run)}",
             amount(primary, figures.finalist),
             "baseline, then winner"
             if run.best.id != run.baseline.id
@@ -121,9 +124,9 @@ def _holdout_key_figures(run: Run) -> tuple[KeyFigure, ...]:
             level + (change_range(primary, interval) if interval else ""),
         ),
         KeyFigure(
-            "Holdout cases",
+            "Dev cases" if on_dev else "Holdout cases",
             count(figures.n_cases),
-            f"{changes}; look {looks} at this holdout" if looks else changes,
+            f"{changes}; look {looks} at this holdout" if looks and not on_dev else changes,
         ),
     )
 
