@@ -20,7 +20,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from simulation_table import HEAD, Row, mean_row, rate_row
 
 from promptyard.stats.agreement import cohen_kappa
 from promptyard.stats.e_process import gather_evidence
@@ -43,6 +42,7 @@ from promptyard.stats.power import (
     unpaired_detectable_effect,
 )
 from promptyard.stats.resampling import bootstrap_interval
+from simulation_table import HEAD, Row, mean_row, rate_row
 
 Floats: TypeAlias = NDArray[np.float64]
 
