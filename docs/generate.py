@@ -109,7 +109,7 @@ def shortened_demo(progress: str, result: str) -> str:
     """Keep the introduction, the holdout table, the funnel and the verdict; `...` marks a cut."""
     lines = [line.rstrip() for line in result.splitlines()]
     starts = {
-        "holdout": _find(lines, "On the sealed holdout"),
+        "holdout": _find(lines, "The sealed holdout"),
         "buckets": _find(lines, "Failure buckets"),
         "funnel": _find(lines, "The funnel"),
         "next": _find(lines, "What to do next"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterator
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from docs.generator.text import docstring, first, page, table
 
@@ -33,6 +33,8 @@ def python_api_page() -> str:
             out.append(
                 f"{_signature(f'{name}.{member}', function)}{docstring(function.__doc__)}\n\n"
             )
+    for name in values.keys() - functions.keys() - classes.keys():
+        out.append(f"## {name}\n\n{_union(values[name])}")
     out.append("## promptyard.testing\n\n" + docstring(testing.__doc__) + "\n\n")
     suites = [(f"`{name}`", first(getattr(testing, name).__doc__)) for name in testing.__all__]
     out.append(table(("name", "what it is"), suites))
@@ -80,6 +82,24 @@ def _fields(cls: Any) -> str:
             hint = function.__annotations__.get("return", "")
             rows.append((f"`{name}`", f"`{hint}`", first(function.__doc__)))
     return table(("attribute", "type", "default or meaning"), rows) if rows else ""
+
+
+def _union(alias: Any) -> str:
+    """Describe a union of records that a field tells apart: one row a kind."""
+    members = get_args(get_args(alias)[0])
+    (tag,) = {item.discriminator for item in get_args(alias)[1:]}
+    rows = [
+        (
+            f"`{member.model_fields[tag].default}`",
+            ", ".join(f"`{name}`" for name in member.model_fields if name != tag),
+            first(member.__doc__),
+        )
+        for member in members
+    ]
+    names = ", ".join(f"`{member.__name__}`" for member in members)
+    source = f"`{members[0].__module__}`"
+    said = f"One of {names}, all of {source}; `{tag}` tells which.\n\n"
+    return said + table((f"`{tag}`", "other attributes", "what happened"), rows)
 
 
 def _inherited_annotation(cls: Any, name: str) -> str:
