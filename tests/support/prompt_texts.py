@@ -108,7 +108,7 @@ def a_region(prompt: Prompt) -> st.SearchStrategy[Region]:
 def changes(draw: st.DrawFn, prompt: Prompt, *, most: int = 6) -> tuple[Atom, ...]:
     """Atoms of a prompt: each anchor is one of its sentences and is changed once at most.
 
-    Code fences stay: half a fence moves sections, which the validators judge.
+    Code fences stay: half of one does not go.
     """
     places = open_regions(prompt)
     left = {item.id: [piece.text for piece in pieces_of(item.text)] for item in places}

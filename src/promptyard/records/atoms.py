@@ -20,7 +20,7 @@ from promptyard.records.edits import (
     apply_edits,
 )
 from promptyard.records.prompts import Demo, Program, Prompt, Step
-from promptyard.records.region_text import RegionText, region_text
+from promptyard.records.region_text import RegionText, is_fence, region_text
 from promptyard.records.regions import Region, region_of, regions
 from promptyard.records.sentences import folded, sentences
 
@@ -62,17 +62,34 @@ class Composition(Record):
 def atoms_of(program: Program, edits: Sequence[Edit]) -> tuple[Atom, ...]:
     """Cut text edits of a program into atoms; edits of other kinds have none.
 
-    A region is compared sentence by sentence with what all edits together make of it, so that the
-    atoms say the same, whatever the edits cut through.
+    The sentences of a region are compared before and after each edit, so that each keeps atoms of
+    its own; where edits cut through the same sentences, before and after all of them.
     """
     atoms: list[Atom] = []
     for step in program.steps:
         own = [edit for edit in edits if isinstance(edit, TextEdit) and edit.step == step.name]
         for region in regions(step.prompt) if own else ():
             if not region.locked:
-                after = _edited(region, own)
-                atoms += _sentence_atoms(step.name, region, after) if after != region.text else []
+                atoms += _region_atoms(step, region, own)
     return tuple(atoms)
+
+
+def _region_atoms(step: Step, region: Region, edits: Sequence[TextEdit]) -> list[Atom]:
+    together = _edited(region, edits)
+    if together == region.text:
+        return []
+    alone = [
+        atom
+        for edit in edits
+        if (after := _edited(region, [edit])) != region.text
+        for atom in _sentence_atoms(step.name, region, after)
+    ]
+    text = region_text(step.prompt, region)
+    for atom in alone:
+        _applied(atom, text, [text])
+    if set(map(folded, sentences(text.text))) == set(map(folded, sentences(together))):
+        return alone
+    return _sentence_atoms(step.name, region, together)
 
 
 def is_atomic(edits: Sequence[Edit]) -> bool:
@@ -163,12 +180,11 @@ def compose(
 def _compose_step(step: Step, atoms: Sequence[Atom]) -> tuple[list[Edit], list[Atom]]:
     prompt = step.prompt
     cells = {region.id: region for region in regions(prompt) if not region.locked}
-    texts = {name: region_text(prompt, region) for name, region in cells.items()}
-    placed: list[Atom] = []
-    for atom in atoms:
-        name = _cell_of(prompt, atom, texts)
-        if name is not None and _applied(atom, texts[name], list(texts.values())):
-            placed.append(atom)
+    texts, placed = _applied_to(prompt, cells, atoms)
+    if any(text.splits_fence for text in texts.values()):
+        # Half a code fence would take what follows for code, and a locked section out of its lock.
+        whole = [item for item in atoms if not (is_fence(item.anchor) or is_fence(item.text))]
+        texts, placed = _applied_to(prompt, cells, whole)
     edits: list[Edit] = [
         Replace(
             step=step.name,
@@ -182,6 +198,18 @@ def _compose_step(step: Step, atoms: Sequence[Atom]) -> tuple[list[Edit], list[A
         for change in text.changes()
     ]
     return edits, placed
+
+
+def _applied_to(
+    prompt: Prompt, cells: Mapping[str, Region], atoms: Sequence[Atom]
+) -> tuple[dict[str, RegionText], list[Atom]]:
+    texts = {name: region_text(prompt, region) for name, region in cells.items()}
+    placed: list[Atom] = []
+    for atom in atoms:
+        name = _cell_of(prompt, atom, texts)
+        if name is not None and _applied(atom, texts[name], list(texts.values())):
+            placed.append(atom)
+    return texts, placed
 
 
 def _cell_of(prompt: Prompt, atom: Atom, texts: Mapping[str, RegionText]) -> str | None:

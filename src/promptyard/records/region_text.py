@@ -65,6 +65,12 @@ class RegionText:
         """The text as it is now."""
         return "".join(cell.text for cell in self._cells)
 
+    @property
+    def splits_fence(self) -> bool:
+        """Whether a code fence has lost its partner, or come without one."""
+        before = sum(is_fence(piece.text) for piece in pieces_of(self._seed))
+        return (before - sum(is_fence(cell.text) for cell in self._cells)) % 2 == 1
+
     def holds(self, anchor: str) -> bool:
         """Say whether a sentence stands here, or the words of the anchor within one."""
         return self._find(anchor) is not None
@@ -258,13 +264,18 @@ def _as_item(text: str, neighbour: str) -> str:
     return mark.group(0) + text
 
 
+def is_fence(line: str) -> bool:
+    """Say whether a line opens or closes a code fence."""
+    return line.startswith(("```", "~~~"))
+
+
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _has_words(key: str) -> bool:
     """Say whether a line says something; marks and code fences only stand around what does."""
-    return not key.startswith(("```", "~~~")) and any(map(str.isalnum, key))
+    return not is_fence(key) and any(map(str.isalnum, key))
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
