@@ -96,6 +96,8 @@ def forecast(
     tokens, max_usd = _tokens(expected, sizes), _usd(maximum, sizes, models)
     usd = _usd(expected, sizes, models)
     limits = [value for value in (max_usd, budget.usd) if value is not None]
+    # What the budget cuts off is not expected to be spent; `left_out` says that it is missing.
+    spent = usd if usd is None else min([usd, *limits])
     asked: list[CallRole] = [role for role in ROLES if getattr(expected, role) != 0]
     return RunPlan(
         task=task.name,
@@ -107,7 +109,7 @@ def forecast(
         expected=expected,
         maximum=maximum,
         tokens=tokens,
-        usd=usd,
+        usd=spent,
         max_usd=min(limits) if limits else None,
         tokens_per_call={role: sizes[role].total for role in asked},
         unpriced=tuple(role for role in asked if _price(models.get(role), sizes[role]) is None),
