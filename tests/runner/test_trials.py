@@ -227,7 +227,7 @@ def test_cancelling_a_run_from_outside_settles_and_frees_all_it_held() -> None:
 def test_an_answer_that_is_being_stored_when_its_caller_is_cancelled_is_never_paid_again() -> None:
     model = ScriptedModel(lambda body: str(number_of(body)))
 
-    async def work(executor: Executor, store: Store) -> list[Trial]:
+    async def work(executor: Executor, store: Store) -> Completion:
         caller = executor.caller
         await executor.trials(PROGRAM, CASES[:1], "train")
         request = PROGRAM.prompt.request(CASES[1])
@@ -245,10 +245,10 @@ def test_an_answer_that_is_being_stored_when_its_caller_is_cancelled_is_never_pa
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
         assert call.cancelled()
-        return await executor.trials(PROGRAM, CASES[1:2], "train")
+        return await caller.complete("task", PROGRAM.prompt.request(CASES[1]))
 
-    (trial,) = with_executor({"task": model}, work)
-    assert trial.output == "1"
+    answer = with_executor({"task": model}, work)
+    assert (answer.text, answer.cached) == ("1", True)
     assert model.n_requests == 2
 
 
