@@ -19,7 +19,7 @@ from promptyard.records.prompts import Prompt
 from promptyard.records.quoting import HIDDEN
 from promptyard.records.region_text import RegionText, region_text
 from promptyard.records.regions import Region, regions
-from promptyard.records.sentences import folded, pieces_of
+from promptyard.records.sentences import folded, folded_text, pieces_of
 
 OPS = ("append", "insert_after", "replace", "delete")
 
@@ -119,11 +119,12 @@ def locate(edit: RawEdit, prompt: Prompt, step: str, fallback: Region | None) ->
     old = with_newline(edit.old, newline).strip("\r\n")
     editable = [part for part in parts if not part.locked]
     order = [named, *editable] if named is not None else editable
-    places = [
-        (part, at) for part in order if old.strip() and (at := find(part.text, old, whole=True))
-    ]
-    if places:
-        part, (start, end) = places[0]
+    place = next(
+        ((part, at) for part in order if old.strip() and (at := find(part.text, old, whole=True))),
+        None,
+    )
+    if place is not None:
+        part, (start, end) = place
         return _changed(edit.op, new, prompt, step, part, start, end)
     if not new.strip():
         return "the sentence to delete does not stand in the prompt"
@@ -182,12 +183,17 @@ def find(text: str, old: str, *, whole: bool = False) -> tuple[int, int] | None:
         if folded(piece.text) == wanted:
             return (piece.start, piece.end)
     words = r"\s+".join(re.escape(word) for word in old.split())
-    if not words:
+    if not words or _is_nowhere(text, old):
         return None
     if whole:
         words = rf"(?<!\w(?=\w)){words}(?!(?<=\w)\w)"
     match = re.search(words, text) or re.search(words, text, re.IGNORECASE)
     return match.span() if match else None
+
+
+def _is_nowhere(text: str, old: str) -> bool:
+    """Say without an expression, where letters have one other case, that it cannot be found."""
+    return text.isascii() and old.isascii() and folded_text(old) not in folded_text(text)
 
 
 def _fills_line(text: str, start: int, end: int) -> bool:
