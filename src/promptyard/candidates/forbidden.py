@@ -99,8 +99,8 @@ def forbidden(text: str, known: str) -> str | None:
     if found := _first(_ADDRESS, text, known):
         return f"brings in a URL or an address that was not there: {found[:60]!r}"
     found = _first(_GRADING, text, known)
-    if found is None and not _SPEAKS_OF_MARKS.search(known):
-        found = _first(_MARKS, text, known)
+    if found is None and (marks := _first(_MARKS, text, known)):
+        found = None if _SPEAKS_OF_MARKS.search(known) else marks
     if found:
         return f"speaks of how answers are graded: {found[:60]!r}"
     if found := _first(_CANCELS, text, known):
@@ -124,8 +124,10 @@ def unclean(text: str, known: str = "") -> str | None:
 
 def _first(pattern: re.Pattern[str], text: str, known: str) -> str | None:
     """Return the first match in the plain reading that does not stand in `known`."""
-    shown, before = plain(text), plain(known).casefold()
-    matches = (match[0] for match in pattern.finditer(shown))
+    matches = [match[0] for match in pattern.finditer(plain(text))]
+    if not matches:
+        return None  # nearly always: what is known may be a long prompt, and need not be read
+    before = plain(known).casefold()
     return next((found for found in matches if found.casefold() not in before), None)
 
 

@@ -276,6 +276,7 @@ def reasons_first(change: Change) -> str | None:
     return None
 
 
+@lru_cache(maxsize=512)
 def _answers_first(text: str) -> bool:
     reasoning, given = REASONING_NAME.search(text), ANSWER_NAME.search(text)
     return bool(reasoning and given and given.start() < reasoning.start())
