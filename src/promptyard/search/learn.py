@@ -60,8 +60,8 @@ class Learner:
     async def learn(self, line: WorkingLine) -> Learnt:
         """Make up to `max_passes` passes over the failures of a line."""
         learnt = Learnt(line)
-        for number in range(self._settings.max_passes):
-            step = await self._pass(learnt.line, shows=number == 0)
+        for _ in range(self._settings.max_passes):
+            step = await self._pass(learnt.line)
             if step is None:
                 break
             new = (*learnt.new, *step.new)
@@ -73,19 +73,15 @@ class Learner:
             )
         return learnt
 
-    async def _pass(self, line: WorkingLine, *, shows: bool) -> Learnt | None:
-        """Reflect, compose, run the slice, credit; None where there is nothing to ask or try.
-
-        Demonstrations join (`shows`) only at the beginning of a round: what resists within one has
-        not met fresh cases yet.
-        """
+    async def _pass(self, line: WorkingLine) -> Learnt | None:
+        """Reflect, compose, run the slice, credit; None where there is nothing to ask or try."""
         evidence = self._context.evidence(
             tuple(line.rows.values()), line.candidate, self._memory.attempts
         )
         buckets = self._awake(evidence, line.patched)
         if not buckets or self._reflector is None:
             return None
-        demos = self._demos(line, evidence, buckets) if shows else {}
+        demos = self._demos(line, evidence, buckets)
         asked = [bucket for bucket in buckets if not (bucket.by_demos and bucket.name in demos)]
         proposed = await self._ask(line, evidence, asked)
         answered = {name for origin in proposed for name in origin.buckets} | set(demos)
@@ -174,11 +170,15 @@ class Learner:
         if "demos" not in self._context.generators or self._settings.demos_per_bucket == 0:
             return picked
         for bucket in buckets:
-            resists = self._memory.vain[bucket.name] >= self._settings.vain_attempts_before_demos
+            # Silence of the optimizer is no resistance: sentences must have been tried.
+            resists = (
+                self._memory.vain[bucket.name] >= self._settings.vain_attempts_before_demos
+                and bucket.name in self._memory.tried
+            )
             if not resists and not bucket.by_demos:
                 continue
             left = [r for r in evidence.failures_of(bucket) if r.case.id not in taken]
-            # A bucket is measured on the cases that are left; a single one would tell luck.
+            # A bucket is measured on the cases that are left; one of them at least has to be.
             n_shown = min(self._settings.demos_per_bucket, len(left) - MIN_MEASURED)
             chosen = left[: max(0, n_shown)]
             prompt = line.candidate.program.steps[-1].prompt
