@@ -20,7 +20,7 @@ class GateContract:
 
     def gate(self) -> Gate:
         """Return the gate under test."""
-        raise NotImplementedError("override gate()")  # the suite is abstract without one
+        raise NotImplementedError("a GateContract suite gives gate()")
 
     def judge(self, before: Sequence[bool | None], after: Sequence[bool | None]) -> Verdict:
         """Judge two programs by what they got right; None is a call that failed."""

@@ -52,15 +52,15 @@ class GeneratorContract:
 
     def generator(self) -> Generator:
         """Return the generator under test."""
-        raise NotImplementedError("override generator()")  # the suite is abstract without one
+        raise NotImplementedError("a GeneratorContract suite gives generator()")
 
     def base(self) -> Candidate:
         """Return a candidate that the generator can improve."""
-        raise NotImplementedError("override base()")
+        raise NotImplementedError("a GeneratorContract suite gives base()")
 
     def evidence(self) -> Evidence:
         """Return evidence that gives the generator reason to act."""
-        raise NotImplementedError("override evidence()")
+        raise NotImplementedError("a GeneratorContract suite gives evidence()")
 
     def reply(self, messages: Sequence[Message]) -> str:
         """Answer a call to the optimizer model; override where the generator makes calls."""

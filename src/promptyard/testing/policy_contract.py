@@ -16,7 +16,7 @@ class PolicyContract:
 
     def policy(self) -> SearchPolicy:
         """Return the policy under test."""
-        raise NotImplementedError("override policy()")  # the suite is abstract without one
+        raise NotImplementedError("a PolicyContract suite gives policy()")
 
     def context(self, **world: object) -> WorldContext:
         """Return the world to search; override it to name the generators that the policy asks."""

@@ -20,23 +20,23 @@ class StageContract:
 
     def stage(self) -> Stage:
         """Return the stage under test."""
-        raise NotImplementedError("override stage()")  # the suite is abstract without one
+        raise NotImplementedError("a StageContract suite gives stage()")
 
     def baseline(self) -> Candidate:
         """Return the baseline; it gets every second case right."""
-        raise NotImplementedError("override baseline()")
+        raise NotImplementedError("a StageContract suite gives baseline()")
 
     def better(self) -> Candidate:
         """Return a candidate that gets every case right."""
-        raise NotImplementedError("override better()")
+        raise NotImplementedError("a StageContract suite gives better()")
 
     def evidence(self) -> Evidence:
         """Return the evidence that the candidate answers."""
-        raise NotImplementedError("override evidence()")
+        raise NotImplementedError("a StageContract suite gives evidence()")
 
     def cases(self) -> Sequence[Case]:
         """Return cases of the stage's split."""
-        raise NotImplementedError("override cases()")
+        raise NotImplementedError("a StageContract suite gives cases()")
 
     def run(self) -> tuple[StageOutcome, list[str]]:
         """Run the stage on the better candidate; returns its outcome and the case ids it ran."""

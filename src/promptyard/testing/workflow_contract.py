@@ -18,15 +18,15 @@ class WorkflowContract:
 
     def workflow(self) -> Workflow:
         """Return the workflow under test."""
-        raise NotImplementedError("override workflow()")  # the suite is abstract without one
+        raise NotImplementedError("a WorkflowContract suite gives workflow()")
 
     def program(self) -> Program:
         """Return a program that the workflow can run."""
-        raise NotImplementedError("override program()")
+        raise NotImplementedError("a WorkflowContract suite gives program()")
 
     def case(self) -> Case:
         """Return a case with all variables of the program."""
-        raise NotImplementedError("override case()")
+        raise NotImplementedError("a WorkflowContract suite gives case()")
 
     def run(
         self, workflow: Workflow | None = None
