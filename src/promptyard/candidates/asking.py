@@ -7,8 +7,10 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from promptyard.candidates.meta_prompt import MetaPrompts
+from promptyard.candidates.reply import json_objects
+from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
-from promptyard.records.base import Json
+from promptyard.records.base import Json, Record
 from promptyard.records.messages import Message
 
 ResultT = TypeVar("ResultT")
@@ -48,6 +50,61 @@ async def ask(
     again = (*messages, Message.of("assistant", raw or "(nothing)"), *repair)
     raw = (await bench.complete("optimizer", again, schema=schema, replicate=replicate)).text
     return raw, read(raw)
+
+
+async def ask_or_say(
+    bench: Bench,
+    meta_prompts: MetaPrompts,
+    messages: Sequence[Message],
+    read: Callable[[str], ReplyT],
+    unread: Callable[[str], ReplyT],
+    *,
+    schema: Mapping[str, Json],
+    replicate: int = 0,
+) -> tuple[str, ReplyT]:
+    """Ask as `ask` does; a call that failed, or the budget's end, becomes `unread(problem)`.
+
+    Raises ModelUnusable: then no call can be made any more.
+    """
+    try:
+        return await ask(bench, meta_prompts, messages, read, schema=schema, replicate=replicate)
+    except ModelUnusable:
+        raise
+    except (ModelError, BudgetExceeded) as error:
+        return "", unread(f"no reply: {error}")
+
+
+class ObjectReply(Record):
+    """The JSON object that a reply holds; `problem` says why there is none."""
+
+    found: Mapping[str, Json] | None = None
+    problem: str | None = None
+
+
+async def ask_object(
+    bench: Bench,
+    meta_prompts: MetaPrompts,
+    messages: Sequence[Message],
+    schema: Mapping[str, Json],
+    key: str,
+) -> tuple[Mapping[str, Json] | None, str]:
+    """Return the first object of the answer that has `key`, and the answer as it came.
+
+    None where there is none, also after the repair, and where the call failed: the text then says
+    so. Costs and raises as `ask_or_say`.
+    """
+
+    def read(text: str) -> ObjectReply:
+        found = next((item for item in json_objects(text) if key in item), None)
+        problem = None if found is not None else f"the reply holds no JSON object with `{key}`"
+        return ObjectReply(found=found, problem=problem)
+
+    raw, reply = await ask_or_say(bench, meta_prompts, messages, read, _no_object, schema=schema)
+    return reply.found, raw or reply.problem or ""
+
+
+def _no_object(problem: str) -> ObjectReply:
+    return ObjectReply(problem=problem)
 
 
 async def all_of(calls: Iterable[Coroutine[Any, Any, ResultT]]) -> list[ResultT]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+from promptyard.candidates.asking import ask_object
 from promptyard.candidates.duplicates import (
     CompressSettings,
     Sentence,
@@ -19,7 +20,6 @@ from promptyard.candidates.duplicates import (
     may_merge,
     sentences_of,
 )
-from promptyard.candidates.json_question import ask_object
 from promptyard.candidates.meta_prompt import MetaPrompts, nonce_for
 from promptyard.protocols import Bench
 from promptyard.records.base import Json, as_list, as_object

@@ -11,17 +11,17 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 
-from promptyard.candidates.asking import all_of, ask
+from promptyard.candidates.asking import all_of, ask_or_say
 from promptyard.candidates.instructions import (
     INSTRUCTION_SCHEMA,
     InstructionsReply,
     instruction_edit,
     instruction_place,
+    no_instructions,
     normalised,
     read_instructions,
 )
 from promptyard.candidates.meta_prompt import MetaPrompts, item_text, item_value, nonce_for
-from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
 from promptyard.records.base import Json, Record
 from promptyard.records.edits import Candidate, Proposal
@@ -106,19 +106,15 @@ class Induce:
     async def _reply(
         self, request: Sequence[Message], bench: Bench, replicate: int
     ) -> tuple[str, InstructionsReply]:
-        try:
-            return await ask(
-                bench,
-                self._meta_prompts,
-                request,
-                read_instructions,
-                schema=INSTRUCTION_SCHEMA,
-                replicate=replicate,
-            )
-        except ModelUnusable:
-            raise
-        except (ModelError, BudgetExceeded) as error:
-            return "", InstructionsReply(problem=f"no reply: {error}")
+        return await ask_or_say(
+            bench,
+            self._meta_prompts,
+            request,
+            read_instructions,
+            no_instructions,
+            schema=INSTRUCTION_SCHEMA,
+            replicate=replicate,
+        )
 
     def _request(self, pairs: Sequence[Pair], seed: int) -> tuple[Message, ...]:
         rows = [quoted(_row(pair)) for pair in pairs]

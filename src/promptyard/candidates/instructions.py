@@ -53,6 +53,11 @@ class Place(Record):
     text: str
 
 
+def no_instructions(problem: str) -> InstructionsReply:
+    """Return what a call that failed gave."""
+    return InstructionsReply(problem=problem)
+
+
 def read_instructions(text: str) -> InstructionsReply:
     """Read instructions out of a reply: JSON, `<INS>` tags, or a list of them; never bare prose."""
     found: list[str] = []

@@ -12,8 +12,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promptyard.candidates.asking import ask_object
 from promptyard.candidates.forbidden import forbidden, remains_of_request, unclean
-from promptyard.candidates.json_question import ask_object
 from promptyard.candidates.meta_prompt import MetaPrompts, nonce_for, prompt_block
 from promptyard.candidates.similarity import input_text
 from promptyard.candidates.trace_rules import TraceSettings, gives, mentions_hint, reasons_first

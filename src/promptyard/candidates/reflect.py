@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from promptyard.candidates.asking import all_of, ask
+from promptyard.candidates.asking import all_of, ask_or_say
 from promptyard.candidates.meta_prompt import (
     MetaPrompts,
     attempts_block,
@@ -23,7 +23,6 @@ from promptyard.candidates.meta_prompt import (
     section_list,
 )
 from promptyard.candidates.reply import EDITS_SCHEMA, Reply, locate, parse_edits, without_overlaps
-from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
 from promptyard.records.edits import Candidate, Proposal, Replace
 from promptyard.records.evidence import Attempt, Bucket, Evidence, TrainTrial
@@ -69,14 +68,9 @@ class Reflect:
         step = step_of(base, group)
         messages = self._request(step, group, evidence, seed)
         names = tuple(bucket.name for bucket in group)
-        try:
-            raw, reply = await ask(
-                bench, self._meta_prompts, messages, parse_edits, schema=EDITS_SCHEMA
-            )
-        except ModelUnusable:
-            raise
-        except (ModelError, BudgetExceeded) as error:
-            raw, reply = f"no reply: {error}", Reply(problem=str(error))
+        raw, reply = await ask_or_say(
+            bench, self._meta_prompts, messages, parse_edits, _unread, schema=EDITS_SCHEMA
+        )
         edits: list[Replace] = []
         problems: list[str] = [reply.problem] if reply.problem else []
         region = _region(step, group[0])
@@ -171,3 +165,7 @@ def _region(step: Step, bucket: Bucket) -> Region | None:
     if bucket.target is None or bucket.target[0] != step.name:
         return None
     return region_of(step.prompt, bucket.target[1])
+
+
+def _unread(problem: str) -> Reply:
+    return Reply(problem=problem)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from promptyard.candidates.asking import ask_object
 from promptyard.candidates.demo_pool import Example, example_of, passes
-from promptyard.candidates.json_question import ask_object
 from promptyard.candidates.meta_prompt import MetaPrompts, example_row, nonce_for, prompt_block
 from promptyard.candidates.rationalise import Rationaliser
 from promptyard.candidates.similarity import clusters, input_text, vectors_of

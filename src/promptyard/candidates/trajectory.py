@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptyard.candidates.asking import all_of, ask
+from promptyard.candidates.asking import all_of, ask_or_say
 from promptyard.candidates.instructions import (
     INSTRUCTION_SCHEMA,
     InstructionsReply,
@@ -18,11 +18,11 @@ from promptyard.candidates.instructions import (
     call_rows,
     instruction_edit,
     instruction_place,
+    no_instructions,
     normalised,
     read_instructions,
 )
 from promptyard.candidates.meta_prompt import MetaPrompts, item_value, nonce_for
-from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
 from promptyard.records.base import Json
 from promptyard.records.cases import Case
@@ -103,19 +103,15 @@ class Trajectory:
     async def _reply(
         self, messages: Sequence[Message], bench: Bench, replicate: int
     ) -> tuple[str, InstructionsReply]:
-        try:
-            return await ask(
-                bench,
-                self._meta_prompts,
-                messages,
-                read_instructions,
-                schema=INSTRUCTION_SCHEMA,
-                replicate=replicate,
-            )
-        except ModelUnusable:
-            raise
-        except (ModelError, BudgetExceeded) as error:
-            return "", InstructionsReply(problem=f"no reply: {error}")
+        return await ask_or_say(
+            bench,
+            self._meta_prompts,
+            messages,
+            read_instructions,
+            no_instructions,
+            schema=INSTRUCTION_SCHEMA,
+            replicate=replicate,
+        )
 
     def _proposal(
         self, step: Step, place: Place, text: str, reason: str | None, raw: str
