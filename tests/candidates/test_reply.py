@@ -243,9 +243,24 @@ def test_whatever_is_asked_for_bytes_outside_the_edit_and_locked_sections_stay(
     assert body is not None
     start, end = body.body + edit.start, body.body + edit.end
     assert after.text == prompt.text[:start] + edit.text + prompt.text[end:]
-    if "```" not in edit.old:
-        locked = {part.id: part.text for part in prompt.sections if part.locked}
-        assert {part.id: part.text for part in after.sections if part.locked} == locked
+    locked = {part.id: part.text for part in prompt.sections if part.locked}
+    assert {part.id: part.text for part in after.sections if part.locked} == locked
+
+
+FENCED = "system:\n## Rules\nRead this.\n```\n- Rule 1.\n```\n\n## Safety\nStay.\n"
+
+
+@pytest.mark.parametrize("old", ["``\n- Rule 1.", "Read this.\n```", "- Rule 1.\n``"])
+@pytest.mark.parametrize("op", ["replace", "delete"])
+def test_an_edit_that_would_leave_half_a_code_block_has_no_place(op: str, old: str) -> None:
+    new = "" if op == "delete" else "New."
+    edit = found(RawEdit(op=op, section="rules", old=old, new=new), Prompt.from_text(FENCED))
+    assert edit == "the edit takes or brings half of a code block"
+
+
+def test_new_text_with_half_a_code_block_has_no_place() -> None:
+    raw = RawEdit(op="append", section="rules", new="```\nBe exact.")
+    assert "half of a code block" in str(found(raw, Prompt.from_text(FENCED)))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from promptyard.records.base import Json, Record, as_object
 from promptyard.records.edits import Replace
 from promptyard.records.prompts import Prompt
 from promptyard.records.quoting import HIDDEN
-from promptyard.records.region_text import RegionText, region_text
+from promptyard.records.region_text import RegionText, is_fence, region_text
 from promptyard.records.regions import Region, regions
 from promptyard.records.sentences import folded, folded_text, pieces_of
 
@@ -211,7 +211,14 @@ def _whole_line(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _replace(step: str, part: Region, start: int, end: int, text: str) -> Replace:
+def _replace(step: str, part: Region, start: int, end: int, text: str) -> Replace | str:
+    """Return the replacement; an edit that leaves half a code block has no place.
+
+    Behind half a block no heading is one, so that a locked section there would be lost.
+    """
+    after = part.text[:start] + text + part.text[end:]
+    if (_fences(part.text) - _fences(after)) % 2:
+        return "the edit takes or brings half of a code block"
     return Replace(
         step=step,
         section=part.section,
@@ -220,6 +227,10 @@ def _replace(step: str, part: Region, start: int, end: int, text: str) -> Replac
         old=part.text[start:end],
         text=text,
     )
+
+
+def _fences(text: str) -> int:
+    return sum(is_fence(piece.text) for piece in pieces_of(text))
 
 
 def tagged(text: str, tag: str, nonce: str) -> tuple[str, ...]:
