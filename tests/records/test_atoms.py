@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptyard.records.atoms import Atom, atoms_of, compose, is_atomic
+from promptyard.records.atoms import Atom, atoms_of, compose
 from promptyard.records.edits import Edit, Replace, SetDemos, SetSection, apply_edits
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.regions import region_of, regions
@@ -299,8 +299,6 @@ def test_the_same_sentence_of_two_replies_is_added_once() -> None:
 def test_edits_that_are_no_text_have_no_atoms() -> None:
     demos = SetDemos(demos=())
     assert atoms_of(program("A.\n"), [demos]) == ()
-    assert not is_atomic([demos])
-    assert not is_atomic([])
 
 
 def test_of_edits_that_collide_the_first_one_counts() -> None:

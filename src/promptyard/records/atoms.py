@@ -92,11 +92,6 @@ def _region_atoms(step: Step, region: Region, edits: Sequence[TextEdit]) -> list
     return _sentence_atoms(step.name, region, together)
 
 
-def is_atomic(edits: Sequence[Edit]) -> bool:
-    """Say whether edits consist of text alone, so that atoms stand for all of them."""
-    return bool(edits) and all(isinstance(edit, TextEdit) for edit in edits)
-
-
 def _edited(region: Region, edits: Sequence[Replace | SetSection]) -> str:
     """Apply the edits of one region to its text; of two that collide the first one counts."""
     cuts: list[tuple[int, int, str]] = []
