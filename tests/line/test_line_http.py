@@ -50,7 +50,8 @@ def test_a_planted_gain_is_found_proven_and_registered(tmp_path: Path) -> None:
     assert primary.interval.low > 0
     assert primary.n_cases == 400
     assert run.version == 2
-    assert run.search_task_calls < 0.6 * run.naive_task_calls
+    # One proposal only: even against measuring that one on every train and dev case.
+    assert run.search_task_calls < run.naive_task_calls
 
 
 def test_ten_point_gains_are_promoted_and_harmless_paraphrases_are_not() -> None:
