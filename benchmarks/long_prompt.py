@@ -28,8 +28,8 @@ from search_worlds.tasks import expected_of_program, models_of, task_of
 from search_worlds.world import World
 
 WORLD = "crew-handbook"
-N_HOLDOUT = 100
-TASK_CALLS = 700
+N_HOLDOUT = 200
+TASK_CALLS = 1500
 MAX_SHARE = 0.02
 REWRITE = """A model answers with this prompt:
 

@@ -19,6 +19,7 @@ from promptyard.records.events import Accepted, Diagnosed, Eliminated, Noted
 from promptyard.records.evidence import TrainTrial
 from promptyard.search.arms import Arms
 from promptyard.search.checks import Checker, Claim, Ruling
+from promptyard.search.lean import Leaner, no_worse
 from promptyard.search.learn import Learner, Learnt
 from promptyard.search.memory import Memory
 from promptyard.search.settings import AutoSettings, first_cases
@@ -64,9 +65,12 @@ class _Search:
         self._incumbent = WorkingLine(context.baseline)
         self._puller = Arms(context, settings, self._memory)
         self._served: Candidate | None = None
+        self._published: WorkingLine | None = None
         self._lead = 0.0
         self._trusted: Candidate | None = None
         self._stops: list[Candidate] = []
+        left = context.task_calls_left
+        self._kept_calls = 0 if left is None else int(settings.lean_budget_share * left)
 
     @property
     def finalist(self) -> Candidate | None:
@@ -97,7 +101,35 @@ class _Search:
             await self._pull_arms()
         while await self._climb() and self._arms:
             await self._pull_arms()
+        await self._lean()
         await self._tidy()
+
+    async def _lean(self) -> None:
+        """Leave out what the search added and nothing needs, if other cases are no worse for it."""
+        line = self._incumbent if self._published is None else self._published
+        if self.finalist is None or self.finalist.id != line.candidate.id:
+            return
+        leaner = await Leaner(self._context, self._settings).lean(line)
+        if leaner is None:
+            return
+        unseen = [row.case for row in self._checker.unseen(line.candidate.id)]
+        cases = unseen or [row.case for row in line.rows.values()]
+        cases = cases[: self._settings.max_check_cases]
+        ruling, rows = await no_worse(self._context, self._settings, line, leaner, cases)
+        if not ruling.taken:
+            reason = ruling.reason
+            await self._context.emit(Eliminated(candidate_id=leaner.candidate.id, reason=reason))
+            return
+        self._incumbent = leaner.with_rows(rows)
+        # Lines that say more are ahead of it by luck at most.
+        self._stops = []
+        if unseen:
+            self._checker.saw(leaner.candidate.id, rows)
+        if self._published is None:
+            self._trusted = leaner.candidate if self._trusted is not None else None
+            self._context.blame(leaner.candidate, leaner.origins)
+        else:
+            await self._publish(self._incumbent, ruling)
 
     async def _tidy(self) -> None:
         """Take second wordings out of what would be served."""
@@ -114,7 +146,7 @@ class _Search:
     async def _climb(self) -> bool:
         """Learn and check until a plateau; False where the search is over."""
         idle = vain = 0
-        while idle < self._patience:
+        while idle < self._patience and not self._is_spent:
             learnt = await self._freed(await self._learner.learn(self._incumbent))
             vain = 0 if learnt.moved else vain + 1
             if vain >= self._settings.max_vain_rounds and self.finalist is None and not self._arms:
@@ -126,7 +158,7 @@ class _Search:
             if accepted is None:
                 return True
             idle = 0 if accepted else idle + 1
-        return True
+        return not self._is_spent
 
     async def _freed(self, learnt: Learnt) -> Learnt:
         """Look for what holds the most stubborn bucket back, once a bucket until it fails anew."""
@@ -157,6 +189,12 @@ class _Search:
         )
 
     @property
+    def _is_spent(self) -> bool:
+        """Whether what is left is kept for leaving sentences out at the end."""
+        left = self._context.task_calls_left
+        return left is not None and left <= self._kept_calls and len(self._incumbent.origins) > 2
+
+    @property
     def _is_poor(self) -> bool:
         """Whether more than a fifth of the incumbent's rows fail: there is much to gain."""
         line = self._incumbent
@@ -171,7 +209,7 @@ class _Search:
 
     async def _pull_arms(self) -> None:
         """Pull arms until one leads or none is left."""
-        while self._arms:
+        while self._arms and not self._is_spent:
             self._stops.append(self._incumbent.candidate)
             fresh = [case for case in self._fresh if case.id not in self._incumbent.rows]
             if len(fresh) < self._settings.min_check_cases:
@@ -353,7 +391,7 @@ class _Search:
         await self._publish(line, ruling)
 
     async def _publish(self, line: WorkingLine, ruling: Ruling) -> None:
-        self._served = line.candidate
+        self._served, self._published = line.candidate, line
         # Checked on seen cases alone it has no lead of its own: its gain on the one before counts.
         gained = ruling.n_cases, self._lead + (ruling.difference or 0.0)
         n_cases, difference = self._checker.lead(line.candidate) or gained
