@@ -19,7 +19,7 @@ from promptyard.records.events import Accepted, Diagnosed, Eliminated, Noted
 from promptyard.records.evidence import TrainTrial
 from promptyard.search.arms import Arms
 from promptyard.search.checks import Checker, Claim, Ruling
-from promptyard.search.lean import Leaner, no_worse
+from promptyard.search.lean import MAX_BUCKETS, Leaner, no_worse
 from promptyard.search.learn import Learner, Learnt
 from promptyard.search.memory import Memory
 from promptyard.search.settings import AutoSettings, first_cases
@@ -69,8 +69,7 @@ class _Search:
         self._lead = 0.0
         self._trusted: Candidate | None = None
         self._stops: list[Candidate] = []
-        left = context.task_calls_left
-        self._kept_calls = 0 if left is None else int(settings.lean_budget_share * left)
+        self._kept_calls = 0
 
     @property
     def finalist(self) -> Candidate | None:
@@ -113,8 +112,10 @@ class _Search:
         if leaner is None:
             return
         unseen = [row.case for row in self._checker.unseen(line.candidate.id)]
-        cases = unseen or [row.case for row in line.rows.values()]
-        cases = cases[: self._settings.max_check_cases]
+        # Where the line has learnt from cases it was chosen by their luck as well.
+        cases = (unseen or [row.case for row in line.rows.values()])[
+            : self._settings.max_check_cases
+        ]
         ruling, rows = await no_worse(self._context, self._settings, line, leaner, cases)
         if not ruling.taken:
             reason = ruling.reason
@@ -239,6 +240,9 @@ class _Search:
         self._checker.saw(context.baseline.id, rows)
         self._incumbent = self._incumbent.with_rows(rows)
         found = context.evidence(rows, context.baseline)
+        left = context.task_calls_left
+        if left is not None and len(found.buckets) <= MAX_BUCKETS:
+            self._kept_calls = int(self._settings.lean_budget_share * left)
         score = mean(scores_of(rows))
         headroom = 1 - (score or 0.0)
         await context.emit(Diagnosed(score=score, n_cases=len(rows), n_buckets=len(found.buckets)))

@@ -1,13 +1,16 @@
 """Leaving out at the end what the search added and nothing needs: few edits, and local ones.
 
 Sentences pile up: one reply brings several, and once a prompt is good, failures that luck alone
-would cure get sentences, too. What the line cures is known case by case; the shortest beginning of
-its sentences that cures as much is looked for by halving, then what can be left out in front of
-it. Where the last quarter is needed already, nothing is gained and the search for it ends.
+would cure get sentences, too. What the line cures is known case by case; delta debugging leaves
+out as many sentences as can be spared. That is done only
+where few kinds of failure show all that a sentence is for; in a line with many buckets each
+sentence has cases of its own, and too few of them are known. Source: anchors on search, section 5,
+for what pruning costs there.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +20,7 @@ from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
 from promptyard.records.evidence import TrainTrial
 from promptyard.records.origins import Origin
+from promptyard.records.sentences import folded
 from promptyard.search.checks import Ruling
 from promptyard.search.learn import cover, made_by
 from promptyard.search.settings import AutoSettings
@@ -26,7 +30,13 @@ from promptyard.stats.quick_look import paired_z
 MIN_ORIGINS = 3
 MIN_CASES = 3
 CASES_PER_BUCKET = 6
+MAX_BUCKETS = 4
+"""With more kinds of failure each has too few cases to show what a sentence protects."""
+
 MAX_CASES = 18
+MAX_CALLS = 100
+"""What the tests may cost; with many buckets that is soon spent, and little is left out."""
+
 SPARED = 4
 """Of so many cured cases of a bucket one may be lost: luck is drawn anew with every prompt."""
 
@@ -38,9 +48,14 @@ class _Cures:
     rows: tuple[TrainTrial, ...]
     buckets: Mapping[str, frozenset[str]]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All these buckets."""
+        return frozenset[str]().union(*self.buckets.values())
+
 
 class Leaner:
-    """Takes sentences out again. Costs at most `MAX_CASES` calls for the line and for each test."""
+    """Takes sentences out again. Costs at most `MAX_CALLS` and `MAX_CASES` task calls."""
 
     def __init__(self, context: SearchContext, settings: AutoSettings) -> None:
         self._context = context
@@ -52,21 +67,19 @@ class Leaner:
         It is not checked on other cases: that is left to whoever takes it.
         """
         whole = line.candidate
+        line = replace(line, origins=merged(line.origins))
         if len(line.origins) < MIN_ORIGINS and not line.demos:
             return None
         cures = await self._cures(line)
-        if len(cures.rows) < MIN_CASES:
+        if len(cures.rows) < MIN_CASES or len(cures.names) > MAX_BUCKETS:
             return None
-        kept = list(line.origins)
-        plain = replace(line, demos=())
-        if line.demos and await self._cures_as_much(plain, kept, cures):
-            line = plain
-        for from_end in (True, False):
-            kept = await self._shortest(line, kept, cures, from_end=from_end)
+        line = await self._undemonstrated(line, line.origins, cures)
+        kept = await self._needed(line, cures)
+        line = await self._undemonstrated(line, kept, cures)
         made = await self._compose(line, kept)
         if made is None or made.id == whole.id:
             return None
-        return replace(line, candidate=made, origins=tuple(kept))
+        return replace(line, candidate=made, origins=kept)
 
     async def _cures(self, line: WorkingLine) -> _Cures:
         context = self._context
@@ -89,21 +102,33 @@ class Leaner:
                     cured[case_id] = cured.get(case_id, frozenset()) | {bucket.name}
         return _Cures(tuple(row for row in after if row.case.id in cured), cured)
 
-    async def _shortest(
-        self, line: WorkingLine, origins: list[Origin], cures: _Cures, *, from_end: bool
-    ) -> list[Origin]:
-        """Leave out as many sentences as possible at one end, by halving."""
-        needed, whole = 1, len(origins)
-        while needed < whole:
-            n = (needed + whole) // 2
-            part = origins[:n] if from_end else origins[len(origins) - n :]
-            if await self._cures_as_much(line, part, cures):
-                whole = n
-            else:
-                needed = n + 1
-                if 4 * n >= 3 * len(origins):
+    async def _undemonstrated(
+        self, line: WorkingLine, origins: Sequence[Origin], cures: _Cures
+    ) -> WorkingLine:
+        """Leave all demonstrations out, if these sentences cure as much alone."""
+        plain = replace(line, demos=())
+        cures_alone = bool(line.demos) and await self._cures_as_much(plain, origins, cures)
+        return plain if cures_alone else line
+
+    async def _needed(self, line: WorkingLine, cures: _Cures) -> tuple[Origin, ...]:
+        """Leave sentences out, halves first and later ones before earlier ones."""
+        kept, n_parts = line.origins, 2
+        n_tests = MAX_CALLS // len(cures.rows)
+        while len(kept) > 1:
+            size = math.ceil(len(kept) / n_parts)
+            for start in reversed(range(0, len(kept), size)):
+                n_tests -= 1
+                if n_tests < 0:
+                    return kept
+                rest = (*kept[:start], *kept[start + size :])
+                if rest and await self._cures_as_much(line, rest, cures):
+                    kept, n_parts = rest, max(2, n_parts - 1)
                     break
-        return origins[:whole] if from_end else origins[len(origins) - whole :]
+            else:
+                if size == 1:
+                    return kept
+                n_parts *= 2
+        return kept
 
     async def _cures_as_much(
         self, line: WorkingLine, origins: Sequence[Origin], cures: _Cures
@@ -133,6 +158,38 @@ class Leaner:
             generator=made_by(origins, line.demos),
             buckets=tuple(dict.fromkeys(name for item in origins for name in item.buckets)),
         )
+
+
+def merged(origins: Sequence[Origin]) -> tuple[Origin, ...]:
+    """Join the sentences that rewrite or delete what others put in with these others.
+
+    Left out alone, the first of two would leave the second without its place.
+    """
+    found: list[Origin] = []
+    for origin in origins:
+        atom = origin.atom
+        first = next(
+            (
+                item
+                for item in found
+                if atom.kind in ("replace", "delete")
+                and item.atom.text
+                and folded(item.atom.text) == folded(atom.anchor)
+            ),
+            None,
+        )
+        if first is None:
+            found.append(origin)
+            continue
+        at = found.index(first)
+        if atom.kind == "delete" and first.atom.kind != "replace":
+            del found[at]
+            continue
+        kind = "delete" if atom.kind == "delete" else first.atom.kind
+        joined = first.atom.model_copy(update={"kind": kind, "text": atom.text})
+        buckets = tuple(dict.fromkeys((*first.buckets, *origin.buckets)))
+        found[at] = origin.model_copy(update={"atom": joined, "buckets": buckets})
+    return tuple(found)
 
 
 async def no_worse(
