@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from promptyard.records.atoms import Atom
 from promptyard.records.edits import Candidate
@@ -94,9 +94,25 @@ class Sections(WorldContext):
 
     by_demos = False
 
-    def __init__(self, **given: object) -> None:
-        super().__init__(**given)  # pyright: ignore[reportArgumentType] (passed on as given)
+    def __init__(
+        self,
+        sentences: Mapping[str, str] | None = None,
+        generators: Sequence[str] = ("reflect",),
+    ) -> None:
+        super().__init__(sentences=sentences, generators=generators)
         self.targets: list[tuple[str, str] | None] = []
+        self.shown: list[int] = []
+
+    async def compose(
+        self,
+        atoms: Sequence[Atom],
+        demos: Sequence[Demo] | None = None,
+        *,
+        generator: str,
+        buckets: Sequence[str] = (),
+    ) -> Candidate | None:
+        self.shown.append(len(demos or ()))
+        return await super().compose(atoms, demos, generator=generator, buckets=buckets)
 
     def evidence(
         self, rows: Sequence[TrainTrial], base: Candidate, attempts: Sequence[Attempt] = ()
@@ -133,21 +149,7 @@ def test_the_search_learns_from_its_own_rounds() -> None:
 def test_buckets_that_the_user_gives_to_demonstrations_are_shown_and_not_asked_about() -> None:
     context = Sections(generators=("reflect", "demos"))
     context.by_demos = True
-    shown: list[int] = []
-    compose = context.compose
-
-    async def watched(
-        atoms: Sequence[Atom],
-        demos: Sequence[Demo] | None = None,
-        *,
-        generator: str,
-        buckets: Sequence[str] = (),
-    ) -> Candidate | None:
-        shown.append(len(demos or ()))
-        return await compose(atoms, demos, generator=generator, buckets=buckets)
-
-    context.compose = watched  # type: ignore[method-assign]
     asyncio.run(Auto().search(context))
-    assert shown[0] == 2 * len(RULES)
+    assert context.shown[0] == 2 * len(RULES)
     first_question = context.asked.index("run slice 8") if "run slice 8" in context.asked else 2
     assert not [item for item in context.asked[:first_question] if item == "propose reflect"]

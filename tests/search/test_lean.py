@@ -10,6 +10,7 @@ import pytest
 from promptyard.records.atoms import Atom, compose
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
+from promptyard.records.evidence import Attempt, Evidence, TrainTrial
 from promptyard.records.origins import Origin
 from promptyard.search.auto import Auto
 from promptyard.search.lean import Leaner, merged, no_worse
@@ -89,7 +90,9 @@ def test_with_many_kinds_of_failure_nothing_is_left_out_and_nothing_spent() -> N
         def passes(self, candidate: Candidate, case: Case) -> bool:
             return candidate.id != self.baseline.id
 
-        def evidence(self, rows, base, attempts=()):
+        def evidence(
+            self, rows: Sequence[TrainTrial], base: Candidate, attempts: Sequence[Attempt] = ()
+        ) -> Evidence:
             found = super().evidence(rows, base, attempts)
             buckets = tuple(
                 bucket.model_copy(update={"tag": f"{bucket.tag}-{n % 2}", "case_ids": ids})
@@ -152,18 +155,17 @@ def test_auto_ends_with_the_sentence_that_is_needed() -> None:
     """One reply brings idle sentences along; what is left in the end is the cure."""
 
     class Wordy(OneFlaw):
-        async def propose(self, generator, base, evidence, *, attempt=0):
+        async def propose(
+            self, generator: str, base: Candidate, evidence: Evidence, *, attempt: int = 0
+        ) -> Sequence[Candidate]:
             found = await super().propose(generator, base, evidence, attempt=attempt)
-            made = [
-                self._with_sentence(item, generator, bucket, text)
-                for item in found
+            idle = [
+                self._with_sentence(base, generator, bucket, text)
                 for bucket in evidence.buckets
                 for text in IDLE[:3]
+                if text not in base.program.prompt.text
             ]
-            return [*found, *(item.model_copy(update={"edits": item.edits}) for item in made)]
-
-        def _with_sentence(self, base, generator, bucket, sentence):
-            return super()._with_sentence(self.baseline, generator, bucket, sentence)
+            return [*found, *idle]
 
     context = Wordy(n_cases=90, sentences=ONE_RULE)
     finalist = asyncio.run(Auto().search(context))
