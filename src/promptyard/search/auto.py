@@ -19,7 +19,7 @@ from promptyard.records.events import Accepted, Diagnosed, Eliminated, Noted
 from promptyard.records.evidence import TrainTrial
 from promptyard.search.arms import Arms
 from promptyard.search.checks import Checker, Claim, Ruling
-from promptyard.search.lean import MAX_BUCKETS, Leaner, no_worse
+from promptyard.search.lean import MAX_BUCKETS, leaned
 from promptyard.search.learn import Learner, Learnt
 from promptyard.search.memory import Memory
 from promptyard.search.settings import AutoSettings, first_cases
@@ -108,29 +108,19 @@ class _Search:
         line = self._incumbent if self._published is None else self._published
         if self.finalist is None or self.finalist.id != line.candidate.id:
             return
-        leaner = await Leaner(self._context, self._settings).lean(line)
-        if leaner is None:
-            return
         unseen = [row.case for row in self._checker.unseen(line.candidate.id)]
-        # Where the line has learnt from cases it was chosen by their luck as well.
-        cases = (unseen or [row.case for row in line.rows.values()])[
-            : self._settings.max_check_cases
-        ]
-        ruling, rows = await no_worse(self._context, self._settings, line, leaner, cases)
-        if not ruling.taken:
-            reason = ruling.reason
-            await self._context.emit(Eliminated(candidate_id=leaner.candidate.id, reason=reason))
+        found = await leaned(self._context, self._settings, line, unseen)
+        if found is None:
             return
-        self._incumbent = leaner.with_rows(rows)
         # Lines that say more are ahead of it by luck at most.
-        self._stops = []
+        self._incumbent, self._stops = found.line, []
         if unseen:
-            self._checker.saw(leaner.candidate.id, rows)
-        if self._published is None:
-            self._trusted = leaner.candidate if self._trusted is not None else None
-            self._context.blame(leaner.candidate, leaner.origins)
-        else:
-            await self._publish(self._incumbent, ruling)
+            self._checker.saw(found.line.candidate.id, found.rows)
+        if self._published is not None:
+            await self._publish(found.line, found.ruling)
+            return
+        self._trusted = found.line.candidate if self._trusted is not None else None
+        self._context.blame(found.line.candidate, found.line.origins)
 
     async def _tidy(self) -> None:
         """Take second wordings out of what would be served."""
@@ -183,11 +173,8 @@ class _Search:
     @property
     def _patience(self) -> int:
         """Rounds without an accepted change that end a climb; many only for rare failures."""
-        return (
-            self._settings.plateau_rounds
-            if self._arms or self._is_poor
-            else (self._settings.max_idle_rounds)
-        )
+        is_rare = not self._arms and not self._is_poor
+        return self._settings.max_idle_rounds if is_rare else self._settings.plateau_rounds
 
     @property
     def _is_spent(self) -> bool:

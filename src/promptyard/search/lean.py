@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from promptyard.protocols import SearchContext
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
+from promptyard.records.events import Eliminated
 from promptyard.records.evidence import TrainTrial
 from promptyard.records.origins import Origin
 from promptyard.records.sentences import folded
@@ -52,6 +53,34 @@ class _Cures:
     def names(self) -> frozenset[str]:
         """All these buckets."""
         return frozenset[str]().union(*self.buckets.values())
+
+
+@dataclass(frozen=True)
+class Leaned:
+    """A line with fewer sentences, its ruling, and the rows that it rests on."""
+
+    line: WorkingLine
+    ruling: Ruling
+    rows: Sequence[TrainTrial]
+
+
+async def leaned(
+    context: SearchContext, settings: AutoSettings, line: WorkingLine, unseen: Sequence[Case]
+) -> Leaned | None:
+    """Return the line without what nothing needs, None where there is nothing or it got worse.
+
+    It is checked on `unseen` cases; where there are none, on those that the line has learnt from.
+    """
+    leaner = await Leaner(context, settings).lean(line)
+    if leaner is None:
+        return None
+    cases = unseen or [row.case for row in line.rows.values() if row.case.id not in line.demo_ids]
+    cases = cases[: settings.max_check_cases]
+    ruling, rows = await no_worse(context, settings, line, leaner, cases)
+    if not ruling.taken:
+        await context.emit(Eliminated(candidate_id=leaner.candidate.id, reason=ruling.reason))
+        return None
+    return Leaned(leaner.with_rows(rows), ruling, rows)
 
 
 class Leaner:

@@ -52,7 +52,7 @@ class AutoSettings(Record):
     rare_failures: float = Field(default=0.2, ge=0, le=1)
     plateau_rounds: int = Field(default=4, ge=1)
     arm_headroom: float = Field(default=0.2, ge=0, le=1)
-    lean_budget_share: float = Field(default=0.15, ge=0, le=1)
+    lean_budget_share: float = Field(default=0.25, ge=0, le=1)
     max_finalists: int = Field(default=3, ge=1)
     low_headroom: float = Field(default=0.03, ge=0, le=1)
 
