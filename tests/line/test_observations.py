@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import promptyard as py
-from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.context import LineContext
 from promptyard.line.observations import MAX_PROGRAMS, Observations, RowsInOrder
-from promptyard.line.session import Session, open_session
+from promptyard.line.session import Session
 from promptyard.records.atoms import Atom, compose
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
@@ -19,43 +16,7 @@ from promptyard.records.evidence import TrainTrial
 from promptyard.records.regions import regions
 from promptyard.records.scores import Trial
 from promptyard.testing import ScriptedModel
-
-Result = TypeVar("Result")
-N_TRAIN = 12
-
-
-def with_context(
-    work: Callable[[LineContext, Session], Awaitable[Result]], store: Path, model: ScriptedModel
-) -> Result:
-    task = py.Task(
-        name="rows",
-        prompt="system:\nAnswer yes or no.\n\nuser:\n{{text}}\n",
-        cases=[
-            {"id": f"{split}{n}", "input": {"text": f"{split} {n}"}, "expected": "yes"}
-            | {"split": split}
-            for split, n_cases in (("train", N_TRAIN), ("dev", 2), ("holdout", 2))
-            for n in range(n_cases)
-        ],
-        metrics=["exact_match"],
-        models=py.Models(task=model),
-    )
-
-    async def run() -> Result:
-        async with open_session(task, store=str(store)) as session:
-            context = LineContext(
-                run_id=session.header.id,
-                seed=0,
-                baseline=Candidate(program=task.program),
-                eval_set=task.eval_set,
-                executor=session.executor(task),
-                store=session.store,
-                generators={},
-                funnel=FunnelSettings(),
-                on_progress=lambda progress: None,
-            )
-            return await work(context, session)
-
-    return asyncio.run(run())
+from support.line_context import N_TRAIN, with_context
 
 
 def variant(base: Candidate, number: int) -> Candidate:
