@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from promptyard.errors import EvalSetError
 from promptyard.evalset.case_row import EXPECTED_ALIASES
 from promptyard.evalset.csv_rows import CsvRows
-from promptyard.evalset.load import load_cases
+from promptyard.evalset.load import read_cases
 from promptyard.records.base import Json
 from promptyard.records.cases import CheckSpec
 
@@ -98,7 +98,7 @@ def test_every_column_finds_its_place(tmp_path: Path) -> None:
     )
     path = tmp_path / "cases.csv"
     path.write_text(content, "utf-8")
-    (case,) = load_cases([path])
+    (case,) = read_cases([path]).cases
     assert case.id == "c1"
     assert case.input == {"Text": "hello", "id": "9"}
     assert case.expected == "(A)"

@@ -18,7 +18,7 @@ from promptyard.evalset.export import EXPORTERS
 from promptyard.evalset.export.csv_table import csv_text
 from promptyard.evalset.exported import ExportSource
 from promptyard.evalset.foreign.promptfoo.importer import Promptfoo
-from promptyard.evalset.load import load_cases
+from promptyard.evalset.load import read_cases
 from promptyard.evalset.native_rows import case_row, jsonl_text
 from promptyard.evalset.tree_file import parse_yaml
 from promptyard.records.base import Json
@@ -96,7 +96,7 @@ def back_from(
         return [case_from_row(item.row, item.at) for item in rows]
     path = folder / f"cases.{name}"
     path.write_text(exported.text, encoding="utf-8", newline="")
-    return list(load_cases([path]))
+    return list(read_cases([path]).cases)
 
 
 @pytest.mark.parametrize("name", sorted(EXPORTERS))

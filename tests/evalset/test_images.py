@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset.images import MAX_IMAGE_BYTES, ImageFiles
-from promptyard.evalset.load import cases_from_rows, load_cases
+from promptyard.evalset.load import cases_from_rows, read_cases
 from promptyard.records.cases import Case, eval_set_version
 from support.service_images import PIXEL, PIXEL_URL
 
@@ -30,7 +30,7 @@ def _load(folder: Path, *images: Any) -> tuple[Case, ...]:
     rows = [{"id": str(n), "input": {"shown": image}} for n, image in enumerate(images)]
     file = folder / "cases.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)))
-    return load_cases([file])
+    return read_cases([file]).cases
 
 
 @pytest.mark.parametrize("path", ["picture.png", "./picture.png", "pictures/../picture.png"])
@@ -47,7 +47,7 @@ def test_a_file_below_the_cases_may_be_named_from_anywhere(
     monkeypatch.chdir(tmp_path)
     rows = {"input": {"shown": {"image": "pictures/b.PNG"}}}
     (folder / "cases.jsonl").write_text(json.dumps(rows))
-    (case,) = load_cases([Path("task/cases.jsonl")])
+    (case,) = read_cases([Path("task/cases.jsonl")]).cases
     assert case.input == {"shown": {"image": PIXEL_URL}}
 
 
@@ -151,9 +151,9 @@ def test_whatever_the_path_it_is_an_image_of_the_folder_or_an_error(
 def test_other_bytes_are_another_case_and_another_version(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     (folder / "cases.jsonl").write_text('{"input": {"shown": {"image": "picture.png"}}}')
-    before = load_cases([folder / "cases.jsonl"])
+    before = read_cases([folder / "cases.jsonl"]).cases
     (folder / "picture.png").write_bytes(PIXEL + b"\0")
-    after = load_cases([folder / "cases.jsonl"])
+    after = read_cases([folder / "cases.jsonl"]).cases
     assert before[0].id != after[0].id
     assert eval_set_version(before) != eval_set_version(after)
 

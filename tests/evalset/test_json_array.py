@@ -7,7 +7,7 @@ import pytest
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset.json_array import MAX_FILE_BYTES, JsonArray
-from promptyard.evalset.load import load_cases
+from promptyard.evalset.load import read_cases
 from promptyard.evalset.split import assign_splits
 from promptyard.records.base import Json
 from promptyard.records.cases import Case
@@ -37,7 +37,7 @@ def test_a_written_eval_set_can_be_read(tmp_path: Path) -> None:
     eval_set = assign_splits(cases, seed=1, train=0.4, dev=0.3, holdout=0.3, name="written")
     path = tmp_path / "cases.json"
     path.write_text(eval_set.model_dump_json(indent=1), "utf-8")
-    assert load_cases([path]) == eval_set.cases
+    assert read_cases([path]).cases == eval_set.cases
 
 
 @pytest.mark.parametrize(

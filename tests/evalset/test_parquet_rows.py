@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptyard.errors import EvalSetError
-from promptyard.evalset.load import load_cases
+from promptyard.evalset.load import read_cases
 from promptyard.evalset.parquet_rows import ParquetRows
 from promptyard.records.base import Json
 
@@ -93,7 +93,7 @@ def test_a_file_cut_off_in_the_middle_is_refused_in_one_line(tmp_path: Path) -> 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(EvalSetError, match="there is no such case file"):
-        load_cases([tmp_path / "cases.parquet"])
+        read_cases([tmp_path / "cases.parquet"])
 
 
 def test_without_the_library_the_error_says_how_to_install_it(
@@ -113,7 +113,7 @@ def test_without_the_library_the_error_says_how_to_install_it(
 def test_a_parquet_file_is_an_eval_set(tmp_path: Path) -> None:
     path = tmp_path / "cases.parquet"
     path.write_bytes(parquet({"question": ["q1", "q2"], "answer": ["a1", "a2"]}))
-    cases = load_cases([path])
+    cases = read_cases([path]).cases
     assert [(case.input, case.expected) for case in cases] == [
         ({"question": "q1"}, "a1"),
         ({"question": "q2"}, "a2"),

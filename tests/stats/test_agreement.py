@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptyard.records.scores import Interval
-from promptyard.stats.agreement import Agreement, cohen_kappa, judge_accuracy, weighted_kappa
+from promptyard.stats.agreement import Agreement, cohen_kappa, judge_accuracy
 from promptyard.stats.intervals import wilson_interval
 
 LABELS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), max_size=60)
-RANKS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60)
 
 
 def spread(table: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
@@ -72,9 +71,7 @@ def test_kappa_does_not_depend_on_order_names_or_who_is_first(pairs: list[tuple[
     assert found.kappa.value - 1e-12 <= interval.high <= 1.0
 
 
-def numeric_se(
-    table: Sequence[Sequence[int]], weight: Callable[[int, int], float]
-) -> tuple[float, float]:
+def numeric_se(table: Sequence[Sequence[int]]) -> tuple[float, float]:
     """Kappa and its standard error by the delta method with numeric derivatives."""
     n, size = sum(map(sum, table)), range(len(table))
     cells = [(i, j) for i in size for j in size]
@@ -84,8 +81,8 @@ def numeric_se(
         p = {cell: share / whole for cell, share in shares.items()}
         rows = [sum(p[i, j] for j in size) for i in size]
         columns = [sum(p[i, j] for i in size) for j in size]
-        observed = sum(weight(i, j) * p[i, j] for i, j in cells)
-        expected = sum(weight(i, j) * rows[i] * columns[j] for i, j in cells)
+        observed = sum(p[i, i] for i in size)
+        expected = sum(rows[i] * columns[i] for i in size)
         return (observed - expected) / (1 - expected)
 
     shares = {(i, j): table[i][j] / n for i, j in cells}
@@ -108,41 +105,8 @@ def numeric_se(
     ],
 )
 def test_standard_errors_agree_with_the_delta_method(table: list[list[int]]) -> None:
-    top = len(table) - 1
-    plain, weighted = cohen_kappa(*spread(table)), weighted_kappa(*spread(table))
-    expected = numeric_se(table, lambda i, j: float(i == j))
-    assert (plain.kappa.value, plain.kappa.se) == pytest.approx(expected, rel=1e-4)
-    expected = numeric_se(table, lambda i, j: 1 - ((i - j) / top) ** 2)
-    assert (weighted.kappa.value, weighted.kappa.se) == pytest.approx(expected, rel=1e-4)
-
-
-@given(pairs=RANKS)
-def test_weighted_kappa_is_the_concordance_of_the_ranks(pairs: list[tuple[int, int]]) -> None:
-    """It is Lin's coefficient: 2 cov / (var + var + squared difference of means)."""
-    first, second = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
-    found = weighted_kappa(first, second)
-    if len(set(first)) == 1 or len(set(second)) == 1:
-        assert found.kappa.value is None
-        assert found.kappa.reason
-        return
-    n = len(pairs)
-    means = sum(first) / n, sum(second) / n
-    covariance = sum((a - means[0]) * (b - means[1]) for a, b in zip(first, second, strict=True))
-    squares = sum((a - means[0]) ** 2 for a in first) + sum((b - means[1]) ** 2 for b in second)
-    concordance = 2 * covariance / (squares + n * (means[0] - means[1]) ** 2)
-    assert value_of(found) == pytest.approx(concordance, abs=1e-9)
-    scaled = weighted_kappa([10 * a - 3 for a in first], [10 * b - 3 for b in second])
-    assert value_of(scaled) == pytest.approx(concordance, abs=1e-9)
-    interval = interval_of(found)
-    assert -1.0 <= interval.low <= value_of(found) + 1e-9
-    assert value_of(found) - 1e-9 <= interval.high <= 1.0
-
-
-def test_with_two_ranks_both_kappas_are_the_same() -> None:
-    first, second = spread([[40, 9], [6, 45]])
-    plain, weighted = cohen_kappa(first, second), weighted_kappa(first, second)
-    assert value_of(weighted) == pytest.approx(value_of(plain))
-    assert weighted.kappa.se == pytest.approx(plain.kappa.se)
+    found = cohen_kappa(*spread(table))
+    assert (found.kappa.value, found.kappa.se) == pytest.approx(numeric_se(table), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -152,32 +116,30 @@ def test_with_two_ranks_both_kappas_are_the_same() -> None:
 def test_kappa_has_no_value_where_a_rater_gave_one_label(
     first: list[int], second: list[int]
 ) -> None:
-    for found in (cohen_kappa(first, second), weighted_kappa(first, second)):
-        assert found.kappa.value is None
-        assert found.kappa.interval is None
-        assert found.kappa.reason
+    found = cohen_kappa(first, second)
+    assert found.kappa.value is None
+    assert found.kappa.interval is None
+    assert found.kappa.reason
 
 
 def test_perfect_agreement_is_no_point() -> None:
     first, second = spread([[20, 0], [0, 20]])
-    for found in (cohen_kappa(first, second), weighted_kappa(first, second)):
-        assert value_of(found) == 1.0
-        interval = interval_of(found)
-        assert interval.high == 1.0
-        assert interval.low == pytest.approx(1 - 2 * 1.96**2 / (40 + 1.96**2), abs=1e-4)
+    found = cohen_kappa(first, second)
+    assert value_of(found) == 1.0
+    interval = interval_of(found)
+    assert interval.high == 1.0
+    assert interval.low == pytest.approx(1 - 2 * 1.96**2 / (40 + 1.96**2), abs=1e-4)
 
 
-def test_ranks_that_are_opposed_are_no_point_either() -> None:
-    found = weighted_kappa([0, 1] * 10, [1, 0] * 10)
+def test_labels_that_are_opposed_are_no_point_either() -> None:
+    found = cohen_kappa([0, 1] * 10, [1, 0] * 10)
     assert value_of(found) == pytest.approx(-1.0)
     assert interval_of(found).high > -0.9
 
 
-def test_unequal_or_missing_labels_are_refused() -> None:
+def test_unequal_numbers_of_labels_are_refused() -> None:
     with pytest.raises(ValueError, match="2 and 1 labels"):
         cohen_kappa(["a", "b"], ["a"])
-    with pytest.raises(ValueError, match="finite"):
-        weighted_kappa([1.0, math.nan], [1.0, 2.0])
 
 
 @pytest.mark.parametrize(("tpr", "tnr", "prevalence"), [(0.95, 0.9, 0.8), (0.9, 0.85, 0.6)])

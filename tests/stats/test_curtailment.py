@@ -6,12 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptyard.stats.curtailment import (
-    PairedTally,
-    best_remaining,
-    outcome_is_settled,
-    paired_outcome,
-)
+from promptyard.stats.curtailment import best_remaining, paired_outcome
 
 # Scores and bars as decimals, so that exact arithmetic says what a person would.
 SCORE = st.sampled_from(["0", "0.25", "0.3", "0.5", "0.8", "1"])
@@ -30,16 +25,10 @@ def test_a_settled_outcome_is_that_of_the_full_evaluation(
 ) -> None:
     differences = [float(after) - float(before) for before, after in pairs[:done]]
     remaining = [float(before) for before, _ in pairs[done:]]
-    tally = PairedTally(len(pairs), len(differences), sum(differences))
-    unknown = outcome_is_settled(tally, bar=float(bar))
-    known = paired_outcome(differences, remaining, bar=float(bar))
-    for outcome in (unknown, known):
-        assert outcome in {"open", "cannot_fail" if passes(pairs, bar) else "cannot_pass"}
-    if unknown != "open":  # knowing the baseline can only settle it earlier
-        assert known == unknown
+    outcome = paired_outcome(differences, remaining, bar=float(bar))
+    assert outcome in {"open", "cannot_fail" if passes(pairs, bar) else "cannot_pass"}
     if not remaining:
-        assert unknown != "open"
-        assert known != "open"
+        assert outcome != "open"
 
 
 @given(pairs=PAIRS, bar=BAR)
@@ -66,20 +55,19 @@ def test_an_open_outcome_can_really_go_both_ways(pairs: list[tuple[str, str]], b
 
 
 def test_it_settles_as_soon_as_the_rest_cannot_matter() -> None:
-    assert outcome_is_settled(PairedTally(10, 6, -3.0), bar=0.0) == "open"
-    assert outcome_is_settled(PairedTally(10, 6, -4.0), bar=0.0) == "cannot_pass"
-    assert outcome_is_settled(PairedTally(10, 6, 4.0), bar=0.0) == "open"
-    assert outcome_is_settled(PairedTally(10, 6, 5.0), bar=0.0) == "cannot_fail"
+    half = [0.5] * 4
+    assert paired_outcome([-1.0, -0.5, 0.0, 0.0], half, bar=0.0) == "open"
+    assert paired_outcome([-1.0, -1.0, 0.0, 0.0], half, bar=0.0) == "cannot_pass"
+    assert paired_outcome([1.0, 1.0, 0.0, 0.0], half, bar=0.0) == "open"
+    assert paired_outcome([1.0, 1.0, 0.5, 0.0], half, bar=0.0) == "cannot_fail"
 
 
 def test_a_baseline_that_passes_everything_left_leaves_nothing_to_gain() -> None:
     assert paired_outcome([0.0, 0.0], [1.0] * 50, bar=0.0) == "cannot_pass"
-    assert outcome_is_settled(PairedTally(52, 2, 0.0), bar=0.0) == "open"
     assert paired_outcome([1.0], [0.0] * 50, bar=0.0) == "cannot_fail"
 
 
 def test_a_tie_with_the_bar_does_not_pass() -> None:
-    assert outcome_is_settled(PairedTally(10, 10, 0.1 * 10), bar=0.1) == "cannot_pass"
     assert paired_outcome([0.1] * 10, [], bar=0.1) == "cannot_pass"
     assert paired_outcome([0.3 - 0.2] * 10, [], bar=0.1) == "cannot_pass"
 
@@ -87,14 +75,6 @@ def test_a_tie_with_the_bar_does_not_pass() -> None:
 def test_what_can_still_be_gained_is_what_the_baseline_lost() -> None:
     assert best_remaining([1.0, 0.25, 0.0]) == 1.75
     assert best_remaining([]) == 0.0
-
-
-@pytest.mark.parametrize(
-    "tally", [PairedTally(0, 0, 0.0), PairedTally(3, 4, 0.0), PairedTally(5, 2, 2.5)]
-)
-def test_a_tally_that_cannot_be_is_an_error(tally: PairedTally) -> None:
-    with pytest.raises(ValueError, match="tally"):
-        outcome_is_settled(tally, bar=0.0)
 
 
 def test_scores_that_cannot_be_are_errors() -> None:

@@ -1,4 +1,4 @@
-"""GlobalE and LocalE equal values that are worked out by hand."""
+"""GlobalE equals values that are worked out by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptyard.stats.label_entropy import global_entropy, local_entropy
+from promptyard.stats.label_entropy import global_entropy
 
 
 def test_global_entropy_equals_the_closed_form() -> None:
@@ -19,23 +19,8 @@ def test_global_entropy_equals_the_closed_form() -> None:
     assert global_entropy(["a"] * 5) == 0.0
 
 
-def test_local_entropy_is_the_mean_over_items() -> None:
-    items = [{"a": 0.5, "b": 0.5}, {"a": 1.0, "b": 0.0}]
-    assert local_entropy(items) == pytest.approx(math.log(2) / 2)
-    assert local_entropy([{"a": 3, "b": 1}]) == pytest.approx(
-        0.75 * math.log(4 / 3) + 0.25 * math.log(4)
-    )
-
-
 def test_nothing_measured_is_no_entropy_of_zero() -> None:
     assert global_entropy([]) is None
-    assert local_entropy([]) is None
-
-
-@pytest.mark.parametrize("weights", [{}, {"a": 0.0}, {"a": -1.0, "b": 2.0}, {"a": math.inf}])
-def test_an_item_without_a_distribution_is_an_error(weights: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="each item needs weights"):
-        local_entropy([{"a": 1.0}, weights])
 
 
 @given(st.lists(st.sampled_from("abcd"), min_size=1))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptyard.stats.multiplicity import holm, max_t_test
+from promptyard.stats.multiplicity import max_t_test
 from promptyard.stats.resampling import sign_flip_p_value
 
 from .scipy_oracle import scipy_stats
@@ -156,29 +156,3 @@ def test_unequal_or_missing_scores_are_refused() -> None:
         max_t_test([0.0, math.nan], [[1.0, 1.0]])
     with pytest.raises(ValueError, match="n_resamples"):
         max_t_test([0.0], [[1.0]], n_resamples=0)
-
-
-# Holm
-
-
-def test_holm_gives_the_textbook_values() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
-    assert holm([]) == ()
-    assert holm([0.7, 0.9]) == (1.0, 1.0)
-
-
-@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_lies_between_no_adjustment_and_bonferroni(p_values: list[float]) -> None:
-    adjusted = holm(p_values)
-    smallest = min(range(len(p_values)), key=p_values.__getitem__)
-    assert adjusted[smallest] == min(1.0, len(p_values) * p_values[smallest])
-    for before, after in zip(p_values, adjusted, strict=True):
-        assert before <= after <= min(1.0, len(p_values) * before)
-    for one, other in itertools.permutations(range(len(p_values)), 2):
-        assert p_values[one] > p_values[other] or adjusted[one] <= adjusted[other]
-
-
-def test_holm_refuses_what_is_no_p_value() -> None:
-    for p_value in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match=r"\[0, 1\]"):
-            holm([0.5, p_value])

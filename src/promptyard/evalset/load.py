@@ -72,16 +72,6 @@ def read_rows(
     return _collect(located, source, cluster_key)
 
 
-def load_cases(
-    paths: Sequence[Path],
-    *,
-    cluster_key: str | None = None,
-    importers: Mapping[str, Callable[[], Importer]] = IMPORTERS,
-) -> tuple[Case, ...]:
-    """Return the cases in use alone; everything else as `read_cases`."""
-    return read_cases(paths, cluster_key=cluster_key, importers=importers).cases
-
-
 def cases_from_rows(
     rows: Iterable[Mapping[str, Json] | Case],
     *,

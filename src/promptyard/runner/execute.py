@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,7 +37,6 @@ from promptyard.runner.summarize import summarize
 
 MetricsFor: TypeAlias = Callable[[Program, Case], Sequence[Metric]]
 SuiteMetrics: TypeAlias = Callable[[Sequence[GradedCase]], Mapping[str, Json]]
-TrialDone: TypeAlias = Callable[[Trial], Awaitable[None] | None]
 Certify: TypeAlias = Callable[[Report, Sequence[Case]], Report]
 """Adds to a report what people's labels say of its judges."""
 

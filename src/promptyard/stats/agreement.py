@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from promptyard.records.scores import Interval
-from promptyard.stats.distributions import normal_quantile
 from promptyard.stats.estimates import Estimate
 from promptyard.stats.intervals import wilson_interval
 
@@ -20,9 +19,9 @@ Label = TypeVar("Label", bound=Hashable)
 class Agreement:
     """Kappa of `n` cases that both raters labelled.
 
-    `observed` is the share on which they agree (with weights: the mean weight), `expected` what
-    chance would give; both are None without cases. `kappa` is (observed - expected) /
-    (1 - expected): 1 is perfect, 0 is chance; its value is None where that cannot be told.
+    `observed` is the share on which they agree, `expected` what chance would give; both are None
+    without cases. `kappa` is (observed - expected) / (1 - expected): 1 is perfect, 0 is chance; its
+    value is None where that cannot be told.
     """
 
     n: int
@@ -73,43 +72,7 @@ def cohen_kappa(
     not. Raises ValueError for unequal lengths. Source: Cohen 1960; Fleiss, Cohen & Everitt 1969.
     """
     table = _table(first, second)
-    agreement = _agreement(
-        table, lambda one, other: float(one == other), lambda one, counts: float(counts[one])
-    )
-    return _with_wilson(agreement, alpha=alpha)
-
-
-def weighted_kappa(
-    first: Sequence[float], second: Sequence[float], *, alpha: float = 0.05
-) -> Agreement:
-    """Return kappa with quadratic weights, for ranks and graded scores of two raters.
-
-    A difference of d on a scale whose used range is r counts as an agreement of 1 - (d / r)^2;
-    kappa itself does not depend on r. The interval is the standard error on Fisher's z scale;
-    where all ranks agree, as `cohen_kappa`. Errors and missing values too are as there;
-    ValueError also for ranks that are not finite. Source: Cohen 1968; Fleiss, Cohen & Everitt 1969.
-    """
-    if not all(map(math.isfinite, (*first, *second))):
-        raise ValueError("ranks are finite numbers; leave out cases that one rater did not rank")
-    table = _table(first, second)
-    ranks = [rank for pair in table for rank in pair]
-    used = max(ranks) - min(ranks) if ranks else 0.0
-
-    def weight(one: float, other: float) -> float:
-        return 1.0 - ((one - other) / (used or 1.0)) ** 2
-
-    def against(one: float, counts: Counter[float]) -> float:
-        return math.fsum(weight(one, other) * m for other, m in counts.items())
-
-    agreement = _agreement(table, weight, against)
-    value, se = agreement.kappa.value, agreement.kappa.se
-    if value is None or se is None:
-        return agreement
-    if se < 1e-9:  # all ranks agree, or all are opposed
-        return _with_wilson(agreement, alpha=alpha)
-    half = normal_quantile(1.0 - alpha / 2.0) * se / (1.0 - value**2)
-    low, high = math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
-    return _with_interval(agreement, low, high, alpha=alpha, method="fisher z")
+    return _with_wilson(_agreement(table), alpha=alpha)
 
 
 def judge_accuracy(
@@ -143,15 +106,7 @@ def _table(first: Sequence[Label], second: Sequence[Label]) -> Counter[tuple[Lab
     return Counter(zip(first, second, strict=True))
 
 
-def _agreement(
-    table: Counter[tuple[Label, Label]],
-    weight: Callable[[Label, Label], float],
-    against: Callable[[Label, Counter[Label]], float],
-) -> Agreement:
-    """Compare two raters. `against` sums the weights of a label against counted labels.
-
-    It is given apart since an eval may have thousands of labels, and only equal ones agree.
-    """
+def _agreement(table: Counter[tuple[Label, Label]]) -> Agreement:
     n = table.total()
     if n == 0:
         return Agreement(0, None, None, Estimate.refused("no case has both labels"))
@@ -160,16 +115,16 @@ def _agreement(
     for (one, other), count in table.items():
         rows[one] += count
         columns[other] += count
-    # The mean weight of a label against everything that the other rater gave.
-    of_row = {label: against(label, columns) / n for label in rows}
-    of_column = {label: against(label, rows) / n for label in columns}
-    observed = math.fsum(weight(i, j) * m for (i, j), m in table.items()) / n
-    expected = math.fsum(of_row[i] * m for i, m in rows.items()) / n
+    observed = sum(m for (i, j), m in table.items() if i == j) / n
+    expected = math.fsum(columns[i] / n * m for i, m in rows.items()) / n
     if min(len(rows), len(columns)) == 1:
         reason = "a rater gave one label only, so agreement by chance cannot be told apart"
         return Agreement(n, observed, expected, Estimate.refused(reason))
+    # By chance a label meets its like as often as the other rater gave it.
     squares = math.fsum(
-        m * (weight(i, j) * (1.0 - expected) - (of_row[i] + of_column[j]) * (1.0 - observed)) ** 2
+        m
+        * (float(i == j) * (1.0 - expected) - (columns[i] / n + rows[j] / n) * (1.0 - observed))
+        ** 2
         for (i, j), m in table.items()
     )
     excess = squares / n - (observed * expected - 2.0 * expected + observed) ** 2
@@ -188,17 +143,10 @@ def _with_wilson(agreement: Agreement, *, alpha: float) -> Agreement:
     if agreement.kappa.value is None or observed is None or expected is None:
         return agreement
     low, high = wilson_interval(min(observed * n, n), n, alpha=alpha)
-    return _with_interval(
-        agreement,
-        _through_kappa(low, expected),
-        _through_kappa(high, expected),
-        alpha=alpha,
+    interval = Interval(
+        low=max(-1.0, _through_kappa(low, expected)),
+        high=min(1.0, _through_kappa(high, expected)),
+        level=1.0 - alpha,
         method="wilson agreement",
     )
-
-
-def _with_interval(
-    agreement: Agreement, low: float, high: float, *, alpha: float, method: str
-) -> Agreement:
-    interval = Interval(low=max(-1.0, low), high=min(1.0, high), level=1.0 - alpha, method=method)
     return replace(agreement, kappa=replace(agreement.kappa, interval=interval))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Outcome: TypeAlias = Literal["cannot_pass", "cannot_fail", "open"]
@@ -17,44 +16,13 @@ Outcome: TypeAlias = Literal["cannot_pass", "cannot_fail", "open"]
 _TIE = 1e-9  # per case; a mean this close to the bar is a tie, and a tie does not pass
 
 
-@dataclass(frozen=True)
-class PairedTally:
-    """How far a paired comparison has come.
-
-    `difference_sum` is the sum of candidate minus baseline over the `n_done` cases of `n_total`
-    that both have finished; each difference lies in [-1, 1].
-    """
-
-    n_total: int
-    n_done: int
-    difference_sum: float
-
-
-def outcome_is_settled(tally: PairedTally, *, bar: float) -> Outcome:
-    """Say whether "mean difference over all cases > `bar`" can still come out either way.
-
-    The comparison is strict and each remaining case counts at most +1 and at least -1. Raises
-    ValueError for a tally that cannot be.
-    """
-    n_remaining = tally.n_total - tally.n_done
-    possible = 0 <= tally.n_done <= tally.n_total and tally.n_total > 0
-    if not possible or abs(tally.difference_sum) > tally.n_done + _TIE * tally.n_total:
-        raise ValueError(f"differences in [-1, 1] cannot give this tally: {tally}")
-    return _settled(
-        tally.difference_sum - n_remaining,
-        tally.difference_sum + n_remaining,
-        n_total=tally.n_total,
-        bar=bar,
-    )
-
-
 def paired_outcome(
     done_differences: Sequence[float], remaining_baseline: Sequence[float], *, bar: float
 ) -> Outcome:
-    """Say the same where the baseline's scores on the remaining cases are known.
+    """Say whether "mean difference over all cases > `bar`" can still come out either way.
 
-    A remaining case with baseline score b counts between -b and 1 - b, so the answer comes
-    earlier: a case that the baseline passes cannot be a gain. Raises ValueError for no cases at
+    The comparison is strict. A remaining case on which the baseline scored b counts between -b and
+    1 - b: a case that the baseline passes cannot be a gain. Raises ValueError for no cases at
     all, differences outside [-1, 1] or scores outside [0, 1].
     """
     n_total = len(done_differences) + len(remaining_baseline)
@@ -62,9 +30,12 @@ def paired_outcome(
         raise ValueError("an outcome needs at least one case")
     if not all(-1.0 <= difference <= 1.0 for difference in done_differences):
         raise ValueError("differences of scores lie in [-1, 1]")
-    best = best_remaining(remaining_baseline)
-    done = math.fsum(done_differences)
-    return _settled(done + best - len(remaining_baseline), done + best, n_total=n_total, bar=bar)
+    best = math.fsum(done_differences) + best_remaining(remaining_baseline)
+    worst = best - len(remaining_baseline)
+    passing = bar * n_total + _TIE * n_total
+    if best <= passing:
+        return "cannot_pass"
+    return "cannot_fail" if worst > passing else "open"
 
 
 def best_remaining(baseline_scores: Sequence[float]) -> float:
@@ -75,10 +46,3 @@ def best_remaining(baseline_scores: Sequence[float]) -> float:
     if not all(0.0 <= score <= 1.0 for score in baseline_scores):
         raise ValueError("scores lie in [0, 1]; leave out cases that the baseline did not finish")
     return math.fsum(1.0 - score for score in baseline_scores)
-
-
-def _settled(worst: float, best: float, *, n_total: int, bar: float) -> Outcome:
-    passing = bar * n_total + _TIE * n_total
-    if best <= passing:
-        return "cannot_pass"
-    return "cannot_fail" if worst > passing else "open"

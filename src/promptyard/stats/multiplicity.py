@@ -1,8 +1,7 @@
 """Claims about many candidates at once: the best of many looks better than it is.
 
-Both functions keep the chance of any false claim among all candidates at the level that is asked
-for. `max_t_test` knows that candidates share a baseline and cases and is the sharper one; `holm`
-needs nothing but p-values, from whatever test.
+`max_t_test` keeps the chance of any false claim among all candidates at the level that is asked
+for. It knows that they share a baseline and cases, which costs far less than Bonferroni.
 """
 
 from __future__ import annotations
@@ -99,22 +98,6 @@ def max_t_test(
         )
         for index, row in enumerate(rows)
     )
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return the adjusted p-values of Holm's step-down Bonferroni, in the given order.
-
-    At most three finalists on a holdout are compared so. Raises ValueError outside [0, 1].
-    Source: Holm 1979.
-    """
-    if not all(0.0 <= p_value <= 1.0 for p_value in p_values):
-        raise ValueError(f"p-values lie in [0, 1], got {list(p_values)}")
-    adjusted = [0.0] * len(p_values)
-    least = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = least
-    return tuple(adjusted)
 
 
 def _totals(

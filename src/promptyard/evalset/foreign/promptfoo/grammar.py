@@ -28,7 +28,6 @@ TYPES = (
 )  # fmt: skip
 """All assertion types that the published schema lists, save those that compare several outputs."""
 
-LIST_TYPES = ("contains-all", "contains-any", "icontains-all", "icontains-any")
 THRESHOLD_TYPES = (
     "answer-relevance", "classifier", "context-faithfulness", "context-recall",
     "context-relevance", "cost", "latency", "levenshtein", "perplexity-score", "perplexity",
