@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from promptyard.candidates.meta_prompt import MetaPrompts
@@ -46,10 +46,30 @@ async def ask(
     if reply.problem is None:
         return raw, reply
     repair = meta_prompts.fill("repair", {"problem": reply.problem})
-    # Servers refuse an empty turn.
-    again = (*messages, Message.of("assistant", raw or "(nothing)"), *repair)
+    again = after_reply(messages, raw, repair)
     raw = (await bench.complete("optimizer", again, schema=schema, replicate=replicate)).text
     return raw, read(raw)
+
+
+def after_reply(
+    messages: Sequence[Message], raw: str, more: Sequence[Message]
+) -> tuple[Message, ...]:
+    """Return a request, the reply to it, and what is asked then. Servers refuse an empty turn."""
+    return (*messages, Message.of("assistant", raw or "(nothing)"), *more)
+
+
+async def or_say(call: Awaitable[ResultT], unread: Callable[[str], ResultT]) -> ResultT:
+    """Await a call; where it failed, or the budget ended, return `unread(problem)`.
+
+    What was learnt in the other calls is paid for and goes on. Raises ModelUnusable: then no call
+    can be made any more.
+    """
+    try:
+        return await call
+    except ModelUnusable:
+        raise
+    except (ModelError, BudgetExceeded) as error:
+        return unread(f"no reply: {error}")
 
 
 async def ask_or_say(
@@ -62,16 +82,9 @@ async def ask_or_say(
     schema: Mapping[str, Json],
     replicate: int = 0,
 ) -> tuple[str, ReplyT]:
-    """Ask as `ask` does; a call that failed, or the budget's end, becomes `unread(problem)`.
-
-    Raises ModelUnusable: then no call can be made any more.
-    """
-    try:
-        return await ask(bench, meta_prompts, messages, read, schema=schema, replicate=replicate)
-    except ModelUnusable:
-        raise
-    except (ModelError, BudgetExceeded) as error:
-        return "", unread(f"no reply: {error}")
+    """Ask as `ask` does; a failure becomes `unread(problem)`, as in `or_say`."""
+    asked = ask(bench, meta_prompts, messages, read, schema=schema, replicate=replicate)
+    return await or_say(asked, lambda problem: ("", unread(problem)))
 
 
 class ObjectReply(Record):

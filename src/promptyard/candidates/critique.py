@@ -22,7 +22,6 @@ from promptyard.candidates.meta_prompt import (
     prompt_text,
 )
 from promptyard.candidates.whole_text import WholeText, ask_for_text, rewritten, target_of
-from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
 from promptyard.records.edits import Candidate, Proposal, Replace
 from promptyard.records.evidence import Evidence, TrainTrial
@@ -121,14 +120,9 @@ class _Work:
     async def _group(self, rows: tuple[TrainTrial, ...]) -> list[Proposal]:
         """Reasons, then a rewrite for each of them, then the same in other words."""
         messages, nonce = self._critique_request(rows)
-        try:
-            found = await ask_for_reasons(
-                self._bench, self._meta_prompts, messages, nonce, len(rows), REASONS_PER_GROUP
-            )
-        except ModelUnusable:
-            raise
-        except (ModelError, BudgetExceeded) as error:
-            found = Critiqued(problem=f"no reply: {error}")
+        found = await ask_for_reasons(
+            self._bench, self._meta_prompts, messages, nonce, len(rows), REASONS_PER_GROUP
+        )
         if found.problem is not None:
             return [self._proposal(rows, "", found.problem, found.raw)]
         rewrites = [self._rewrite(rows, found, reason) for reason in found.reasons]
@@ -161,14 +155,9 @@ class _Work:
     async def _texts(
         self, messages: Sequence[Message], nonce: str, replicate: int = 0
     ) -> tuple[str, WholeText]:
-        try:
-            return await ask_for_text(
-                self._bench, self._meta_prompts, messages, nonce, replicate=replicate
-            )
-        except ModelUnusable:
-            raise
-        except (ModelError, BudgetExceeded) as error:
-            return "", WholeText(problem=f"no reply: {error}")
+        return await ask_for_text(
+            self._bench, self._meta_prompts, messages, nonce, replicate=replicate
+        )
 
     def _proposal(
         self, rows: Sequence[TrainTrial], reason: str, edit: Replace | str, raw: str

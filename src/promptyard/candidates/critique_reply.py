@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from promptyard.candidates.asking import after_reply, or_say
 from promptyard.candidates.meta_prompt import MetaPrompts
 from promptyard.candidates.reply import tagged
 from promptyard.protocols import Bench
@@ -33,8 +34,21 @@ async def ask_for_reasons(
     """Ask why examples fail. Costs one optimizer call, two where something is missing.
 
     Every example wants an analysis before the reasons; of a second reply reasons will do, and so
-    will prose of a model that does not write tags.
+    will prose of a model that does not write tags. A call that failed is no reasons and a problem.
+    Raises ModelUnusable.
     """
+    asked = _asked(bench, meta_prompts, messages, nonce, n_examples, n_reasons)
+    return await or_say(asked, lambda problem: Critiqued(problem=problem))
+
+
+async def _asked(
+    bench: Bench,
+    meta_prompts: MetaPrompts,
+    messages: Sequence[Message],
+    nonce: str,
+    n_examples: int,
+    n_reasons: int,
+) -> Critiqued:
     raw = (await bench.complete("optimizer", messages)).text
     found = read_critique(raw, nonce, n_reasons)
     if found.reasons and (len(found.analyses) >= n_examples or nonce not in raw):
@@ -44,7 +58,7 @@ async def ask_for_reasons(
     )
     values = {"problem": missing, "nonce": nonce}
     repair = meta_prompts.fill("repair_critique", values)
-    again = (*messages, Message.of("assistant", raw or "(nothing)"), *repair)
+    again = after_reply(messages, raw, repair)
     second = read_critique((await bench.complete("optimizer", again)).text, nonce, n_reasons)
     return second if second.reasons or not found.reasons else found
 

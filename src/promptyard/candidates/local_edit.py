@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptyard.candidates.asking import all_of, ask
+from promptyard.candidates.asking import all_of, ask, ask_or_say, or_say
 from promptyard.candidates.meta_prompt import (
     MetaPrompts,
     attempts_block,
@@ -38,7 +38,6 @@ from promptyard.candidates.spans import (
     read_spans,
     spans_schema,
 )
-from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
 from promptyard.protocols import Bench
 from promptyard.records.edits import Candidate, Proposal, Replace
 from promptyard.records.evidence import Bucket, Evidence
@@ -91,19 +90,14 @@ class LocalEdit:
         )
 
     async def _mend(self, question: _Question, bench: Bench) -> Proposal:
-        places, raw = _Places(()), ""
-        edits: list[Replace] = []
-        reply = TextsReply()
-        try:
-            places = await self._places(question, bench)
-            if places.spans:
-                raw, reply = await self._replace(question, places, bench)
-                step = question.step
-                edits = span_edits(reply.texts, step.prompt, step.name, places.spans)
-        except ModelUnusable:
-            raise
-        except (ModelError, BudgetExceeded) as error:
-            places = _Places((), places.cause, [*places.notes, f"no reply: {error}"], places.raw)
+        raw, reply, edits = "", TextsReply(), list[Replace]()
+        places = await or_say(
+            self._places(question, bench), lambda problem: _Places((), notes=[problem])
+        )
+        if places.spans:
+            raw, reply = await self._replace(question, places, bench)
+            step = question.step
+            edits = span_edits(reply.texts, step.prompt, step.name, places.spans)
         said = [*places.notes, *([reply.problem] if reply.problem else [])]
         if not edits:
             said.append("no edit")
@@ -163,11 +157,12 @@ class LocalEdit:
                 "attempts": question.attempts,
             },
         )
-        return await ask(
+        return await ask_or_say(
             bench,
             self._meta_prompts,
             messages,
             lambda text: read_texts(text, prompt, spans, nonce),
+            lambda problem: TextsReply(problem=problem),
             schema=texts_schema(spans),
         )
 

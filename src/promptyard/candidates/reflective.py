@@ -17,8 +17,7 @@ from promptyard.candidates.meta_prompt import (
     part_block,
     prompt_text,
 )
-from promptyard.candidates.whole_text import WholeText, ask_for_text, rewritten, target_of
-from promptyard.errors import BudgetExceeded, ModelError, ModelUnusable
+from promptyard.candidates.whole_text import ask_for_text, rewritten, target_of
 from promptyard.protocols import Bench
 from promptyard.records.edits import Candidate, Proposal
 from promptyard.records.evidence import Evidence, TrainTrial
@@ -52,12 +51,7 @@ class Reflective:
         step, region = target
         rows = (*evidence.failures, *evidence.successes)[:N_EXAMPLES]
         messages, nonce = self._request(step, region, rows, evidence, rng.getrandbits(32))
-        try:
-            raw, found = await ask_for_text(bench, self._meta_prompts, messages, nonce)
-        except ModelUnusable:
-            raise
-        except (ModelError, BudgetExceeded) as error:
-            raw, found = "", WholeText(problem=f"no reply: {error}")
+        raw, found = await ask_for_text(bench, self._meta_prompts, messages, nonce)
         shown = frozenset(row.case.id for row in rows)
         names = [b.name for b in evidence.buckets if shown.intersection(b.case_ids)]
         edit = found.problem or rewritten(step, region, found.text)

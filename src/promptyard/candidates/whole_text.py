@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from promptyard.candidates.asking import after_reply, or_say
 from promptyard.candidates.meta_prompt import MetaPrompts
 from promptyard.candidates.reply import tagged
 from promptyard.protocols import Bench
@@ -50,15 +51,28 @@ async def ask_for_text(
     *,
     replicate: int = 0,
 ) -> tuple[str, WholeText]:
-    """Return (reply as it came, text). Costs one optimizer call, two where none can be read."""
+    """Return (reply as it came, text). Costs one optimizer call, two where none can be read.
+
+    A call that failed is a text with a problem. Raises ModelUnusable.
+    """
+    asked = _asked(bench, meta_prompts, messages, nonce, replicate)
+    return await or_say(asked, lambda problem: ("", WholeText(problem=problem)))
+
+
+async def _asked(
+    bench: Bench,
+    meta_prompts: MetaPrompts,
+    messages: Sequence[Message],
+    nonce: str,
+    replicate: int,
+) -> tuple[str, WholeText]:
     raw = (await bench.complete("optimizer", messages, replicate=replicate)).text
     found = read_text(raw, nonce)
     if found.problem is None:
         return raw, found
     values = {"problem": found.problem, "tag": MARK, "nonce": nonce}
     repair = meta_prompts.fill("repair_text", values)
-    # Servers refuse an empty turn.
-    again = (*messages, Message.of("assistant", raw or "(nothing)"), *repair)
+    again = after_reply(messages, raw, repair)
     raw = (await bench.complete("optimizer", again, replicate=replicate)).text
     return raw, read_text(raw, nonce)
 
