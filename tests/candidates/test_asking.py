@@ -11,7 +11,7 @@ from promptyard.candidates.asking import ObjectReply, all_of, ask, ask_or_say, o
 from promptyard.candidates.meta_prompt import MetaPrompts
 from promptyard.errors import BudgetExceeded, ModelUnusable, ServerError
 from promptyard.records.messages import Message
-from support.stations import ScriptedBench
+from promptyard.testing import ReplyingBench
 
 QUESTION = [Message.of("user", "What is wrong?")]
 
@@ -20,9 +20,9 @@ def read(text: str) -> ObjectReply:
     return ObjectReply(found={}) if text == "fine" else ObjectReply(problem=f"read '{text}'")
 
 
-def asked(*replies: str) -> tuple[tuple[str, ObjectReply], ScriptedBench]:
+def asked(*replies: str) -> tuple[tuple[str, ObjectReply], ReplyingBench]:
     left = iter(replies)
-    bench = ScriptedBench(lambda messages: next(left))
+    bench = ReplyingBench(lambda messages: next(left))
     return asyncio.run(ask(bench, MetaPrompts(), QUESTION, read, schema={})), bench
 
 
@@ -55,7 +55,7 @@ def test_a_failed_call_is_a_problem(error: Exception) -> None:
 
     raw, reply = asyncio.run(
         ask_or_say(
-            ScriptedBench(fail),
+            ReplyingBench(fail),
             MetaPrompts(),
             QUESTION,
             read,

@@ -28,7 +28,7 @@ from promptyard.records.evidence import Evidence
 from promptyard.records.messages import Completion, Message
 from promptyard.records.sentences import pieces_of
 from promptyard.signals.evidence import gather
-from promptyard.testing.generator_contract import GeneratorContract, ReplyingBench
+from promptyard.testing.generator_contract import GeneratorContract
 from support.running_bench import RunningBench
 from support.stations import graded, label_case, seed_candidate
 
@@ -342,6 +342,3 @@ class TestCompress(GeneratorContract):
 
     def evidence(self) -> Evidence:
         return measured(self.base())
-
-    def bench(self) -> ReplyingBench:
-        return ReplyingBench(self)

@@ -16,8 +16,9 @@ from promptyard.records.edits import Candidate, Proposal, Replace, apply_edits
 from promptyard.records.evidence import Evidence
 from promptyard.records.messages import Message
 from promptyard.signals.evidence import gather
+from promptyard.testing import ReplyingBench
 from promptyard.testing.generator_contract import GeneratorContract
-from support.replying import ReplyBench, fenced, nonce_of
+from support.replying import fenced, nonce_of, texts_of, to_text
 from support.stations import graded, label_case, seed_candidate, train_trial
 
 BASE = seed_candidate()
@@ -49,8 +50,8 @@ def optimizer(request: str) -> str:
 
 def ask(
     found: Evidence, reply: Callable[[str], str] = optimizer, base: Candidate = BASE
-) -> tuple[list[Proposal], ReplyBench]:
-    bench = ReplyBench(reply)
+) -> tuple[list[Proposal], ReplyingBench]:
+    bench = ReplyingBench(to_text(reply))
     return list(asyncio.run(Critique().propose(base, found, bench, random.Random(3)))), bench
 
 
@@ -60,8 +61,8 @@ def errors_in(request: str) -> list[str]:
     return sorted(row["input"]["text"] for row in rows)
 
 
-def of_kind(bench: ReplyBench, word: str) -> list[str]:
-    return [request for request in bench.requests if word in request]
+def of_kind(bench: ReplyingBench, word: str) -> list[str]:
+    return [request for request in texts_of(bench) if word in request]
 
 
 def test_p1_four_groups_of_at_most_four_cases_that_were_answered_wrongly() -> None:
@@ -134,7 +135,7 @@ def test_p4_also_where_its_text_occurs_twice() -> None:
 def test_p5_no_errors_ask_for_nothing() -> None:
     proposals, bench = ask(evidence(0))
     assert proposals == []
-    assert bench.requests == []
+    assert texts_of(bench) == []
 
 
 def test_pe2_the_layout_is_shown_verbatim_with_the_place_of_the_input() -> None:
@@ -160,12 +161,12 @@ def test_pe2_the_questions_are_answered_of_each_example_before_anything_is_rewri
     again = of_kind(bench, "That could not be used")
     assert len(again) == 1
     assert "4 examples want an analysis each, the reply has 0" in again[0]
-    first = bench.requests.index(again[0])
-    rewrites = [n for n, text in enumerate(bench.requests) if "The reason to mend" in text]
+    first = texts_of(bench).index(again[0])
+    rewrites = [n for n, text in enumerate(texts_of(bench)) if "The reason to mend" in text]
     assert rewrites
     assert min(rewrites) > first
     for question in ("Is the answer correct", "describe the task", "Must the part", "what exactly"):
-        assert question in bench.requests[0]
+        assert question in texts_of(bench)[0]
 
 
 def test_a_second_reply_without_analyses_will_do_and_one_without_reasons_is_dropped() -> None:

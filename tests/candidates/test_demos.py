@@ -33,7 +33,7 @@ from promptyard.records.prompts import Demo, Program, Prompt, Step, WorkflowSpec
 from promptyard.records.scores import Score, Trial
 from promptyard.signals.evidence import gather
 from promptyard.testing import ScriptedModel
-from promptyard.testing.generator_contract import GeneratorContract, ReplyingBench
+from promptyard.testing.generator_contract import GeneratorContract
 from support.running_bench import Answer, Answers, RunningBench
 from support.stations import graded, label_case, seed_candidate
 
@@ -657,9 +657,6 @@ class TestDemos(GeneratorContract):
 
     def evidence(self) -> Evidence:
         return label_evidence(BASE)
-
-    def bench(self) -> ReplyingBench:
-        return ReplyingBench(self)
 
 
 def test_a_score_of_a_soft_check_alone_can_be_the_threshold() -> None:

@@ -10,8 +10,9 @@ from promptyard.candidates.reflect import Reflect
 from promptyard.records.cases import Case
 from promptyard.records.evidence import Evidence
 from promptyard.signals.evidence import gather
+from promptyard.testing import ReplyingBench
 from support.service_images import PIXEL_URL
-from support.stations import ScriptedBench, graded, label_case, seed_candidate
+from support.stations import graded, label_case, seed_candidate
 
 BASE = seed_candidate()
 
@@ -28,7 +29,7 @@ def _case(case_id: str, expected: str, image: str) -> Case:
 
 
 def reflected(image: str) -> str:
-    bench = ScriptedBench(lambda _: "")
+    bench = ReplyingBench(lambda _: "")
     asyncio.run(Reflect().propose(BASE, evidence(image), bench, random.Random(0)))
     return "".join(message.text for message in bench.requests[0])
 

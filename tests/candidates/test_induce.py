@@ -14,11 +14,11 @@ from promptyard.records.edits import Candidate, Proposal, apply_edits
 from promptyard.records.evidence import Evidence
 from promptyard.records.messages import Message
 from promptyard.records.prompts import Demo
+from promptyard.testing import ReplyingBench
 from promptyard.testing.generator_contract import GeneratorContract
 from support.service_images import PIXEL_URL
 from support.stations import (
     LABEL_PROMPT,
-    ScriptedBench,
     label_case,
     seed_candidate,
     train_trial,
@@ -44,8 +44,8 @@ def said(text: str) -> str:
 
 def ask(
     reply: Callable[[Sequence[Message]], str], found: Evidence | None = None, seed: int = 0
-) -> tuple[list[Proposal], ScriptedBench]:
-    bench = ScriptedBench(reply)
+) -> tuple[list[Proposal], ReplyingBench]:
+    bench = ReplyingBench(reply)
     work = Induce().propose(BASE, found or evidence(), bench, random.Random(seed))
     return list(asyncio.run(work)), bench
 

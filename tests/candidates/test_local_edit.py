@@ -32,8 +32,9 @@ from promptyard.records.messages import Message
 from promptyard.records.prompts import Prompt
 from promptyard.records.regions import regions
 from promptyard.signals.evidence import gather
+from promptyard.testing import ReplyingBench
 from promptyard.testing.generator_contract import GeneratorContract
-from support.stations import ScriptedBench, graded, label_case, seed_candidate
+from support.stations import graded, label_case, seed_candidate
 
 PROMPT = """system:
 Sort the message of the customer into one of the labels. Read the whole message before you answer.
@@ -80,13 +81,13 @@ def texts(**new: str) -> str:
 Script = Callable[[str], str]
 
 
-def bench_of(identified: str | Script, replaced: str | Script) -> ScriptedBench:
+def bench_of(identified: str | Script, replaced: str | Script) -> ReplyingBench:
     def reply(messages: Sequence[Message]) -> str:
         first = next(message.text for message in messages if message.role == "user")
         said = replaced if "with the places marked" in first else identified
         return said if isinstance(said, str) else said(first)
 
-    return ScriptedBench(reply)
+    return ReplyingBench(reply)
 
 
 def ask(
@@ -94,7 +95,7 @@ def ask(
     replaced: str | Script,
     base: Candidate = BASE,
     found: Evidence | None = None,
-) -> tuple[Proposal, ScriptedBench]:
+) -> tuple[Proposal, ReplyingBench]:
     bench = bench_of(identified, replaced)
     proposals = asyncio.run(
         LocalEdit().propose(base, found or evidence(base), bench, random.Random(0))

@@ -12,8 +12,8 @@ from promptyard.candidates.merge import Merge
 from promptyard.protocols import Generator
 from promptyard.records.edits import Candidate, Proposal
 from promptyard.records.evidence import Evidence, Relatives
+from promptyard.testing import ReplyingBench
 from promptyard.testing.generator_contract import GeneratorContract
-from support.replying import ReplyBench
 from support.stations import LABEL_PROMPT, seed_candidate
 
 BASE = seed_candidate()
@@ -22,7 +22,7 @@ SYSTEM = seed_candidate(LABEL_PROMPT.replace("Sort the message.", "Sort the mess
 
 
 def merge(base: Candidate, relatives: Relatives | None) -> Sequence[Proposal]:
-    bench = ReplyBench(lambda request: "")
+    bench = ReplyingBench()
     found = Evidence(relatives=relatives)
     proposals = asyncio.run(Merge().propose(base, found, bench, random.Random(0)))
     assert bench.requests == []

@@ -19,8 +19,9 @@ from promptyard.records.evidence import Attempt, Evidence
 from promptyard.records.messages import Message
 from promptyard.records.scores import GradedCase
 from promptyard.signals.evidence import gather
+from promptyard.testing import ReplyingBench
 from promptyard.testing.generator_contract import GeneratorContract
-from support.replying import ReplyBench, fenced, nonce_of
+from support.replying import fenced, nonce_of, texts_of, to_text
 from support.stations import graded, label_case, seed_candidate, train_trial
 
 BASE = seed_candidate()
@@ -44,15 +45,15 @@ def mend(request: str) -> str:
 
 def ask(
     found: Evidence, reply: Callable[[str], str] = mend, base: Candidate = BASE
-) -> tuple[list[Proposal], ReplyBench]:
-    bench = ReplyBench(reply)
+) -> tuple[list[Proposal], ReplyingBench]:
+    bench = ReplyingBench(to_text(reply))
     work = Reflective().propose(base, found, bench, random.Random(0))
     return list(asyncio.run(work)), bench
 
 
 def test_three_rows_are_shown_with_input_output_and_feedback_and_one_part_comes_back() -> None:
     (proposal,), bench = ask(evidence().model_copy(update={"target": ("main", "labels")}))
-    (request,) = bench.requests
+    (request,) = texts_of(bench)
     assert request.count("</example-") == 3
     assert '"input": {"text": "my card is stolen"}' in request
     assert '"got": "top_up"' in request
@@ -72,7 +73,7 @@ def test_g8_feedback_stands_in_the_request_verbatim_and_escaped() -> None:
     row = train_trial(case, "no")
     found = gather([GradedCase(case=case, trial=row.trial)], BASE.program)
     _, bench = ask(found)
-    request = bench.requests[0]
+    request = texts_of(bench)[0]
     line = next(line for line in request.splitlines() if line.startswith('{"input"'))
     assert json.loads(line)["findings"][0]["reason"] == row.trial.scores[0].reason
     assert "</example-00000000>" not in request
@@ -84,7 +85,7 @@ def test_failures_come_first_and_successes_fill_up() -> None:
     _, bench = ask(evidence(("lost_card", "top_up", "top_up", "lost_card")))
     got = [
         json.loads(line)["input"]["text"]
-        for line in bench.requests[0].splitlines()
+        for line in texts_of(bench)[0].splitlines()
         if line.startswith('{"input"')
     ]
     assert got == ["the top-up was declined", "my card is stolen", "add money by transfer"]
@@ -93,7 +94,7 @@ def test_failures_come_first_and_successes_fill_up() -> None:
 def test_g5_nothing_failed_asks_for_nothing() -> None:
     proposals, bench = ask(evidence(("lost_card", "top_up", "top_up_failed", "lost_card")))
     assert proposals == []
-    assert bench.requests == []
+    assert texts_of(bench) == []
 
 
 def test_the_part_is_the_chosen_one_else_the_bucket_s_else_the_longest() -> None:
@@ -124,16 +125,16 @@ def test_attempts_are_shown() -> None:
     _, bench = ask(evidence().model_copy(update={"attempts": (tried,)}))
     assert (
         '"tried": ["Be bold."], "outcome": "nothing moved", "fixed": 0, "broke": 2'
-        in (bench.requests[0])
+        in (texts_of(bench)[0])
     )
 
 
 def test_an_unreadable_reply_gets_one_repair_call_and_says_why_it_is_dropped() -> None:
     proposals, bench = ask(evidence(), lambda request: "I would rather chat.")
-    assert len(bench.requests) == 2
+    assert len(texts_of(bench)) == 2
     assert (
         "That could not be read: the reply holds no fence that begins with ````new-"
-        in bench.requests[1]
+        in texts_of(bench)[1]
     )
     assert [item.edits for item in proposals] == [()]
     assert proposals[0].raw.startswith("the reply holds no fence that begins with")
@@ -159,7 +160,7 @@ def test_of_a_program_of_steps_the_output_of_the_step_is_shown() -> None:
     last = visit.model_copy(update={"step": "answer"})
     trial = row.trial.model_copy(update={"visits": (plan, last)})
     _, bench = ask(gather([GradedCase(case=row.case, trial=trial)], BASE.program))
-    assert '{"step": "main", "gave": "a plan"}' in bench.requests[0]
+    assert '{"step": "main", "gave": "a plan"}' in texts_of(bench)[0]
 
 
 @pytest.mark.parametrize("name", ["reflective", "critique", "merge"])
@@ -171,7 +172,7 @@ def test_it_is_in_the_table(name: str) -> None:
 def test_the_same_evidence_and_seed_ask_the_same() -> None:
     first, second = ask(evidence()), ask(evidence())
     assert first[0] == second[0]
-    assert first[1].requests == second[1].requests
+    assert texts_of(first[1]) == texts_of(second[1])
 
 
 def test_the_edit_applies() -> None:

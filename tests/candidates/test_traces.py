@@ -29,9 +29,8 @@ from promptyard.records.edits import Candidate, Proposal, Replace, SetDemos, app
 from promptyard.records.evidence import Evidence
 from promptyard.records.messages import Message
 from promptyard.records.prompts import Program, Prompt, Step, WorkflowSpec
-from promptyard.records.scores import Report
 from promptyard.signals.evidence import gather
-from promptyard.testing.generator_contract import GeneratorContract, ReplyingBench
+from promptyard.testing.generator_contract import GeneratorContract
 from support.running_bench import Answer, Answers, RunningBench, ends_in_gold
 from support.stations import graded, label_case, seed_candidate
 
@@ -556,18 +555,5 @@ class TestTraces(GeneratorContract):
     def evidence(self) -> Evidence:
         return RunningBench(sums(6), half, grade=ends_in_gold).evidence(BASE.program)
 
-    def bench(self) -> ReplyingBench:
-        return _Bench(self)
-
-
-class _Bench(ReplyingBench):
-    """Runs what the suite's bench does not."""
-
-    def __init__(self, suite: GeneratorContract) -> None:
-        super().__init__(suite)
-        self._running = RunningBench(sums(6), half)
-
-    async def run(
-        self, program: Program, train_case_ids: Sequence[str], replicate: int = 0
-    ) -> Report:
-        return await self._running.run(program, train_case_ids, replicate)
+    def bench(self) -> RunningBench:
+        return RunningBench(sums(6), half, reply=self.reply)

@@ -22,10 +22,10 @@ from promptyard.records.edits import Candidate, Proposal, Rejection, apply_edits
 from promptyard.records.evidence import Evidence, ScoredPrompt
 from promptyard.records.messages import Message
 from promptyard.records.prompts import Prompt
+from promptyard.testing import ReplyingBench
 from promptyard.testing.generator_contract import GeneratorContract
 from support.stations import (
     LABEL_PROMPT,
-    ScriptedBench,
     label_case,
     seed_candidate,
     train_trial,
@@ -63,8 +63,8 @@ def ask(
     found: Evidence | None = None,
     base: Candidate = BASE,
     seed: int = 0,
-) -> tuple[list[Proposal], ScriptedBench]:
-    bench = ScriptedBench(reply)
+) -> tuple[list[Proposal], ReplyingBench]:
+    bench = ReplyingBench(reply)
     generator = Trajectory()
     proposals = asyncio.run(
         generator.propose(base, found or evidence(), bench, random.Random(seed))

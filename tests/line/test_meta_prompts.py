@@ -26,7 +26,8 @@ from promptyard.records.base import content_hash
 from promptyard.records.budget import Budget
 from promptyard.records.prompts import Prompt
 from promptyard.signals.evidence import gather
-from support.stations import LABEL_PROMPT, ScriptedBench, graded, label_case, seed_candidate
+from promptyard.testing import ReplyingBench
+from support.stations import LABEL_PROMPT, graded, label_case, seed_candidate
 
 TASK = "prompt: prompt.md\ncases: cases.jsonl\nchecks: [exact_match]\n"
 OWN = "system:\nMend it my way.\n\nuser:\n{{prompt}}\n{{buckets}}\n"
@@ -61,7 +62,7 @@ def request_of(task: Task, name: str) -> str:
     """What a generator of this task asks first."""
     base = seed_candidate(LABEL_PROMPT)
     rows = [graded(label_case("a", "my card is stolen", "lost_card"), "top_up")]
-    bench = ScriptedBench(lambda messages: "")
+    bench = ReplyingBench(lambda messages: "")
     work = build_generators(task)[name].propose(
         base, gather(rows, base.program), bench, random.Random(0)
     )

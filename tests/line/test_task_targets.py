@@ -18,8 +18,9 @@ from promptyard.line.task import Models, Task, load_task
 from promptyard.line.wiring import project_config
 from promptyard.records.edits import Replace
 from promptyard.signals.evidence import gather
+from promptyard.testing import ReplyingBench
 from support.replies import edits_reply
-from support.stations import LABEL_PROMPT, ScriptedBench, graded, label_case, seed_candidate
+from support.stations import LABEL_PROMPT, graded, label_case, seed_candidate
 
 CASES = [
     {"input": {"text": f"text {n}"}, "expected": "lost_card", "split": split}
@@ -98,7 +99,7 @@ def test_the_request_names_the_users_section_and_what_is_added_goes_there() -> N
     rows = [graded(label_case(str(n), "t", "lost_card"), "top_up") for n in range(3)]
 
     def asked(targets: dict[str, str]) -> tuple[str, str]:
-        bench = ScriptedBench(lambda _: edits_reply("Be exact.", section="labels"))
+        bench = ReplyingBench(lambda _: edits_reply("Be exact.", section="labels"))
         evidence = gather(rows, base.program, targets=targets)
         (proposal,) = asyncio.run(Reflect().propose(base, evidence, bench, random.Random(0)))
         (edit,) = proposal.edits
@@ -118,7 +119,7 @@ def test_where_the_rules_see_no_target_the_request_names_none_and_the_model_choo
     base = seed_candidate(text)
     rows = [graded(label_case(str(n), "t", "lost_card"), "top_up") for n in range(3)]
     evidence = gather(rows, base.program)
-    bench = ScriptedBench(lambda _: edits_reply("Be exact.", section="ropes"))
+    bench = ReplyingBench(lambda _: edits_reply("Be exact.", section="ropes"))
     (proposal,) = asyncio.run(Reflect().propose(base, evidence, bench, random.Random(0)))
     assert 'section="' not in bench.requests[0][-1].text.partition("<bucket")[2]
     (edit,) = proposal.edits

@@ -19,10 +19,11 @@ from promptyard.records.events import Noted
 from promptyard.records.messages import Message
 from promptyard.search import POLICIES
 from promptyard.search.opro import Opro, OproSettings
+from promptyard.testing import ReplyingBench
 from promptyard.testing.policy_contract import PolicyContract
 from promptyard.testing.search_world import WorldContext
 from support.memory_context import MemoryContext
-from support.stations import ScriptedBench, label_case, seed_candidate
+from support.stations import label_case, seed_candidate
 
 TRAIN = [label_case(f"c{n}", f"message {n}", "abc"[n % 3]) for n in range(60)]
 SEED = seed_candidate("system:\nQuality 20.\n\nuser:\n{{text}}\n")
@@ -61,7 +62,7 @@ def context(
         train=TRAIN,
         answer=by_quality,
         generators={"trajectory": Trajectory()} if generators is None else generators,
-        bench=ScriptedBench(reply or climbing()),
+        bench=ReplyingBench(reply or climbing()),
         max_calls=max_calls,
         keeps=keeps,
     )

@@ -19,7 +19,8 @@ from promptyard.records.origins import Origin
 from promptyard.records.prompts import Demo
 from promptyard.records.scores import GradedCase
 from promptyard.signals.evidence import gather
-from support.stations import ScriptedBench, label_trial
+from promptyard.testing import ReplyingBench
+from support.stations import label_trial
 
 Answer = Callable[[str, Case], str]
 """What the task model answers to a prompt text and a case."""
@@ -50,7 +51,7 @@ class MemoryContext:
         train: Sequence[Case],
         answer: Answer,
         generators: Mapping[str, Generator],
-        bench: ScriptedBench,
+        bench: ReplyingBench,
         max_calls: int | None = None,
         keeps: bool = True,
     ) -> None:

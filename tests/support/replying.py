@@ -1,50 +1,28 @@
-"""A bench whose optimizer is a function, for generators that ask for whole texts."""
+"""Requests and replies as texts, for generators that ask for whole texts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
 
-from promptyard.records.base import Json
-from promptyard.records.messages import Completion, Message
-from promptyard.records.prompts import Program
-from promptyard.records.scores import Report
+from promptyard.records.messages import Message
+from promptyard.testing import ReplyingBench
+from promptyard.testing.replying_bench import Reply
 
 
-class ReplyBench:
-    """Answers optimizer calls by a function of the request's text; runs no programs.
+def to_text(reply: Callable[[str], str]) -> Reply:
+    """Answer by the text of a request, all its messages joined."""
+    return lambda messages: reply(_joined(messages))
 
-    Attributes:
-        requests: the text of each request, all its messages joined, in order.
-    """
 
-    def __init__(self, reply: Callable[[str], str]) -> None:
-        self._reply = reply
-        self.requests: list[str] = []
-        self.replicates: list[int] = []
+def texts_of(bench: ReplyingBench) -> list[str]:
+    """Return the text of each request in order; whole texts are asked for without a schema."""
+    assert not any(bench.schemas)
+    return list(map(_joined, bench.requests))
 
-    async def complete(
-        self,
-        role: Literal["optimizer", "judge"],
-        messages: Sequence[Message],
-        *,
-        schema: Mapping[str, Json] | None = None,
-        replicate: int = 0,
-    ) -> Completion:
-        """Answer, and keep the request."""
-        assert role == "optimizer"
-        assert schema is None
-        request = "\n\n".join(message.text for message in messages)
-        self.requests.append(request)
-        self.replicates.append(replicate)
-        return Completion(text=self._reply(request))
 
-    async def run(
-        self, program: Program, train_case_ids: Sequence[str], replicate: int = 0
-    ) -> Report:
-        """Refuse: these generators run nothing."""
-        raise AssertionError(f"{program.id} {train_case_ids} {replicate}")
+def _joined(messages: Sequence[Message]) -> str:
+    return "\n\n".join(message.text for message in messages)
 
 
 def nonce_of(request: str) -> str:

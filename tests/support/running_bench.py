@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from promptyard.errors import BudgetExceeded
-from promptyard.records.base import Json
 from promptyard.records.cases import Case
 from promptyard.records.evidence import Evidence
-from promptyard.records.messages import Completion, Message
+from promptyard.records.messages import Completion
 from promptyard.records.prompts import Program
 from promptyard.records.scores import (
     Failure,
@@ -22,6 +21,8 @@ from promptyard.records.scores import (
 )
 from promptyard.runner.summarize import summarize
 from promptyard.signals.evidence import gather
+from promptyard.testing import ReplyingBench
+from promptyard.testing.replying_bench import Reply
 
 Answer: TypeAlias = "str | Sequence[tuple[str, str]] | None"
 """The text of the last step, the texts of all visited steps, or None for a failed call."""
@@ -79,12 +80,11 @@ def graded_by(
     )
 
 
-class RunningBench:
+class RunningBench(ReplyingBench):
     """A Bench over train cases. `max_runs` is its budget of task calls, one a case.
 
     Attributes:
         runs: what was run, in order.
-        requests: the messages of every optimizer call, in order.
     """
 
     def __init__(
@@ -93,30 +93,15 @@ class RunningBench:
         answers: Answers,
         *,
         grade: Grade = ends_in_gold,
-        reply: Callable[[Sequence[Message]], str] = lambda messages: "",
+        reply: Reply = lambda messages: "",
         max_runs: int | None = None,
     ) -> None:
+        super().__init__(reply)
         self._cases = {case.id: case for case in cases}
-        self._answers = answers
+        self._answer_of = answers
         self._grade = grade
-        self._reply = reply
         self._max_runs = max_runs
         self.runs: list[Run] = []
-        self.requests: list[Sequence[Message]] = []
-
-    async def complete(
-        self,
-        role: Literal["optimizer", "judge"],
-        messages: Sequence[Message],
-        *,
-        schema: Mapping[str, Json] | None = None,
-        replicate: int = 0,
-    ) -> Completion:
-        """Answer by the script."""
-        del schema, replicate
-        assert role == "optimizer"
-        self.requests.append(messages)
-        return Completion(text=self._reply(messages))
 
     async def run(
         self, program: Program, train_case_ids: Sequence[str], replicate: int = 0
@@ -128,14 +113,14 @@ class RunningBench:
                 raise BudgetExceeded("task_calls: nothing is left")
             self.runs.append(Run(program, name, replicate))
             case = self._cases[name]
-            answer = self._answers(program, case, replicate)
+            answer = self._answer_of(program, case, replicate)
             rows.append(graded_by(program, case, answer, self._grade, replicate))
         return summarize(program.id, "v1", "train", rows, {})
 
     def evidence(self, program: Program) -> Evidence:
         """What a first run of a program on all cases shows. It is in no count."""
         rows = [
-            graded_by(program, case, self._answers(program, case, 0), self._grade)
+            graded_by(program, case, self._answer_of(program, case, 0), self._grade)
             for case in self._cases.values()
         ]
         return gather(rows, program)

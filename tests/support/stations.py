@@ -1,15 +1,13 @@
-"""Small records for station tests: cases, trials, evidence, a bench that a script answers."""
+"""Small records for station tests: cases, trials, reports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
-from promptyard.records.base import Json
 from promptyard.records.cases import Case, SplitName
 from promptyard.records.edits import Candidate
 from promptyard.records.evidence import TrainTrial
-from promptyard.records.messages import Completion, Message
+from promptyard.records.messages import Completion
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.scores import GradedCase, Report, Score, StepVisit, Trial
 from promptyard.runner.summarize import summarize
@@ -89,34 +87,3 @@ def report_of(
         for case, got in zip(cases, answers, strict=True)
     ]
     return summarize(program_id, "v1", split, rows, {})
-
-
-class ScriptedBench:
-    """A Bench whose optimizer is a function of the messages; it runs no programs."""
-
-    def __init__(self, reply: Callable[[Sequence[Message]], str]) -> None:
-        self.reply = reply
-        self.requests: list[Sequence[Message]] = []
-        self.replicates: list[int] = []
-        self.schemas: list[Mapping[str, Json] | None] = []
-
-    async def complete(
-        self,
-        role: Literal["optimizer", "judge"],
-        messages: Sequence[Message],
-        *,
-        schema: Mapping[str, Json] | None = None,
-        replicate: int = 0,
-    ) -> Completion:
-        """Answer by the script."""
-        assert role == "optimizer"
-        self.requests.append(messages)
-        self.replicates.append(replicate)
-        self.schemas.append(schema)
-        return Completion(text=self.reply(messages))
-
-    async def run(
-        self, program: Program, train_case_ids: Sequence[str], replicate: int = 0
-    ) -> Report:
-        """Refuse: these generators run nothing."""
-        raise AssertionError(f"{program.id} {train_case_ids} {replicate}")

@@ -11,7 +11,6 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 from promptyard.candidates.admit import admit, readmit
 from promptyard.candidates.combine import combine
@@ -19,16 +18,16 @@ from promptyard.candidates.leakage import LeakageIndex
 from promptyard.errors import BudgetExceeded
 from promptyard.protocols import Bench, Generator
 from promptyard.records.atoms import Atom, compose
-from promptyard.records.base import Json
 from promptyard.records.cases import Case, Dimension, SplitName
 from promptyard.records.edits import Candidate, Proposal, Rejection, Replace
 from promptyard.records.events import Event
 from promptyard.records.evidence import Attempt, Evidence, TrainTrial
-from promptyard.records.messages import Completion, Message
+from promptyard.records.messages import Completion
 from promptyard.records.origins import Origin
 from promptyard.records.prompts import Demo, Program, Prompt
-from promptyard.records.scores import GradedCase, Report, Score, StepVisit, Trial
+from promptyard.records.scores import GradedCase, Score, StepVisit, Trial
 from promptyard.signals.evidence import gather
+from promptyard.testing import ReplyingBench
 
 PROMPT = """system:
 Answer the question.
@@ -214,7 +213,7 @@ class ToyContext:
         self._generators = {item.name: item for item in generators}
         self._budget = budget
         self._jitter = random.Random(f"jitter:{jitter}") if jitter else None
-        self._bench = bench or NoBench()
+        self._bench = bench or ReplyingBench()
         self._rows: dict[str, dict[str, TrainTrial]] = {}
         self._leakage = LeakageIndex([])
         self._flights: dict[tuple[str, str], asyncio.Task[TrainTrial]] = {}
@@ -371,24 +370,3 @@ class ToyContext:
     def story(self) -> list[str]:
         """Return the decisions of a search in order, to be compared with another's."""
         return [event.model_dump_json() for event in self.events]
-
-
-class NoBench:
-    """A Bench without a model behind it."""
-
-    async def complete(
-        self,
-        role: Literal["optimizer", "judge"],
-        messages: Sequence[Message],
-        *,
-        schema: Mapping[str, Json] | None = None,
-        replicate: int = 0,
-    ) -> Completion:
-        """Refuse."""
-        raise AssertionError(f"{role} was asked {len(messages)} {schema} {replicate}")
-
-    async def run(
-        self, program: Program, train_case_ids: Sequence[str], replicate: int = 0
-    ) -> Report:
-        """Refuse."""
-        raise AssertionError(f"{program.id} {train_case_ids} {replicate}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promptyard.testing.metric_contract import MetricContract
     from promptyard.testing.model_contract import ModelContract
     from promptyard.testing.policy_contract import PolicyContract
+    from promptyard.testing.replying_bench import ReplyingBench
     from promptyard.testing.scripted_model import ScriptedModel
     from promptyard.testing.stage_contract import StageContract
     from promptyard.testing.store_contract import StoreContract, TransientStoreContract
@@ -31,6 +32,7 @@ _MODULES = {
     "MetricContract": "metric_contract",
     "ModelContract": "model_contract",
     "PolicyContract": "policy_contract",
+    "ReplyingBench": "replying_bench",
     "ScriptedModel": "scripted_model",
     "StageContract": "stage_contract",
     "StoreContract": "store_contract",
@@ -46,6 +48,7 @@ __all__ = [
     "MetricContract",
     "ModelContract",
     "PolicyContract",
+    "ReplyingBench",
     "ScriptedModel",
     "StageContract",
     "StoreContract",

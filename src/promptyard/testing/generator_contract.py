@@ -4,47 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
-from promptyard.protocols import Generator
-from promptyard.records.base import Json
+from promptyard.protocols import Bench, Generator
 from promptyard.records.edits import Candidate, Proposal, apply_edits
 from promptyard.records.evidence import Evidence
-from promptyard.records.messages import Completion, Message
-from promptyard.records.prompts import Program
-from promptyard.records.scores import Report
-
-
-class ReplyingBench:
-    """A Bench whose optimizer is a function of the messages. It runs no programs.
-
-    Attributes:
-        requests: the messages of every call, in order.
-    """
-
-    def __init__(self, generator: GeneratorContract) -> None:
-        self._generator = generator
-        self.requests: list[Sequence[Message]] = []
-
-    async def complete(
-        self,
-        role: Literal["optimizer", "judge"],
-        messages: Sequence[Message],
-        *,
-        schema: Mapping[str, Json] | None = None,
-        replicate: int = 0,
-    ) -> Completion:
-        """Answer with the suite's `reply`."""
-        del role, schema, replicate
-        self.requests.append(messages)
-        return Completion(text=self._generator.reply(messages))
-
-    async def run(
-        self, program: Program, train_case_ids: Sequence[str], replicate: int = 0
-    ) -> Report:
-        """Fail: override `bench` in the suite of a generator that runs programs."""
-        raise AssertionError("this bench runs no programs; override bench()")
+from promptyard.records.messages import Message
+from promptyard.testing.replying_bench import ReplyingBench
 
 
 class GeneratorContract:
@@ -63,13 +29,13 @@ class GeneratorContract:
         raise NotImplementedError("a GeneratorContract suite gives evidence()")
 
     def reply(self, messages: Sequence[Message]) -> str:
-        """Answer a call to the optimizer model; override where the generator makes calls."""
+        """Answer a call to a model; override where the generator makes calls."""
         del messages
         return ""
 
-    def bench(self) -> ReplyingBench:
-        """Return what the generator may use."""
-        return ReplyingBench(self)
+    def bench(self) -> Bench:
+        """Return what the generator may use; override it where it runs programs."""
+        return ReplyingBench(self.reply, judge=self.reply)
 
     def proposals(self, evidence: Evidence, seed: int = 0) -> Sequence[Proposal]:
         """Run the generator once."""
