@@ -17,13 +17,15 @@ from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
 from promptyard.records.events import Noted
 from promptyard.records.messages import Message
+from promptyard.records.prompts import Program
+from promptyard.records.scores import Trial
 from promptyard.search import POLICIES
 from promptyard.search.opro import Opro, OproSettings
 from promptyard.testing import ReplyingBench
 from promptyard.testing.policy_contract import PolicyContract
 from promptyard.testing.search_world import WorldContext
-from support.memory_context import MemoryContext
-from support.stations import label_case, seed_candidate
+from support.stations import label_case, label_trial, seed_candidate
+from support.toy_search import ToyContext
 
 TRAIN = [label_case(f"c{n}", f"message {n}", "abc"[n % 3]) for n in range(60)]
 SEED = seed_candidate("system:\nQuality 20.\n\nuser:\n{{text}}\n")
@@ -50,25 +52,40 @@ def climbing(step: int = 5, top: int = 60) -> Callable[[Sequence[Message]], str]
     return reply
 
 
+class Instructions:
+    """A world in which an instruction says how good it is; `dev_sees` whether dev finds so too."""
+
+    seed_prompt = SEED
+    train: Sequence[Case] = TRAIN
+
+    def __init__(self, *, dev_sees: bool = True) -> None:
+        self._dev_sees = dev_sees
+
+    def trial(self, program: Program, case: Case) -> Trial:
+        return label_trial(case, by_quality(program.prompt.text, case), program.id)
+
+    def quality(self, program: Program) -> float:
+        if not self._dev_sees:
+            return 0.0
+        return sum(self.trial(program, case).passed or False for case in TRAIN) / len(TRAIN)
+
+
 def context(
     reply: Callable[[Sequence[Message]], str] | None = None,
     *,
     max_calls: int | None = 600,
-    generators: dict[str, Generator] | None = None,
-    keeps: bool = True,
-) -> MemoryContext:
-    return MemoryContext(
-        baseline=SEED,
-        train=TRAIN,
-        answer=by_quality,
-        generators={"trajectory": Trajectory()} if generators is None else generators,
+    generators: Sequence[Generator] = (Trajectory(),),
+    dev_sees: bool = True,
+) -> ToyContext:
+    return ToyContext(
+        Instructions(dev_sees=dev_sees),
+        generators,
         bench=ReplyingBench(reply or climbing()),
-        max_calls=max_calls,
-        keeps=keeps,
+        budget=max_calls,
     )
 
 
-def search(made: MemoryContext, settings: OproSettings | None = None) -> Candidate | None:
+def search(made: ToyContext, settings: OproSettings | None = None) -> Candidate | None:
     return asyncio.run(Opro(settings).search(made))
 
 
@@ -88,8 +105,8 @@ def test_scores_climb_and_the_best_goes_to_dev() -> None:
     made = context()
     best = search(made)
     assert best is not None
-    assert made.staged == [("full", [best])]
-    leads = {candidate.id: sum(made.scores(candidate).values()) for candidate, _, _ in made.runs}
+    assert made.staged == [("full", (best.id,))]
+    leads = {name: sum(made.scores(made.candidates[name]).values()) for name, _, _ in made.ran}
     assert leads[best.id] == max(leads.values())
     assert leads[best.id] > 1.5 * leads[SEED.id]
 
@@ -97,37 +114,43 @@ def test_scores_climb_and_the_best_goes_to_dev() -> None:
 def test_every_candidate_is_scored_on_the_same_cases_and_none_is_rejected() -> None:
     made = context()
     search(made)
-    subsets = {tuple(ids) for _, ids, _ in made.runs}
+    subsets = {ids for _, _, ids in made.ran}
     assert len(subsets) == 1
     assert len(next(iter(subsets))) == 12  # 20 % of train
-    proposed = {candidate.id for candidate, _, purpose in made.runs if purpose == "trajectory"}
+    proposed = {name for name, purpose, _ in made.ran if purpose == "trajectory"}
     assert len(proposed) + len(made.rejections) == 8 * ((600 - 12) // 96) + 1
-    shown = made.runs[-1]
-    assert shown[2] == "trajectory"
 
 
 def test_low_scores_stay_in_the_trajectory() -> None:
     made = context(max_calls=12 + 96 * 2)
     search(made)
-    first = [candidate for candidate, _, _ in made.runs[1:9]]
-    requests = made.evidence((), SEED).trajectory
-    assert {candidate.id for candidate in first} <= {point.program_id for point in requests}
+    first = {name for name, _, _ in made.ran[1:9]}
+    assert len(first) == 8
+    assert first <= {point.program_id for point in made.evidence((), SEED).trajectory}
 
 
 @pytest.mark.parametrize("max_calls", [12, 23, 24, 50, 108, 300, 601])
 def test_the_steps_are_bounded_by_the_task_calls(max_calls: int) -> None:
-    made = context(max_calls=max_calls)
+    n_asked = 0
+
+    def counted(messages: Sequence[Message]) -> str:
+        nonlocal n_asked
+        n_asked += 1
+        return reply(messages)
+
+    reply = climbing()
+    made = context(counted, max_calls=max_calls)
     search(made)
-    assert made.calls <= max_calls
-    assert made.calls > max_calls - 12  # what is left pays no further candidate
+    assert len(made.calls) <= max_calls
+    assert len(made.calls) > max_calls - 12  # what is left pays no further candidate
     n_steps = math.ceil((max_calls - 12) // 12 / 8)
-    assert len(made.bench.requests) == 8 * n_steps  # and nobody is asked for one
+    assert n_asked == 8 * n_steps  # and nobody is asked for one
 
 
 def test_the_steps_are_bounded_without_a_budget() -> None:
     made = context(climbing(top=10_000), max_calls=None)
     search(made, OproSettings(max_steps=3))
-    assert made.calls == 12 * (1 + 3 * 8)
+    assert len(made.calls) == 12 * (1 + 3 * 8)
 
 
 def test_nothing_better_keeps_the_baseline_and_opens_no_stage() -> None:
@@ -137,13 +160,13 @@ def test_nothing_better_keeps_the_baseline_and_opens_no_stage() -> None:
 
 
 def test_what_dev_does_not_keep_is_no_finalist() -> None:
-    assert search(context(keeps=False)) is None
+    assert search(context(dev_sees=False)) is None
 
 
 def test_requests_without_a_new_instruction_end_the_search() -> None:
     made = context(lambda messages: json.dumps({"instruction": "Quality 20."}))
     assert search(made) is None
-    assert made.calls == 12
+    assert len(made.calls) == 12
     [note] = [event.text for event in made.events if isinstance(event, Noted)]
     assert "no new instruction came of 3 requests" in note
 
@@ -152,17 +175,16 @@ def test_the_sentences_of_the_best_are_kept_for_blame() -> None:
     made = context()
     best = search(made)
     assert best is not None
-    assert [origin.generator for origin in made.blamed[best.id]] == ["trajectory"] * len(
-        made.blamed[best.id]
-    )
-    assert any("Quality" in origin.atom.text for origin in made.blamed[best.id])
+    origins = made.origins[best.id]
+    assert {origin.generator for origin in origins} == {"trajectory"}
+    assert any("Quality" in origin.atom.text for origin in origins)
 
 
 def test_a_task_without_the_generator_is_told_before_anything_is_spent() -> None:
-    made = context(generators={})
+    made = context(generators=())
     with pytest.raises(ConfigError, match="add it there"):
         search(made)
-    assert made.calls == 0
+    assert made.calls == []
 
 
 def test_a_budget_that_ends_before_anything_was_found_is_left_to_the_line() -> None:
@@ -174,4 +196,5 @@ def test_a_budget_that_ends_before_anything_was_found_is_left_to_the_line() -> N
 def test_the_same_answers_give_the_same_search() -> None:
     first, second = context(), context()
     assert search(first) == search(second)
-    assert [r[1:] for r in first.runs] == [r[1:] for r in second.runs]
+    assert first.ran == second.ran
+    assert first.story() == second.story()

@@ -1,7 +1,9 @@
 """A SearchContext in memory over a toy world: cases need rules, prompts that have them pass.
 
-Policies are tested on it without models and stores. Rows come in an order that `jitter` shuffles,
-so that a search can be shown to depend on answers and not on who is first.
+Policies are tested on it without models and stores, with real generators, validators and evidence.
+Calls are in flight together, and come back in an order that `jitter` shuffles, so that a search can
+be shown to depend on answers and not on who is first. `promptyard.testing.search_world` has the
+other one: it ships with the package and so imports no station, and scripts what these would say.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from promptyard.candidates.admit import admit, readmit
 from promptyard.candidates.combine import combine
@@ -21,7 +24,7 @@ from promptyard.records.atoms import Atom, compose
 from promptyard.records.cases import Case, Dimension, SplitName
 from promptyard.records.edits import Candidate, Proposal, Rejection, Replace
 from promptyard.records.events import Event
-from promptyard.records.evidence import Attempt, Evidence, TrainTrial
+from promptyard.records.evidence import Attempt, Evidence, ScoredPrompt, TrainTrial
 from promptyard.records.messages import Completion
 from promptyard.records.origins import Origin
 from promptyard.records.prompts import Demo, Program, Prompt
@@ -41,6 +44,21 @@ Write one line.
 user:
 {{text}}
 """
+
+
+class World(Protocol):
+    """What a `ToyContext` searches in: the seed prompt, train cases, and what programs score."""
+
+    seed_prompt: Candidate
+    train: Sequence[Case]
+
+    def trial(self, program: Program, case: Case) -> Trial:
+        """Run a program on a case."""
+        ...
+
+    def quality(self, program: Program) -> float:
+        """Return what dev says of a program, in [0, 1]."""
+        ...
 
 
 class ToyWorld:
@@ -68,7 +86,7 @@ class ToyWorld:
         self.dimension: Dimension = dimension
         self.seed_prompt = Candidate(program=Program.single(Prompt.from_text(prompt)))
         self.needs: dict[str, frozenset[int]] = {}
-        self.train = [
+        self.train: Sequence[Case] = [
             self._case(f"t{n}", rng.sample(range(n_rules), needs)) for n in range(n_cases)
         ]
         self.dev = [
@@ -180,12 +198,13 @@ class ToyContext:
         staged: (stage, candidate ids) of every stage.
         events: every event, in order.
         served: ids of what was served, in order.
+        rejections: what the validators refused, in order.
         cancelled: how many calls were cancelled.
     """
 
     def __init__(
         self,
-        world: ToyWorld,
+        world: World,
         generators: Sequence[Generator],
         *,
         budget: int | None = None,
@@ -208,6 +227,7 @@ class ToyContext:
         self.events: list[Event] = []
         self.served: list[str] = []
         self.origins: dict[str, tuple[Origin, ...]] = {}
+        self.rejections: list[Rejection] = []
         self.cancelled = 0
         self.candidates: dict[str, Candidate] = {self.baseline.id: self.baseline}
         self._generators = {item.name: item for item in generators}
@@ -215,7 +235,7 @@ class ToyContext:
         self._jitter = random.Random(f"jitter:{jitter}") if jitter else None
         self._bench = bench or ReplyingBench()
         self._rows: dict[str, dict[str, TrainTrial]] = {}
-        self._leakage = LeakageIndex([])
+        self._leakage = LeakageIndex(self.train)
         self._flights: dict[tuple[str, str], asyncio.Task[TrainTrial]] = {}
         self._n_begun = 0
 
@@ -242,6 +262,7 @@ class ToyContext:
         """Run what is not known; all calls are in flight at once, those left over are cancelled."""
         del priority, replicate
         self.ran.append((candidate.id, purpose, tuple(case.id for case in cases)))
+        self.candidates.setdefault(candidate.id, candidate)
         known = self._rows.setdefault(candidate.id, {})
         tasks = [self._flight(candidate, case) for case in cases if case.id not in known]
         try:
@@ -295,7 +316,17 @@ class ToyContext:
     ) -> Evidence:
         """Sort rows as the line does."""
         graded = [GradedCase(case=row.case, trial=row.trial) for row in rows]
-        return gather(graded, base.program, attempts=attempts)
+        scores = {item.id: self.scores(item).values() for item in self.candidates.values()}
+        trajectory = [
+            ScoredPrompt(
+                program_id=item.id,
+                text=item.program.prompt.text,
+                score_pct=round(100 * sum(scores[item.id]) / len(scores[item.id])),
+            )
+            for item in self.candidates.values()
+            if scores[item.id]
+        ]
+        return gather(graded, base.program, trajectory=trajectory, attempts=attempts)
 
     async def propose(
         self, generator: str, base: Candidate, evidence: Evidence, *, attempt: int = 0
@@ -309,7 +340,9 @@ class ToyContext:
         for proposal in proposals:
             # A repeat is handed out again: who was first may not decide whose child it is.
             found = admit(proposal, base, frozenset(), self._leakage)
-            if isinstance(found, Candidate):
+            if isinstance(found, Rejection):
+                self.rejections.append(found)
+            else:
                 self.candidates.setdefault(found.id, found)
                 admitted.append(found)
         return admitted
