@@ -20,13 +20,11 @@ from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
 from promptyard.records.events import Accepted, Eliminated
 from promptyard.records.evidence import ScoredPrompt
-from promptyard.search.allowance import Allowance, Batches, two_parts
 from promptyard.search.bandit import Arms
 from promptyard.search.expanding import diagnose, expand, once
 from promptyard.search.pipeline import side_by_side
-from promptyard.search.pool import Pool
+from promptyard.search.pool_search import PoolSearch
 from promptyard.search.rungs import climb
-from promptyard.search.standing import Standing, to_the_end
 from promptyard.stats.bandits import sequential_halving, successive_rejects
 from promptyard.stats.halving import Rung, schedule_calls
 
@@ -62,34 +60,22 @@ class Beam:
 
     async def search(self, context: SearchContext) -> Candidate | None:
         """Search until the rounds or the budget end; None where nobody leads."""
-        search = _BeamSearch(context, self.settings)
-        return await to_the_end(context, search.pool, search.run(), search.finalists)
+        return await _BeamSearch(context, self.settings).to_the_end()
 
 
-class _BeamSearch:
+class _BeamSearch(PoolSearch):
     """One search: the beam, everyone who ever was in it, and what is left."""
 
     def __init__(self, context: SearchContext, settings: BeamSettings) -> None:
-        self._context = context
+        super().__init__(context, settings)
         self._settings = settings
-        self._allowance = Allowance(context)
-        learning, self._choosing = two_parts(
-            context.train, self._allowance.left, most=settings.max_choosing_cases
-        )
         # A quarter of a round goes into failures to learn from, the rest into the choice.
         share = int(self._round_trials(0) / (4 * settings.n_kept))
         size = max(settings.min_batch_cases, min(settings.max_batch_cases, share))
-        self._batches = Batches(learning, size, f"{context.seed}:batches")
+        self._batches = self._batches_of(size)
         self._arms = Arms(context, self._choosing, settings.block_cases)
-        self.pool = Pool(context.baseline)
-        self._standing = Standing(context, self.pool, self._choosing)
-        self._known = {context.baseline.id}
         self._beam = [context.baseline]
         self._ever = {context.baseline.id}
-
-    def finalists(self) -> list[Candidate]:
-        """Return the best of all who ever were in the beam and lead over the baseline."""
-        return self._standing.best(self._settings.n_finalists)
 
     async def run(self) -> None:
         """Work round by round until they are over or nothing pays another."""
@@ -118,9 +104,7 @@ class _BeamSearch:
         )
         families = await side_by_side(self._family(parent, round_) for parent in beam)
         children = once(child for family in families for child in family)
-        for child in children:
-            self.pool.add(child)
-            self._known.add(child.id)
+        self._add(children)
         if not children:  # another batch may have failures
             self._allowance.give_back(n_pulls)
             return True
@@ -143,7 +127,7 @@ class _BeamSearch:
             [(name, round_.number) for name in self._context.generators],
             max_children=round_.max_children,
             first=self._choosing[: self._first_cases(n_arms, round_.n_pulls)],
-            known=self._known,
+            known=self.pool,
             trajectory=round_.trajectory,
         )
 

@@ -7,7 +7,7 @@ answers first.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from promptyard.protocols import SearchContext
 from promptyard.records.cases import Case
@@ -64,7 +64,7 @@ async def expand(
     *,
     max_children: int,
     first: Sequence[Case],
-    known: Collection[str] = (),
+    known: Container[str] = (),
     trajectory: Sequence[ScoredPrompt] = (),
 ) -> list[Candidate]:
     """Return children of a parent, in the order of the questions; none where the batch is perfect.

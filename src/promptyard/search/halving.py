@@ -17,11 +17,9 @@ from promptyard.records.base import Record
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
 from promptyard.records.events import Accepted
-from promptyard.search.allowance import Allowance, Batches, two_parts
 from promptyard.search.expanding import diagnose, expand, once
-from promptyard.search.pool import Pool
+from promptyard.search.pool_search import PoolSearch
 from promptyard.search.rungs import climb
-from promptyard.search.standing import Standing, to_the_end
 from promptyard.stats.bandits import affordable_arms, sequential_halving
 from promptyard.stats.halving import schedule_calls
 
@@ -54,29 +52,17 @@ class Halving:
 
     async def search(self, context: SearchContext) -> Candidate | None:
         """Search until rounds find nothing better or the budget ends; None where nobody leads."""
-        search = _HalvingSearch(context, self.settings)
-        return await to_the_end(context, search.pool, search.run(), search.finalists)
+        return await _HalvingSearch(context, self.settings).to_the_end()
 
 
-class _HalvingSearch:
+class _HalvingSearch(PoolSearch):
     """One search: the incumbent, and everyone who was tried."""
 
     def __init__(self, context: SearchContext, settings: HalvingSettings) -> None:
-        self._context = context
+        super().__init__(context, settings)
         self._settings = settings
-        self._allowance = Allowance(context)
-        learning, self._choosing = two_parts(
-            context.train, self._allowance.left, most=settings.max_choosing_cases
-        )
-        self._batches = Batches(learning, settings.batch_cases, f"{context.seed}:batches")
-        self.pool = Pool(context.baseline)
-        self._standing = Standing(context, self.pool, self._choosing)
+        self._batches = self._batches_of(settings.batch_cases)
         self._incumbent = context.baseline
-        self._known = {context.baseline.id}
-
-    def finalists(self) -> list[Candidate]:
-        """Return the best of those who were left in any round and lead over the baseline."""
-        return self._standing.best(self._settings.n_finalists)
 
     async def run(self) -> None:
         """Work round by round until the incumbent has won several, or nothing pays another."""
@@ -138,13 +124,11 @@ class _HalvingSearch:
             questions,
             max_children=n_arms - 1,
             first=self._choosing[:first],
-            known=self._known,
+            known=self.pool,
             trajectory=self._standing.trajectory,
         )
         if parent.id == self._context.baseline.id and 1 < len(children) < n_arms - 1:
             together = self._context.combine(children)
             children = once([*children, together] if together is not None else children)
-        for child in children:
-            self.pool.add(child)
-            self._known.add(child.id)
+        self._add(children)
         return [parent, *children]

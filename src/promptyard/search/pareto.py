@@ -21,14 +21,12 @@ from promptyard.records.edits import Candidate
 from promptyard.records.events import Accepted, Eliminated
 from promptyard.records.evidence import TrainTrial
 from promptyard.records.regions import components
-from promptyard.search.allowance import Allowance, Batches, two_parts
 from promptyard.search.expanding import diagnose
 from promptyard.search.mating import Asking, Mating, Outcome, Trying
 from promptyard.search.merging import Merger
 from promptyard.search.objectives import ObjectiveSettings, axis_values, loss, tolerances
 from promptyard.search.pipeline import in_order
-from promptyard.search.pool import Pool
-from promptyard.search.standing import Standing, to_the_end
+from promptyard.search.pool_search import PoolSearch
 from promptyard.stats.fronts import front_counts, fronts
 
 MERGE = "merge"
@@ -60,11 +58,10 @@ class Pareto:
 
     async def search(self, context: SearchContext) -> Candidate | None:
         """Search until the budget, the steps or the gains end; None where nobody leads."""
-        search = ParetoSearch(context, self.settings)
-        return await to_the_end(context, search.pool, search.run(), search.finalists)
+        return await ParetoSearch(context, self.settings).to_the_end()
 
 
-class ParetoSearch:
+class ParetoSearch(PoolSearch):
     """One search: the pool, its fronts, and whose turn it is.
 
     Attributes:
@@ -73,17 +70,11 @@ class ParetoSearch:
     """
 
     def __init__(self, context: SearchContext, settings: ParetoSettings) -> None:
-        self._context = context
+        super().__init__(context, settings)
         self._settings = settings
-        self._allowance = Allowance(context)
-        learning, self._choosing = two_parts(
-            context.train, self._allowance.left, most=settings.max_choosing_cases
-        )
-        self._batches = Batches(learning, settings.batch_cases, f"{context.seed}:batches")
+        self._batches = self._batches_of(settings.batch_cases)
         self._generators = [name for name in context.generators if name != MERGE]
-        self.pool = Pool(context.baseline)
-        self._mating = Mating(context, learning, self._choosing, settings.max_children)
-        self._standing = Standing(context, self.pool, self._choosing)
+        self._mating = Mating(context, self._learning, self._choosing, settings.max_children)
         self._merger = Merger(self.pool, settings.merge_cases)
         self._baseline_rows: tuple[TrainTrial, ...] = ()
         self.values: dict[str, dict[str, float]] = {}
@@ -95,7 +86,7 @@ class ParetoSearch:
 
     def finalists(self) -> list[Candidate]:
         """Return who goes to dev: the best of the pool that lead over the baseline."""
-        return self._standing.best(self._settings.n_finalists, among=self.values)
+        return self._standing.best(self._n_finalists, among=self.values)
 
     def weights(self) -> dict[str, int]:
         """Return on how many fronts each undominated candidate is, the strongest first."""

@@ -16,12 +16,10 @@ from promptyard.protocols import SearchContext
 from promptyard.records.base import Record
 from promptyard.records.edits import Candidate
 from promptyard.records.events import Accepted
-from promptyard.search.allowance import Allowance, Batches, two_parts
 from promptyard.search.expanding import diagnose, expand, once
 from promptyard.search.pipeline import side_by_side
-from promptyard.search.pool import Pool
+from promptyard.search.pool_search import PoolSearch
 from promptyard.search.race import race
-from promptyard.search.standing import Standing, to_the_end
 
 
 class RacingSettings(Record):
@@ -52,32 +50,20 @@ class Racing:
 
     async def search(self, context: SearchContext) -> Candidate | None:
         """Search until the rounds, the budget or the changes end; None where nobody leads."""
-        search = _RacingSearch(context, self.settings)
-        return await to_the_end(context, search.pool, search.run(), search.finalists)
+        return await _RacingSearch(context, self.settings).to_the_end()
 
 
-class _RacingSearch:
+class _RacingSearch(PoolSearch):
     """One search: the population, best first, and everyone who was tried."""
 
     def __init__(self, context: SearchContext, settings: RacingSettings) -> None:
-        self._context = context
+        super().__init__(context, settings)
         self._settings = settings
-        self._allowance = Allowance(context)
-        learning, self._choosing = two_parts(
-            context.train, self._allowance.left, most=settings.max_choosing_cases
-        )
         n_blocks = min(settings.n_blocks, len(self._choosing))
         size = -(-len(self._choosing) // n_blocks)
         self._blocks = [self._choosing[: at + size] for at in range(0, len(self._choosing), size)]
-        self._batches = Batches(learning, settings.batch_cases, f"{context.seed}:batches")
-        self.pool = Pool(context.baseline)
-        self._standing = Standing(context, self.pool, self._choosing)
+        self._batches = self._batches_of(settings.batch_cases)
         self._population = [context.baseline]
-        self._known = {context.baseline.id}
-
-    def finalists(self) -> list[Candidate]:
-        """Return the best of all who ever were kept and lead over the baseline."""
-        return self._standing.best(self._settings.n_finalists)
 
     async def run(self) -> None:
         """Work round by round until the budget ends or nothing new is kept in several."""
@@ -113,15 +99,13 @@ class _RacingSearch:
                 self._questions(number, place),
                 max_children=settings.children_per_parent,
                 first=self._blocks[0],
-                known=self._known,
+                known=self.pool,
                 trajectory=self._standing.trajectory,
             )
             for place, (parent, batch) in enumerate(zip(parents, batches, strict=True))
         )
         children = once(child for family in families for child in family)
-        for child in children:
-            self.pool.add(child)
-            self._known.add(child.id)
+        self._add(children)
         return await self._race(children, number, n_planned=n_racing)
 
     def _questions(self, number: int, place: int) -> list[tuple[str, int]]:

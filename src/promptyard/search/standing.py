@@ -1,15 +1,13 @@
-"""How candidates stand against the baseline on cases that choose, and how a search ends."""
+"""How candidates stand against the baseline on the cases that choose, and who is served."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from promptyard.errors import BudgetExceeded
 from promptyard.protocols import SearchContext
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
-from promptyard.records.events import Accepted, Noted
+from promptyard.records.events import Accepted
 from promptyard.records.evidence import ScoredPrompt
 from promptyard.search.allowance import unseen_by
 from promptyard.search.objectives import n_chars
@@ -101,28 +99,3 @@ class Standing:
                 difference=difference,
             )
         )
-
-
-async def to_the_end(
-    context: SearchContext,
-    pool: Pool,
-    search: Coroutine[Any, Any, None],
-    finalists: Callable[[], Sequence[Candidate]],
-) -> Candidate | None:
-    """Search, then take the finalists to dev; None where there are none or dev keeps none.
-
-    A budget that ends early ends the search and no more, where there is a finalist.
-    """
-    try:
-        await search
-    except BudgetExceeded as error:
-        if not finalists():
-            raise
-        await context.emit(Noted(text=f"the search ended early: {error}"))
-    chosen = finalists()
-    if not chosen:
-        return None
-    for candidate in chosen:
-        context.blame(candidate, pool.origins(candidate))
-    kept = await context.stage("full", chosen)
-    return kept[0] if kept else None
