@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptyard.candidates.reply import RawEdit, locate, parse_edits, tagged
+from promptyard.records.base import Json, as_list, as_object
 from promptyard.records.edits import Replace, splice
 from promptyard.records.prompts import Prompt
 from promptyard.records.regions import region_of, regions
@@ -91,8 +92,13 @@ def test_any_text_is_parsed_without_an_error(text: str) -> None:
 
 
 @given(st.recursive(st.none() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)))
-def test_any_json_is_parsed_without_an_error(value: object) -> None:
-    parse_edits(json.dumps({"edits": value}))
+def test_of_any_json_only_objects_with_a_text_become_edits(value: Json) -> None:
+    reply = parse_edits(json.dumps({"edits": value}))
+    rows = as_list(value)
+    written = [row for row in rows or () if {"old", "new"} & (as_object(row) or {}).keys()]
+    assert len(reply.edits) <= len(written)
+    assert all(edit.old or edit.new for edit in reply.edits)
+    assert (reply.problem is None) == (rows is not None)
 
 
 PROMPT = Prompt.from_text(LABEL_PROMPT)

@@ -78,7 +78,7 @@ class WorldContext:
         self._sentences = dict(RULES if sentences is None else sentences)
         self._task_calls = task_calls
         self._keeps = keeps
-        self._scores: dict[str, dict[str, float]] = {}
+        self._scores: dict[str, dict[str, float | None]] = {}
         self._programs: dict[str, Candidate] = {}
 
     @property
@@ -112,7 +112,7 @@ class WorldContext:
                     raise BudgetExceeded("the scripted budget is used up")
                 self.n_calls += 1
             row = self._row(candidate, case, replicate)
-            known[case.id] = row.trial.score or 0.0
+            known[case.id] = row.trial.score
             rows.append(row)
             if settled is not None and settled(row):
                 break
@@ -141,29 +141,32 @@ class WorldContext:
         return TrainTrial(case=case, trial=trial)
 
     def scores(self, candidate: Candidate) -> Mapping[str, float]:
-        """Return what was run of a candidate."""
-        return dict(self._scores.get(candidate.id, {}))
+        """Return what was run of a candidate and has a score."""
+        known = self._scores.get(candidate.id, {})
+        return {name: score for name, score in known.items() if score is not None}
 
     def evidence(
         self, rows: Sequence[TrainTrial], base: Candidate, attempts: Sequence[Attempt] = ()
     ) -> Evidence:
-        """Sort rows into one bucket a tag."""
+        """Sort rows into one bucket a tag. What has no score is neither failure nor success."""
         del base
+        failures = tuple(
+            row for row in rows if row.trial.score is not None and not row.trial.passed
+        )
         members: dict[str, list[str]] = {}
-        for row in rows:
-            if not row.trial.passed:
-                members.setdefault(row.case.tags[0], []).append(row.case.id)
+        for row in failures:
+            members.setdefault(row.case.tags[0], []).append(row.case.id)
         trajectory = [
             ScoredPrompt(
                 program_id=name,
-                text=self._programs[name].program.prompt.text,
-                score_pct=round(100 * sum(known.values()) / len(known)),
+                text=candidate.program.prompt.text,
+                score_pct=round(100 * sum(scores.values()) / len(scores)),
             )
-            for name, known in self._scores.items()
-            if known
+            for name, candidate in self._programs.items()
+            if (scores := self.scores(candidate))
         ]
         return Evidence(
-            failures=tuple(row for row in rows if not row.trial.passed),
+            failures=failures,
             successes=tuple(row for row in rows if row.trial.passed),
             buckets=tuple(
                 Bucket(tag=tag, case_ids=tuple(ids), primary_ids=tuple(ids))
