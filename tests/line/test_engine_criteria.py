@@ -184,24 +184,26 @@ def test_e4_ids_and_texts_of_holdout_and_dev_are_in_no_meta_prompt_and_no_demons
         case["id"] = f"sealed-{number}-qx7"
     to_optimizer: list[str] = []
     shown: set[str] = set()
+    demonstrated: set[str] = set()
 
     def label(body: Mapping[str, Any]) -> str:
-        shown.update(str(message["content"]) for message in body["messages"][:-1])
+        before = body["messages"][:-1]
+        shown.update(str(message["content"]) for message in before)
+        demonstrated.update(str(item["content"]) for item in before if item["role"] == "user")
         return world.answer(body)
 
     def propose(body: Mapping[str, Any]) -> str:
         to_optimizer.append(json.dumps(body))
         return in_any_form(body)
 
-    run = py.optimize(task_of(world, label, propose, generators=generators))
-    assert to_optimizer or generators == ["demos"]
+    py.optimize(task_of(world, label, propose, generators=generators))
+    assert bool(to_optimizer) == (generators != ["demos"])
+    assert demonstrated or generators != ["demos"]
     for text in [*to_optimizer, *shown]:
         assert "SENTINEL7f3a" not in text
         assert "qx7" not in text
-    train = {case["id"]: case["input"] for case in world.cases if case["split"] == "train"}
-    for program in (run.best, *(point.program for point in run.served)):
-        for demo in program.prompt.demos:
-            assert train[str(demo.case_id)] == demo.input
+    train = {case["input"]["text"] for case in world.cases if case["split"] == "train"}
+    assert demonstrated <= train
 
 
 @pytest.mark.parametrize("sizes", [SMALL, WITHOUT_HOLDOUT], ids=["holdout", "no holdout"])
