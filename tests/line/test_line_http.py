@@ -139,7 +139,7 @@ def test_every_failure_is_typed_and_counted_and_none_is_a_score(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, fault = FAULTS[name]
-    monkeypatch.setenv("PROMPTYARD_TIMEOUT_S", "1")
+    monkeypatch.setenv("PROMPTYARD_TIMEOUT_S", "3")  # healthy calls end in time on a busy machine
     world = World(6, n_cases={"train": 3, "dev": 12, "holdout": 3})
     doomed = {case["input"]["text"] for case in world.cases if case["id"] in ("dev3", "dev7")}
 
