@@ -1,13 +1,23 @@
-"""Prompt versions, which never change, and the pointers to them, whose every move is logged."""
+"""Prompt versions, which never change, and the pointers to them, whose every move is logged.
+
+A protected pointer is promoted only with the name of a second person; that is decided here, in the
+transaction that moves it, so that no way leads around it.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from promptyard.errors import Conflict, NotFound
-from promptyard.records.versions import Move, Pointer, PromptVersion
+from promptyard.errors import ApprovalNeeded, Conflict, NotFound, Tampered
+from promptyard.records.versions import (
+    Move,
+    MoveRequest,
+    Pointer,
+    PromptVersion,
+    Protection,
+)
 from promptyard.storage.stored_text import from_text, shown_text, to_text
-from promptyard.storage.tables import moves, pointers, versions
+from promptyard.storage.tables import move_requests, moves, pointers, protections, versions
 
 
 def insert_version(connection: Connection, version: PromptVersion, at: str) -> PromptVersion:
@@ -66,11 +76,13 @@ def list_pointers(connection: Connection, name: str) -> list[Pointer]:
 def apply_move(connection: Connection, move: Move, at: str) -> Move:
     """Move a pointer that is where the move says, and log it; the caller holds the prompt's lock.
 
-    Raises Conflict when the pointer is elsewhere, NotFound when there is no such version.
+    Raises Conflict when the pointer is elsewhere, NotFound when there is no such version,
+    ApprovalNeeded when the pointer is protected and nobody else has agreed, Tampered when the
+    version's bytes are not those of its digest.
     """
-    target = (versions.c.name == move.prompt, versions.c.number == move.to_number)
-    if connection.execute(select(versions.c.number).where(*target)).first() is None:
-        raise NotFound(_no_version(connection, move.prompt, move.to_number))
+    require_version(connection, move.prompt, move.to_number)
+    if move.kind == "promote" and is_protected(connection, move.prompt, move.pointer):
+        _require_second_name(move.actor, move.approved_by, f"pointer '{move.pointer}'")
     logged = move if move.moved_at else move.model_copy(update={"moved_at": at})
     _set_pointer(connection, logged)
     connection.execute(
@@ -94,11 +106,91 @@ def list_moves(connection: Connection, name: str, pointer: str | None) -> list[M
     return [from_text(Move, text) for text in connection.execute(query).scalars()]
 
 
-def _set_pointer(connection: Connection, move: Move) -> None:
+def require_version(connection: Connection, name: str, number: int) -> PromptVersion:
+    """Return a version whose bytes are proven. Raises NotFound or Tampered."""
+    version = read_version(connection, name, number)
+    stored = select(versions.c.digest).where(versions.c.name == name, versions.c.number == number)
+    if not version.digest == version.program.id == connection.execute(stored).scalar():
+        raise Tampered(
+            f"Version {number} of prompt '{name}' is not what was registered: its bytes do not "
+            "have its digest; restore the store from a copy."
+        )
+    return version
+
+
+def is_protected(connection: Connection, name: str, pointer: str) -> bool:
+    """Say whether the last word on a pointer is that it is protected."""
+    last = [item for item in list_protections(connection, name) if item.pointer == pointer]
+    return bool(last) and last[-1].is_protected
+
+
+def insert_protection(connection: Connection, protection: Protection, at: str) -> Protection:
+    """Log a protection or its end; the caller holds the prompt's lock. Raises ApprovalNeeded."""
+    name, pointer = protection.prompt, protection.pointer
+    if not protection.is_protected and is_protected(connection, name, pointer):
+        _require_second_name(
+            protection.actor, protection.approved_by, f"the end of the protection of '{pointer}'"
+        )
+    logged = protection if protection.at else protection.model_copy(update={"at": at})
+    connection.execute(
+        insert(protections).values(prompt=name, pointer=pointer, protection=to_text(logged))
+    )
+    return logged
+
+
+def list_protections(connection: Connection, name: str) -> list[Protection]:
+    """The log of a prompt's protections, oldest first."""
+    query = select(protections.c.protection).where(protections.c.prompt == name)
+    texts = connection.execute(query.order_by(protections.c.seq)).scalars()
+    return [from_text(Protection, text) for text in texts]
+
+
+def insert_request(connection: Connection, request: MoveRequest, at: str) -> MoveRequest:
+    """Store a move that waits for a second name. Raises NotFound, Tampered, Conflict."""
+    require_version(connection, request.move.prompt, request.move.to_number)
+    _require_place(connection, request.move)
+    waiting = request if request.at else request.model_copy(update={"at": at})
+    connection.execute(
+        insert(move_requests).values(
+            id=waiting.id, prompt=waiting.move.prompt, request=to_text(waiting)
+        )
+    )
+    return waiting
+
+
+def list_requests(connection: Connection, name: str) -> list[MoveRequest]:
+    """The requests that nobody has made yet and whose pointer has not moved meanwhile."""
+    query = select(move_requests.c.request).where(move_requests.c.prompt == name)
+    texts = connection.execute(query.order_by(move_requests.c.seq)).scalars()
+    requests = [from_text(MoveRequest, text) for text in texts]
+    done = {move.request_id for move in list_moves(connection, name, None)}
+    at = {item.pointer: item.number for item in list_pointers(connection, name)}
+    return [
+        item
+        for item in requests
+        if item.id not in done and at.get(item.move.pointer) == item.move.from_number
+    ]
+
+
+def _require_second_name(actor: str, approved_by: str, what: str) -> None:
+    if not approved_by.strip() or approved_by.strip() == actor.strip():
+        raise ApprovalNeeded(
+            f"{what} is protected: somebody other than {actor or 'the one who asks'} must approve; "
+            "ask with `promptyard prompts request`, then `promptyard prompts approve`"
+        )
+
+
+def _require_place(connection: Connection, move: Move) -> int | None:
     here = (pointers.c.prompt == move.prompt, pointers.c.pointer == move.pointer)
     number = connection.execute(select(pointers.c.number).where(*here)).scalar()
     if number != move.from_number:
         raise Conflict(_moved_before(move, number))
+    return number
+
+
+def _set_pointer(connection: Connection, move: Move) -> None:
+    here = (pointers.c.prompt == move.prompt, pointers.c.pointer == move.pointer)
+    number = _require_place(connection, move)
     values = {"number": move.to_number, "moved_at": shown_text(move.moved_at)}
     if number is None:
         created = {"prompt": move.prompt, "pointer": move.pointer, **values}
