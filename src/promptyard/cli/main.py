@@ -16,7 +16,18 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from promptyard.cli import check, demo, evalset, evaluate, init, judge, optimize, prompts, runs
+from promptyard.cli import (
+    check,
+    demo,
+    evalset,
+    evaluate,
+    gate,
+    init,
+    judge,
+    optimize,
+    prompts,
+    runs,
+)
 from promptyard.errors import PromptyardError
 
 READER_GONE = 141  # 128 + SIGPIPE: what a shell says of `cat` in `cat file | head`
@@ -35,6 +46,7 @@ app.command("init")(init.command)
 app.command("check")(check.command)
 app.command("eval")(evaluate.command)
 app.command("optimize")(optimize.command)
+app.command("gate")(gate.command)
 app.add_typer(evalset.app, name="evalset")
 app.add_typer(judge.app, name="judge")
 app.add_typer(prompts.app, name="prompts")

@@ -6,7 +6,7 @@ Each verb imports its own part of the line: an eval starts without the search.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptyard.errors import PromptyardError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptyard.records.prompts import Program
     from promptyard.records.runs import Run
     from promptyard.records.scores import Report
+    from promptyard.records.verdicts import GateVerdict
 
 Result = TypeVar("Result")
 
@@ -125,6 +126,34 @@ def run_evaluation(
     return run_sync(
         evaluation.run_evaluation(
             task, plan, budget=budget, store=store, force=force, on_progress=on_progress
+        )
+    )
+
+
+def run_gate(
+    task: Task,
+    candidate: str,
+    baseline: str | None = None,
+    *,
+    targets: Sequence[str] = (),
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    force: bool = False,
+    on_progress: ProgressSink,
+) -> GateVerdict:
+    """Judge a version against another one by all gates; see `promptyard.line.gating`."""
+    from promptyard.line import gating
+
+    return run_sync(
+        gating.run_gate(
+            task,
+            candidate,
+            baseline,
+            targets=targets,
+            budget=budget,
+            store=store,
+            force=force,
+            on_progress=on_progress,
         )
     )
 
