@@ -274,3 +274,19 @@ def test_equal_prompts_pass_at_most_at_the_nominal_rate() -> None:
         after = [x if rng.random() < 0.7 else rng.random() < 0.7 for x in before]
         n_passed += judge(before, after, cases).status == "pass"
     assert n_passed <= 28
+
+
+def test_a_change_that_need_not_be_better_must_be_shown_to_be_not_worse() -> None:
+    settings = GateSettings(claim="not_worse")
+
+    def judged(n: int, n_broken: int) -> str:
+        cases = holdout(n)
+        pair = PairedReport(
+            baseline=report_of(cases, ["a"] * n, "base", "holdout"),
+            candidate=report_of(cases, ["b"] * n_broken + ["a"] * (n - n_broken), "c", "holdout"),
+        )
+        return GATE.judge(pair, cases, settings).status
+
+    assert judged(400, 0) == "pass"
+    assert judged(40, 0) == "inconclusive"
+    assert judged(400, 60) == "fail"

@@ -46,6 +46,12 @@ def test_every_gate_blocks_its_regressions_and_a_sound_candidate_passes(
     assert len(found.planted) == 12
 
 
+def test_where_a_change_need_not_be_better_no_gain_is_no_regression() -> None:
+    found = self_test(200, GateSettings(claim="not_worse"))
+    assert found.status == "pass"
+    assert len(found.planted) == 11
+
+
 def test_a_gate_that_blocks_nothing_is_decoration() -> None:
     found = self_test(200, decoration=Decoration())
     assert found.status == "fail"

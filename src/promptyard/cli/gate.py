@@ -14,7 +14,7 @@ from promptyard.cli.options import AsJson, BaseUrl, Force, JudgeModel, Model, St
 
 if TYPE_CHECKING:
     from promptyard.line.task import Task
-    from promptyard.records.verdicts import GateVerdict, SelfTest
+    from promptyard.records.verdicts import Claim, GateVerdict, SelfTest
 
 STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 
@@ -33,6 +33,10 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     target: Annotated[
         list[str] | None,
         typer.Option(help="Tag of failures that must become fewer; may be given several times."),
+    ] = None,
+    claim: Annotated[
+        str | None,
+        typer.Option(help="`better` or `not-worse`; by default what task.yaml says (better)."),
     ] = None,
     self_test: Annotated[
         bool,
@@ -71,6 +75,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
                 candidate,
                 baseline,
                 targets=target or (),
+                claim=_claim(claim),
                 budget=Budget(task_calls=task_calls, judge_calls=judge_calls) if limited else None,
                 store=store_address(store, task_folder(task)),
                 force=force,
@@ -99,6 +104,20 @@ def draw(found: GateVerdict) -> None:
     for note in found.notes:
         out.print(f"note: {note}", style="dim", markup=False)
     out.print(found.status.upper(), style=STYLES[found.status])
+
+
+def _claim(given: str | None) -> Claim | None:
+    from promptyard.errors import ConfigError
+
+    match given:
+        case None:
+            return None
+        case "better":
+            return "better"
+        case "not-worse" | "not_worse":
+            return "not_worse"
+        case _:
+            raise ConfigError(f"--claim {given}: expected `better` or `not-worse`")
 
 
 def _self_test(task: Task, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptyard.cli import prompts_add
 from promptyard.cli.draw import console, print_json, table
 from promptyard.cli.options import AsJson, StoreUrl
 from promptyard.cli.person import present_user
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from promptyard.records.versions import Move
 
 app = typer.Typer(no_args_is_help=True, help="Versions, pointers, promotion and rollback.")
+app.command("add")(prompts_add.command)
 
 Name = Annotated[str, typer.Argument(help="The prompt's name (the task's).", show_default=False)]
 Reference = Annotated[str, typer.Argument(help="A version number, a pointer, or `latest`.")]

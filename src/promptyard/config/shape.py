@@ -22,7 +22,7 @@ from pydantic import (
 from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
 from promptyard.records.cases import After, CheckSpec, Dimension, Severity
-from promptyard.records.verdicts import Ceiling, GateSettings, PrimaryDimension
+from promptyard.records.verdicts import Ceiling, Claim, GateSettings, PrimaryDimension
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -179,6 +179,11 @@ class GatesConfig(GateSettings):
 
     primary: PrimaryDimension = Field(
         default="score", description="The dimension that must get better."
+    )
+    claim: Claim = Field(
+        default="better",
+        description="`better` in the primary dimension, or `not_worse` by more than "
+        "`noninferiority`.",
     )
     alpha: float = Field(default=0.05, gt=0, lt=1, description="Two-sided level of the tests.")
     noninferiority: float = Field(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from promptyard.errors import EvalSetError, NotFound
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.measured import require_answers
+from promptyard.line.query import require_prompt
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_gates, build_stage
@@ -18,7 +19,7 @@ from promptyard.records.evidence import Evidence
 from promptyard.records.prompts import Program
 from promptyard.records.runs import Progress, StageOutcome
 from promptyard.records.scores import Report, Trial
-from promptyard.records.verdicts import GateSettings, GateVerdict, PairedReport, SelfTest
+from promptyard.records.verdicts import Claim, GateSettings, GateVerdict, PairedReport, SelfTest
 from promptyard.records.versions import PromptVersion
 from promptyard.registry.versions import PRODUCTION, resolve_version
 from promptyard.release.folding import judge_by_all
@@ -34,6 +35,7 @@ async def run_gate(
     baseline: str | None = None,
     *,
     targets: Sequence[str] = (),
+    claim: Claim | None = None,
     budget: Budget | None = None,
     store: str | Store | None = None,
     force: bool = False,
@@ -42,7 +44,8 @@ async def run_gate(
     """Judge a registered version against another one on the task's holdout.
 
     `baseline` is by default what `production` points at, else the candidate's parent. `targets` are
-    tags of failures that must become fewer, beside those of the settings. The same pair again is no
+    tags of failures that must become fewer, beside those of the settings, `claim` what must hold
+    instead of what the settings say. The same pair again is no
     new look and, answers being stored, no new call. Costs up to two task calls a holdout case and
     two more for every critical case that seems to break. Raises NotFound, EvalSetError for a task
     without a holdout or one that is worn out, BudgetExceeded.
@@ -53,10 +56,11 @@ async def run_gate(
             f"task '{task.name}' has no holdout, and gates judge on nothing else; give some cases "
             "the split `holdout`"
         )
-    settings = _settings(task, targets)
+    settings = _settings(task, targets, claim)
     async with open_session(
         task, store=store, budget=budget, kind=GATE, force=force, begin=False
     ) as session:
+        await require_prompt(session.store, task.name)
         after = await resolve_version(session.store, task.name, candidate)
         before = await _baseline(session.store, task, after, baseline)
         look = await session.count_look(holdout, before.digest, after.digest)
@@ -104,11 +108,10 @@ def self_test_gates(task: Task) -> SelfTest:
     return run_self_test(build_gates(), holdout, task.gates)
 
 
-def _settings(task: Task, targets: Sequence[str]) -> GateSettings:
-    if not targets:
-        return task.gates
+def _settings(task: Task, targets: Sequence[str], claim: Claim | None) -> GateSettings:
     named = tuple(dict.fromkeys([*task.gates.targets, *targets]))
-    return task.gates.model_copy(update={"targets": named})
+    changed = {"targets": named, "claim": claim or task.gates.claim}
+    return task.gates.model_copy(update=changed)
 
 
 async def _baseline(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptyard.records.prompts import Program
     from promptyard.records.runs import Run
     from promptyard.records.scores import Report
-    from promptyard.records.verdicts import GateVerdict
+    from promptyard.records.verdicts import Claim, GateVerdict
 
 Result = TypeVar("Result")
 
@@ -136,6 +136,7 @@ def run_gate(
     baseline: str | None = None,
     *,
     targets: Sequence[str] = (),
+    claim: Claim | None = None,
     budget: Budget | None = None,
     store: str | Store | None = None,
     force: bool = False,
@@ -150,6 +151,7 @@ def run_gate(
             candidate,
             baseline,
             targets=targets,
+            claim=claim,
             budget=budget,
             store=store,
             force=force,

@@ -15,6 +15,7 @@ PrimaryDimension: TypeAlias = Literal["score", "accuracy", "validity", "safety",
 GateRule: TypeAlias = Literal[
     "superiority", "non_inferiority", "critical", "coverage", "ceiling", "target", "report"
 ]
+Claim: TypeAlias = Literal["better", "not_worse"]
 Ceiling: TypeAlias = Literal["latency_p95_s", "cost_usd", "tokens", "prompt_chars"]
 CEILINGS: tuple[Ceiling, ...] = get_args(Ceiling)
 
@@ -80,6 +81,9 @@ class PairedReport(Record):
 class GateSettings(Record):
     """What gates ask for. `alpha` is two-sided; `noninferiority` is in points of score (0.03).
 
+    `claim` is what must hold in the primary dimension: that the candidate is better, or, for a
+    change that is not meant to be better, that it is not worse by more than `noninferiority`.
+
     `ceilings` are upper limits of the candidate, whatever the baseline does: the 95th percentile of
     latency in seconds, mean cost in USD and mean tokens a case, characters of the prompts.
     `targets` are tags of failures that must become fewer. `certificates` says whether a judge
@@ -87,6 +91,7 @@ class GateSettings(Record):
     """
 
     primary: PrimaryDimension = "score"
+    claim: Claim = "better"
     alpha: float = Field(default=0.05, gt=0, lt=1)
     noninferiority: float = Field(default=0.03, gt=0, le=1)
     critical_regressions: int = Field(default=0, ge=0)

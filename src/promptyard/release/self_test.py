@@ -27,6 +27,7 @@ from promptyard.release.folding import judge_by_all
 from promptyard.runner.summarize import summarize
 
 TARGET = "planted_failure"
+NO_GAIN = "no gain at all"
 LATENCY_S, COST_USD, TOKENS, PROMPT_CHARS = 0.5, 0.001, 100, 1_000
 HEADROOM = 2.0
 """Ceilings that the task does not set stand at twice what the sound candidate takes."""
@@ -75,6 +76,8 @@ def run_self_test(
     verdict, _ = judge_by_all(gates, _pair(tested, base, sound), tested, wide)
     planted: list[Planted] = []
     plants = _plants(tested, base, sound)
+    if settings.claim == "not_worse":
+        del plants[NO_GAIN]  # which is then no regression
     for name, (owner, candidate, baseline) in plants.items():
         if owner in gates:
             pair = _pair(tested, baseline, candidate)
@@ -93,7 +96,7 @@ def run_self_test(
     )
 
 
-_Plants = Mapping[str, tuple[str, _Answers, _Answers]]
+_Plants = dict[str, tuple[str, _Answers, _Answers]]
 
 
 def _plants(cases: Sequence[Case], base: _Answers, sound: _Answers) -> _Plants:
@@ -102,8 +105,8 @@ def _plants(cases: Sequence[Case], base: _Answers, sound: _Answers) -> _Plants:
     right = [name for name in ids if name not in base.wrong]
     all_right = replace(base, wrong=frozenset[str]())
     half = frozenset(ids[::2])
-    harmed: dict[str, tuple[str, _Answers, _Answers]] = {
-        "no gain at all": ("holdout", base, base),
+    harmed: _Plants = {
+        NO_GAIN: ("holdout", base, base),
         "half of the cases answered worse": ("holdout", replace(sound, wrong=half), all_right),
         "half of the answers worse in a protected dimension": (
             "holdout",
