@@ -24,6 +24,7 @@ from promptyard.cli import (
     gate,
     init,
     judge,
+    monitor,
     optimize,
     prompts,
     runs,
@@ -49,6 +50,7 @@ app.command("optimize")(optimize.command)
 app.command("gate")(gate.command)
 app.add_typer(evalset.app, name="evalset")
 app.add_typer(judge.app, name="judge")
+app.add_typer(monitor.app, name="monitor")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(runs.app, name="runs")
 

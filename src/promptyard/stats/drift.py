@@ -193,8 +193,9 @@ def text_drift(
 
 
 def chi_square_quantile(probability: float, df: int) -> float:
-    """Return the quantile of a chi-square distribution (Wilson and Hilferty: within 2 %;
-    exact for 1 and 2 degrees of freedom).
+    """Return the quantile of a chi-square distribution; exact for 1 and 2 degrees of freedom.
+
+    Otherwise it is Wilson and Hilferty's, within 2 % at 0.999.
     """
     if df < 1:
         return 0.0

@@ -1,0 +1,113 @@
+"""Cuts live events into windows and sums them up by version and arm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from promptyard.records.live import Arm, Feedback, Outcome, StoredEvent
+from promptyard.records.monitoring import WindowStats
+from promptyard.runner.summarize import percentile
+from promptyard.stats.intervals import mean_interval
+
+SCORE = "score"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """An outcome with what feedback said of it later; of one name the latest counts.
+
+    `score` is the score of that name, else the mean of all scores; None without any.
+    """
+
+    outcome: Outcome
+    stored_at: str
+    score: float | None
+    hard_failure: bool | None
+
+
+def joined(events: Iterable[StoredEvent]) -> list[Joined]:
+    """Join outcomes with their feedback, in the order of the outcomes."""
+    outcomes: dict[str, StoredEvent] = {}
+    scores: dict[str, dict[str, float]] = {}
+    failed: dict[str, bool | None] = {}
+    for stored in events:
+        event = stored.event
+        if isinstance(event, Outcome):
+            outcomes.setdefault(event.id, stored)
+            scores[event.id] = {**event.scores, **scores.get(event.id, {})}
+            failed.setdefault(event.id, event.hard_failure)
+        elif isinstance(event, Feedback):
+            scores.setdefault(event.outcome_id, {}).update(event.scores)
+            if event.hard_failure is not None:
+                failed[event.outcome_id] = event.hard_failure
+    return [_joined(stored, scores, failed) for stored in outcomes.values()]
+
+
+def cut(
+    rows: Sequence[Joined], now: str, *, window_s: float, reference_s: float
+) -> tuple[list[Joined], list[Joined]]:
+    """Return the reference window and the window that ends now, by the store's clock."""
+    end = datetime.fromisoformat(now)
+    start = (end - timedelta(seconds=window_s)).isoformat(timespec="microseconds")
+    before = (end - timedelta(seconds=window_s + reference_s)).isoformat(timespec="microseconds")
+    reference = [row for row in rows if before <= row.stored_at < start]
+    window = [row for row in rows if start <= row.stored_at <= now]
+    return reference, window
+
+
+def window_stats(rows: Sequence[Joined]) -> tuple[WindowStats, ...]:
+    """Sum up a window for each version and arm, in that order."""
+    groups: dict[tuple[int, Arm | None], list[Joined]] = {}
+    for row in rows:
+        groups.setdefault((row.outcome.version, row.outcome.arm), []).append(row)
+    keys = sorted(groups, key=lambda key: (key[0], key[1] or ""))
+    return tuple(_stats(version, arm, groups[version, arm]) for version, arm in keys)
+
+
+def _joined(
+    stored: StoredEvent, scores: dict[str, dict[str, float]], failed: dict[str, bool | None]
+) -> Joined:
+    outcome = stored.event
+    assert isinstance(outcome, Outcome)
+    own = scores[outcome.id]
+    score = own.get(SCORE, sum(own.values()) / len(own) if own else None)
+    hard = True if outcome.error else failed[outcome.id]
+    return Joined(outcome, stored.stored_at, score, hard)
+
+
+def _stats(version: int, arm: Arm | None, rows: Sequence[Joined]) -> WindowStats:
+    outcomes = [row.outcome for row in rows]
+    scored = [row for row in rows if row.score is not None]
+    values = [row.score for row in scored if row.score is not None]
+    times = [item.latency_s for item in outcomes if item.latency_s is not None]
+    tokens = [
+        (item.input_tokens or 0) + (item.output_tokens or 0)
+        for item in outcomes
+        if item.input_tokens is not None or item.output_tokens is not None
+    ]
+    costs = [item.cost_usd for item in outcomes if item.cost_usd is not None]
+    looked_at = [row for row in rows if row.hard_failure is not None]
+    # Outcomes of one subject are not independent; those without a subject stand for themselves.
+    clusters = [row.outcome.subject or row.outcome.id for row in scored]
+    return WindowStats(
+        version=version,
+        arm=arm,
+        n_outcomes=len(rows),
+        n_errors=sum(bool(item.error) for item in outcomes),
+        n_looked_at=len(looked_at),
+        n_hard_failures=sum(row.hard_failure is True for row in looked_at),
+        n_scored=len(values),
+        score=sum(values) / len(values) if values else None,
+        score_interval=mean_interval(values, clusters=clusters) if values else None,
+        latency_p50_s=percentile(times, 0.5) if times else None,
+        latency_p95_s=percentile(times, 0.95) if times else None,
+        latency_p99_s=percentile(times, 0.99) if times else None,
+        tokens=sum(tokens) / len(tokens) if tokens else None,
+        cost_usd=sum(costs) / len(costs) if costs else None,
+        total_cost_usd=sum(costs),
+        finish_reasons=dict(Counter(item.finish_reason or "(none)" for item in outcomes)),
+        models=dict(Counter(item.model or "(none)" for item in outcomes)),
+    )
