@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from promptyard.cli import prompts_moves
 from promptyard.cli.draw import console, print_json, table
 from promptyard.cli.options import AsJson, StoreUrl
-from promptyard.cli.person import present_user
-
-if TYPE_CHECKING:
-    from promptyard.records.versions import Move
 
 app = typer.Typer(no_args_is_help=True, help="Versions, pointers, promotion and rollback.")
 
 Name = Annotated[str, typer.Argument(help="The prompt's name (the task's).", show_default=False)]
 Reference = Annotated[str, typer.Argument(help="A version number, a pointer, or `latest`.")]
-PointerName = Annotated[str, typer.Option("--to", help="The pointer to move.")]
-Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; goes into the log.")]
 
 
 @app.command("log")
@@ -75,7 +70,7 @@ def log_command(
                 move.moved_at[:16].replace("T", " "),
                 move.kind,
                 move.pointer,
-                f"{_number(move.from_number)} → v{move.to_number}",
+                f"{prompts_moves.number(move.from_number)} → v{move.to_number}",
                 move.actor,
                 move.reason,
             )
@@ -177,54 +172,11 @@ def meta_command(
     sys.stdout.buffer.flush()
 
 
-@app.command("promote")
-def promote_command(
-    name: Name,
-    reference: Reference,
-    pointer: PointerName = "production",
-    reason: Reason = "promoted by hand",
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Point a pointer (default: production) at a version. The move is logged."""
-    from promptyard.line.ship import promote_version
-    from promptyard.line.sync import run_sync
-
-    move = run_sync(
-        promote_version(
-            store, name, reference, pointer=pointer, actor=present_user(), reason=reason
-        )
-    )
-    _show_move(move, as_json=as_json)
-
-
-@app.command("rollback")
-def rollback_command(
-    name: Name,
-    pointer: PointerName = "production",
-    reason: Reason = "rolled back by hand",
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Point a pointer back at the version before; the exact bytes return."""
-    from promptyard.line.ship import roll_back
-    from promptyard.line.sync import run_sync
-
-    move = run_sync(roll_back(store, name, pointer=pointer, actor=present_user(), reason=reason))
-    _show_move(move, as_json=as_json)
-
-
-def _number(number: int | None) -> str:
-    return "–" if number is None else f"v{number}"
-
-
-def _show_move(move: Move, *, as_json: bool) -> None:
-    if as_json:
-        print_json(move.model_dump(mode="json"))
-        return
-    if move.from_number == move.to_number:
-        said = f"is at v{move.to_number} already; nothing moved"
-    else:
-        before = "nothing" if move.from_number is None else f"v{move.from_number}"
-        said = f"moved from {before} to v{move.to_number}"
-    console().print(f"{move.prompt}: {move.pointer} {said}", markup=False)
+app.command("promote")(prompts_moves.promote_command)
+app.command("rollback")(prompts_moves.rollback_command)
+app.command("protect")(prompts_moves.protect_command)
+app.command("unprotect")(prompts_moves.unprotect_command)
+app.command("request")(prompts_moves.request_command)
+app.command("approve")(prompts_moves.approve_command)
+app.command("requests")(prompts_moves.requests_command)
+app.command("publish")(prompts_moves.publish_command)
