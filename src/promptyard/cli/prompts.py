@@ -7,76 +7,18 @@ from typing import Annotated
 
 import typer
 
-from promptyard.cli import prompts_moves
+from promptyard.cli import prompts_log, prompts_moves
 from promptyard.cli.draw import console, print_json, table
 from promptyard.cli.options import AsJson, StoreUrl
+from promptyard.reports.visible import visible
 
 app = typer.Typer(no_args_is_help=True, help="Versions, pointers, promotion and rollback.")
+app.command("list")(prompts_log.list_command)
+app.command("log")(prompts_log.log_command)
+app.command("lineage")(prompts_log.lineage_command)
 
 Name = Annotated[str, typer.Argument(help="The prompt's name (the task's).", show_default=False)]
 Reference = Annotated[str, typer.Argument(help="A version number, a pointer, or `latest`.")]
-
-
-@app.command("log")
-def log_command(
-    name: Annotated[str | None, typer.Argument(help="The prompt's name.")] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """List versions and moves of a prompt; without a name, the registered prompts."""
-    from promptyard.line.query import list_prompts, prompt_log
-    from promptyard.line.sync import run_sync
-    from promptyard.reports.figures import percent
-
-    if name is None:
-        names = run_sync(list_prompts(store))
-        if as_json:
-            print_json(list(names))
-        else:
-            console().print("\n".join(names) or "no prompt is registered yet", markup=False)
-        return
-    log = run_sync(prompt_log(store, name))
-    if as_json:
-        print_json(
-            {
-                "versions": [v.model_dump(mode="json", exclude={"program"}) for v in log.versions],
-                "pointers": [p.model_dump(mode="json") for p in log.pointers],
-                "moves": [m.model_dump(mode="json") for m in log.moves],
-            }
-        )
-        return
-    at = {
-        number: ", ".join(p.pointer for p in log.pointers if p.number == number)
-        for number in {p.number for p in log.pointers}
-    }
-    rows = [
-        (
-            f"v{version.number}",
-            version.status,
-            percent(version.scores.get("holdout")),
-            version.author,
-            version.created_at[:10],
-            version.digest[:7],
-            at.get(version.number, ""),
-        )
-        for version in log.versions
-    ]
-    columns = ("version", "status", "holdout", "author", "created", "digest", "pointers")
-    out = console()
-    out.print(table(name, columns, rows, right=(2,)))
-    if log.moves:
-        moves = [
-            (
-                move.moved_at[:16].replace("T", " "),
-                move.kind,
-                move.pointer,
-                f"{prompts_moves.number(move.from_number)} → v{move.to_number}",
-                move.actor,
-                move.reason,
-            )
-            for move in log.moves
-        ]
-        out.print(table("Moves", ("when", "kind", "pointer", "from → to", "who", "why"), moves))
 
 
 @app.command("show")
@@ -84,7 +26,7 @@ def show_command(
     name: Name, reference: Reference = "latest", store: StoreUrl = None, as_json: AsJson = False
 ) -> None:
     """Print a version's prompt, byte for byte; with --json the whole record."""
-    from promptyard.line.query import show_version
+    from promptyard.line.prompt_log import show_version
     from promptyard.line.sync import run_sync
 
     version = run_sync(show_version(store, name, reference))
@@ -95,7 +37,7 @@ def show_command(
     for step in version.program.steps:
         if several:
             sys.stdout.buffer.write(f"=== step {step.name}\n".encode())
-        sys.stdout.buffer.write(step.prompt.text.encode("utf-8"))
+        sys.stdout.buffer.write(step.prompt.text.encode("utf-8", "surrogatepass"))
     sys.stdout.buffer.flush()
 
 
@@ -107,18 +49,29 @@ def diff_command(
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what changed between two versions."""
-    from promptyard.line.query import diff_versions
+    """Show what changed between two versions: texts, contract, parameters, tools, files."""
+    from promptyard.line.prompt_log import diff_versions
     from promptyard.line.sync import run_sync
 
-    first, second, text = run_sync(diff_versions(store, name, old, new))
+    found = run_sync(diff_versions(store, name, old, new))
     if as_json:
-        print_json({"old": first.number, "new": second.number, "diff": text})
+        print_json(
+            {
+                "old": found.old.number,
+                "new": found.new.number,
+                "diff": found.text,
+                "changes": [change.model_dump(mode="json") for change in found.changes],
+            }
+        )
         return
     out = console()
     styles = {"+": "green", "-": "red", "@": "cyan"}
-    for line in text.splitlines() or ["the two versions are equal"]:
-        out.print(line, style=styles.get(line[:1]), markup=False, soft_wrap=True)
+    for line in found.text.split("\n") if found.text else ["the two versions are equal"]:
+        out.print(visible(line), style=styles.get(line[:1]), markup=False, soft_wrap=True)
+    several = len({change.step for change in found.changes}) > 1
+    for change in found.changes:
+        step = f"{change.step}: " if several and change.step else ""
+        out.print(visible(f"{step}{change.sentence}"), markup=False, soft_wrap=True)
 
 
 @app.command("blame")

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
 from promptyard.protocols import Store
-from promptyard.records.prompts import Program
 from promptyard.records.versions import Move, Pointer, PromptVersion
 
 PRODUCTION = "production"
@@ -186,24 +185,3 @@ def _past(log: Sequence[Move]) -> list[int]:
         elif not past or past[-1] != move.to_number:
             past.append(move.to_number)
     return past
-
-
-def diff_programs(old: Program, new: Program, *, old_name: str, new_name: str) -> str:
-    """Write the unified diff of two programs, step by step; empty when they are equal."""
-    names = list(dict.fromkeys(step.name for step in (*old.steps, *new.steps)))
-    pieces: list[str] = []
-    for name in names:
-        before = _lines(old, name)
-        after = _lines(new, name)
-        suffix = "" if names == ["main"] else f"/{name}"
-        pieces += difflib.unified_diff(
-            before, after, f"{old_name}{suffix}", f"{new_name}{suffix}", lineterm=""
-        )
-    return "\n".join(pieces)
-
-
-def _lines(program: Program, name: str) -> Sequence[str]:
-    for step in program.steps:
-        if step.name == name:
-            return step.prompt.text.splitlines()
-    return ()
