@@ -26,11 +26,11 @@ class ReleaseStore(Protocol):
         ...
 
     async def versions(self, name: str) -> Sequence[PromptVersion]:
-        """All versions of a prompt, oldest first."""
+        """All versions of a prompt, oldest first, to be looked at; to serve one, ask for it."""
         ...
 
     async def version(self, name: str, number: int) -> PromptVersion:
-        """One version. Raises NotFound naming the numbers that exist."""
+        """One version. Raises NotFound naming the numbers there are, Tampered for other bytes."""
         ...
 
     async def prompt_names(self) -> Sequence[str]:

@@ -40,9 +40,11 @@ class SqlReleaseStore(SqlAccess):
         return await self._read(lambda connection: versions.list_versions(connection, name))
 
     async def version(self, name: str, number: int) -> PromptVersion:
-        """One version. Raises NotFound naming the numbers that exist."""
+        """One version, its bytes proven. Raises NotFound naming the numbers there are, Tampered."""
         check_names(prompt=name)
-        return await self._read(lambda connection: versions.read_version(connection, name, number))
+        return await self._read(
+            lambda connection: versions.require_version(connection, name, number)
+        )
 
     async def prompt_names(self) -> Sequence[str]:
         """Names of all prompts with versions, sorted."""

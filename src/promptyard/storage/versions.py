@@ -49,18 +49,13 @@ def insert_version(connection: Connection, version: PromptVersion, at: str) -> P
 
 
 def list_versions(connection: Connection, name: str) -> list[PromptVersion]:
-    """All versions of a prompt, oldest first."""
-    query = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.number)
-    return [from_text(PromptVersion, text) for text in connection.execute(query).scalars()]
+    """All versions of a prompt, oldest first, to be looked at: their bytes are not proven.
 
-
-def read_version(connection: Connection, name: str, number: int) -> PromptVersion:
-    """One version. Raises NotFound naming the numbers that exist."""
-    query = select(versions.c.version).where(versions.c.name == name, versions.c.number == number)
-    text = connection.execute(query).scalar()
-    if text is None:
-        raise NotFound(_no_version(connection, name, number))
-    return from_text(PromptVersion, text)
+    Raises Tampered for one that cannot be read at all.
+    """
+    query = select(versions.c.number, versions.c.version).where(versions.c.name == name)
+    rows = connection.execute(query.order_by(versions.c.number))
+    return [_read(name, number, text) for number, text in rows]
 
 
 def list_prompt_names(connection: Connection) -> list[str]:
@@ -109,15 +104,37 @@ def list_moves(connection: Connection, name: str, pointer: str | None) -> list[M
 
 
 def require_version(connection: Connection, name: str, number: int) -> PromptVersion:
-    """Return a version whose bytes are proven. Raises NotFound or Tampered."""
-    version = read_version(connection, name, number)
-    stored = select(versions.c.digest).where(versions.c.name == name, versions.c.number == number)
-    if not version.digest == version.program.id == connection.execute(stored).scalar():
-        raise Tampered(
-            f"Version {number} of prompt '{name}' is not what was registered: its bytes do not "
-            "have its digest; restore the store from a copy."
-        )
+    """Return a version whose bytes are proven.
+
+    Raises NotFound naming the numbers that exist, Tampered when its bytes have another digest.
+    """
+    query = select(versions.c.version, versions.c.digest).where(
+        versions.c.name == name, versions.c.number == number
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(_no_version(connection, name, number))
+    text, digest = row
+    version = _read(name, number, text)
+    if (version.name, version.number) != (name, number) or not (
+        version.digest == version.program.id == digest
+    ):
+        raise Tampered(_other_bytes(name, number))
     return version
+
+
+def _read(name: str, number: int, text: str) -> PromptVersion:
+    try:
+        return from_text(PromptVersion, text)
+    except ValueError:
+        raise Tampered(_other_bytes(name, number)) from None
+
+
+def _other_bytes(name: str, number: int) -> str:
+    return (
+        f"Version {number} of prompt '{name}' is not what was registered: its bytes do not "
+        "have its digest; restore the store from a copy."
+    )
 
 
 def is_protected(connection: Connection, name: str, pointer: str) -> bool:
@@ -182,7 +199,7 @@ def list_requests(connection: Connection, name: str) -> list[MoveRequest]:
 
 def require_second_name(actor: str, approved_by: str, what: str, how: str) -> None:
     """Raise ApprovalNeeded unless somebody other than the actor has agreed."""
-    if not approved_by.strip() or approved_by.strip() == actor.strip():
+    if not approved_by.strip() or approved_by.strip().casefold() == actor.strip().casefold():
         who = f"somebody other than {actor.strip()}" if actor.strip() else "somebody else"
         raise ApprovalNeeded(f"{what} is protected: {who} must approve; {how}")
 

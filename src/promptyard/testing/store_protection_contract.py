@@ -27,7 +27,7 @@ class ProtectionContract(StoreSuite):
             await add_three_versions(store)
             logged = await store.protect(sample_protection(is_protected=True))
             assert logged.at
-            for name in ("", "  ", "ann", " ann "):
+            for name in ("", "  ", "ann", " ann ", "Ann"):
                 with raises(ApprovalNeeded, "production.*other than ann"):
                     await store.move_pointer(sample_move(1, 2, approved_by=name))
             assert [move.to_number for move in await store.moves("support")] == [1]
