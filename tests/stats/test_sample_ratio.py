@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptyard.stats.sample_ratio import log_e_ratio
+from promptyard.stats.sample_ratio import log_e_ratio, ratio_p_value
 
 from .scipy_oracle import scipy_special
 
@@ -55,3 +55,13 @@ def test_even_arms_raise_no_alarm_and_uneven_ones_do() -> None:
     faulty = alarms(0.53, 200)
     assert len(faulty) >= 160
     assert 4_000 <= float(np.median(faulty)) <= 7_500
+
+
+def test_the_test_at_one_look_is_chi_square() -> None:
+    assert ratio_p_value(0, 0) == ratio_p_value(50, 50) == 1.0
+    chi_square = (2_120 - 2_000) ** 2 / 2_000 * 2
+    expected = float(scipy_special.chdtrc(1, chi_square))
+    assert ratio_p_value(2_120, 1_880) == pytest.approx(expected)
+    assert log_e_ratio(2_120, 1_880) < math.log(1000.0)  # the e-value takes more subjects
+    with pytest.raises(ValueError, match="0 subjects or more"):
+        ratio_p_value(-1, 3)
