@@ -141,7 +141,8 @@ def look_times(world: World) -> list[tuple[int, str]]:
 def events(traffic: Traffic) -> Iterator[StoredEvent]:
     """Tell the traffic as the store would: an exposure and, unless missing, an outcome each."""
     seq = 0
-    for number, arm in enumerate(traffic.arm.tolist()):
+    arms: list[int] = traffic.arm.tolist()
+    for number, arm in enumerate(arms):
         when = at(number * GAP_S + 1.0)
         shown = {
             "prompt": "support",

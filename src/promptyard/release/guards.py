@@ -123,9 +123,9 @@ def _without_data(guard: Guard, standing: Standing, worse: Literal[-1, 1]) -> Gu
     n_latency, n_cost = standing.baseline_seen
     seen = n_latency if name == LATENCY else n_cost if name == COST else 0
     column = standing.columns.get(name)
-    waits = name == MISSING and min(standing.n_exposed) > 0
-    is_coming = waits or seen > 0 or (column is not None and name in {LATENCY, COST})
     counts = (0, 0) if column is None else (column.control.n, column.treatment.n)
+    waits = name == MISSING and min(standing.n_exposed) > 0
+    is_coming = waits or (seen > 0 and column is None) or 0 < max(counts) < FEWEST
     reading = GuardReading(
         dimension=name,
         status="open" if is_coming else "no_data",

@@ -44,13 +44,15 @@ def listed(sentences: Sequence[str]) -> str:
 
 
 def _why_unknown(reading: GuardReading, n_baseline: int) -> str:
+    one_arm = max(reading.n_control, reading.n_treatment)
+    arm = " of the control" if reading.n_treatment else " of the treatment" if one_arm else ""
     if reading.status == "no_data":
-        return "no data; record it, or start without this guard"
+        return f"no data{arm}; record it, or start without this guard"
     if reading.dimension == MISSING:
         return "no subject has waited for the outcome window yet"
-    if n_baseline:
-        return f"the baseline of the control is not known yet ({n_baseline} outcomes)"
-    return "the baseline is known, and nothing has been measured by it in one arm yet"
+    if one_arm:
+        return f"no data{arm} yet"
+    return f"the baseline of the control is not known yet ({n_baseline} outcomes)"
 
 
 def _shown(reading: GuardReading) -> str:
