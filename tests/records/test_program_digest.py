@@ -44,23 +44,23 @@ def test_what_may_be_left_out_may_be_left_out() -> None:
     assert program_digest(value) == Program.model_validate(value).id
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        [],
-        {},
-        {"steps": []},
-        {"steps": {}},
-        {"steps": [1]},
-        {"steps": [{"name": "main"}]},
-        {"steps": [{"name": 1, "prompt": {"text": ""}}]},
-        {"steps": [{"name": "main", "prompt": {"text": None}}]},
-        {"steps": [{"name": "main", "prompt": {"text": "", "files": []}}]},
-        {"steps": [{"name": "main", "prompt": {"text": ""}}], "workflow": "single"},
-        {"steps": [{"name": "main", "prompt": {"text": ""}}], "workflow": {"name": None}},
-    ],
-)
+NO_PROGRAMS: list[Any] = [
+    None,
+    [],
+    {},
+    {"steps": []},
+    {"steps": {}},
+    {"steps": [1]},
+    {"steps": [{"name": "main"}]},
+    {"steps": [{"name": 1, "prompt": {"text": ""}}]},
+    {"steps": [{"name": "main", "prompt": {"text": None}}]},
+    {"steps": [{"name": "main", "prompt": {"text": "", "files": []}}]},
+    {"steps": [{"name": "main", "prompt": {"text": ""}}], "workflow": "single"},
+    {"steps": [{"name": "main", "prompt": {"text": ""}}], "workflow": {"name": None}},
+]
+
+
+@pytest.mark.parametrize("value", NO_PROGRAMS)
 def test_what_is_no_program_has_no_digest(value: Any) -> None:
     with pytest.raises(ValueError, match="program"):
         program_digest(value)
