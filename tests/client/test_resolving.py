@@ -152,7 +152,8 @@ def test_a_rollout_in_shadow_mode_serves_the_control_and_gives_the_treatment_bes
             shadow = prompt.shadow
             assert shadow is not None
             assert (prompt.arm, shadow.arm, shadow.version) == ("control", "treatment", 2)
-            assert prompt.pair == shadow.pair is not None
+            assert shadow.pair is not None
+            assert prompt.pair == shadow.pair
             assert (prompt.rollout_id, shadow.rollout_id) == ("r1", "r1")
             pairs.add(shadow.pair)
         assert 50 < len(pairs) < 130
@@ -194,7 +195,7 @@ def test_images_become_parts_and_params_are_read(source: Path) -> None:
         prompt = client.prompt("support")
         assert prompt.params == {"temperature": 0}
         url = "data:image/png;base64,AAAA"
-        (message,) = prompt.messages(**{"picture": {"image": url}, "self": "it"})
+        (message,) = prompt.messages(picture={"image": url}, self="it")
         assert message["content"] == [
             {"type": "text", "text": "Look: "},
             {"type": "image_url", "image_url": {"url": url}},

@@ -26,6 +26,9 @@ from promptyard.client.view import Origin, Seen, View
 SOURCE_SHARE = 0.5
 """How much of the deadline the source gets while there may be something else to serve."""
 SNAPSHOT_SHARE = 0.75
+FALLBACK_SHARE = 0.85
+LAST_SHARE = 0.9
+"""Until when each is waited for; the rest is for a machine that is busy."""
 MAX_LEFT_BEHIND = 3
 """How many reads of the source may hang at once."""
 UNREAD_POLLS = 10
@@ -131,9 +134,9 @@ class Keeper:
         has_source = first.source.wait_until(begun_s + SOURCE_SHARE * self._deadline_s)
         first.snapshot.wait_until(begun_s + SNAPSHOT_SHARE * self._deadline_s)
         if not self._can_serve(first):
-            first.fallback.wait_until(first.end_s - 0.02 * self._deadline_s)
+            first.fallback.wait_until(begun_s + FALLBACK_SHARE * self._deadline_s)
             if not has_source and self.fallback_view is None:
-                first.source.wait_until(first.end_s - 0.01 * self._deadline_s)
+                first.source.wait_until(begun_s + LAST_SHARE * self._deadline_s)
         with self._lock:
             first.is_settled = True
             self._settle()
@@ -141,6 +144,16 @@ class Keeper:
                 self._note(SourceFault("hung", f"{self.source} does not answer"))
             self._start_polling()
             return self.view
+
+    def fallback_in_time(self) -> View | None:
+        """Return the fallback, which may still be being read; None where there is none."""
+        if self.fallback_view is None and self._fallback is not None:
+            with self._lock:
+                first = self._first
+                task = first.fallback if first else Task("fallback", self._read_fallback)
+                began_s = first.end_s - self._deadline_s if first else time.monotonic()
+            task.wait_until(began_s + LAST_SHARE * self._deadline_s)
+        return self.fallback_view
 
     def _can_serve(self, first: FirstRead) -> bool:
         with self._lock:

@@ -8,13 +8,14 @@ import os
 import random
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from promptyard.client import amounts
-from promptyard.client.contents import Contents, contents_of, contents_of_bytes, contents_of_texts
+from promptyard.client.elsewhere import resolve_elsewhere
+from promptyard.client.fallback import fallback_of
 from promptyard.client.keeper import Keeper
 from promptyard.client.live_lines import (
     ExposureNote,
@@ -27,11 +28,10 @@ from promptyard.client.live_lines import (
 from promptyard.client.recorder import Recorder
 from promptyard.client.redaction import Redact, Redaction
 from promptyard.client.resolved import ResolvedPrompt
-from promptyard.client.source import read_bytes
 from promptyard.client.spool import MAX_BYTES, Spool
 from promptyard.client.status import status_of
 from promptyard.client.view import Split, View
-from promptyard.errors import ConfigError, NotFound
+from promptyard.errors import ConfigError
 from promptyard.stats.assignment import HALF, written
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Promptyard:
         self._keeper = Keeper(
             Path(source),
             snapshot=None if snapshot is None else Path(snapshot),
-            fallback=_fallback(fallback),
+            fallback=fallback_of(fallback),
             deadline_s=deadline_s,
             poll_s=poll_s,
             stale_after_s=stale_after_s,
@@ -153,7 +153,7 @@ class Promptyard:
             raise TypeError(f"subject is a text, got {type(subject).__name__}: use str(...)")
         entry = None if view is None else view.entries.get((name, pointer))
         if view is None or entry is None or version is not None:
-            return self._other(view, name, subject, pointer, version)
+            return resolve_elsewhere(self._keeper, name, subject, pointer, version)
         age_s = view.age_s()
         split = entry.split
         if split is not None and subject:
@@ -196,56 +196,6 @@ class Promptyard:
         return ResolvedPrompt(
             split.control, reason, age_s, subject, "control", rollout_id, shadow, pair
         )
-
-    def _other(
-        self,
-        view: View | None,
-        name: str,
-        subject: str | None,
-        pointer: str,
-        version: int | None,
-    ) -> ResolvedPrompt:
-        """Resolve by number, or out of the fallback, or say what exists."""
-        views = [item for item in (view, self._keeper.fallback_view) if item is not None]
-        if version is not None:
-            for item in views:
-                prompt = item.contents.prompts.get(name)
-                if prompt is not None and version in prompt.versions:
-                    served = prompt.versions[version]
-                    return ResolvedPrompt(served, "static", item.age_s(), subject)
-        else:
-            for item in views:
-                prompt = item.contents.prompts.get(name)
-                if prompt is None:
-                    continue
-                if (name, pointer) in item.entries:
-                    served = item.entries[name, pointer].served
-                    return ResolvedPrompt(served, "fallback", item.age_s(), subject)
-                if 0 in prompt.versions:  # a bare text stands for every pointer
-                    return ResolvedPrompt(prompt.versions[0], "fallback", None, subject)
-        raise NotFound(self._what_exists(views, name, pointer, version))
-
-    def _what_exists(
-        self, views: Sequence[View], name: str, pointer: str, version: int | None
-    ) -> str:
-        keeper = self._keeper
-        if not views:
-            return (
-                f"no prompt '{name}': {keeper.health.message or keeper.source}; there is neither "
-                "snapshot nor fallback; `promptyard prompts publish FILE` writes the source"
-            )
-        prompts = views[0].contents.prompts
-        if name not in prompts:
-            known = ", ".join(sorted(prompts)) or "none"
-            return f"no prompt '{name}' in {keeper.source}; it has: {known}"
-        if version is not None:
-            known = ", ".join(f"v{number}" for number in sorted(prompts[name].versions))
-            return (
-                f"no v{version} of '{name}' in {keeper.source}, which has what pointers and "
-                f"rollouts refer to: {known}"
-            )
-        known = ", ".join(sorted(prompts[name].pointers)) or "none"
-        return f"no pointer '{pointer}' of '{name}' in {keeper.source}; it has: {known}"
 
     # recording
 
@@ -394,20 +344,6 @@ def _check_positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ConfigError(f"{name} is above 0, got {value!r}")
-
-
-def _fallback(given: str | Path | Mapping[str, Any] | None) -> Callable[[], Contents] | None:
-    if given is None:
-        return None
-    if isinstance(given, str | Path):
-        path = Path(given)
-        return lambda: contents_of_bytes(read_bytes(path)[0])
-    if given and all(isinstance(text, str) for text in given.values()):
-        texts = dict(cast("Mapping[str, str]", given))
-        return lambda: contents_of_texts(texts)
-    if "prompts" not in given:
-        raise ConfigError("fallback is a manifest file, its JSON, or a dict of texts by name")
-    return lambda: contents_of(given)
 
 
 def _close_all() -> None:

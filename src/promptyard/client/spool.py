@@ -57,7 +57,7 @@ class Spool:
         self.folder = folder
         self.n_dropped_bytes = 0
         self.n_dropped_events = 0
-        self._segment_bytes = min(segment_bytes, max_bytes)
+        self._segment_bytes = min(segment_bytes, max_bytes // 4)
         self._segment_s = segment_s
         self._max_bytes = max_bytes
         self._number = 0
@@ -169,7 +169,7 @@ class Spool:
     def _drop_oldest(self) -> None:
         closed = sorted(item for item in _segments(self.folder) if item[1].suffix == CLOSED)
         total = sum(size for _, _, size in closed)
-        for _, path, size in closed:
+        for _, path, size in closed[:-1]:
             if total <= self._max_bytes:
                 return
             n_events = path.read_bytes().count(b"\n")
