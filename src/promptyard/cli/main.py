@@ -28,6 +28,7 @@ from promptyard.cli import (
     optimize,
     prompts,
     runs,
+    traces,
 )
 from promptyard.errors import PromptyardError
 
@@ -53,6 +54,7 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(runs.app, name="runs")
+app.add_typer(traces.app, name="traces")
 
 
 def show_version(value: bool) -> None:

@@ -13,13 +13,13 @@ from promptyard.errors import PromptyardError
 
 if TYPE_CHECKING:
     from promptyard.line.calibrate import CalibrationPlan
-    from promptyard.line.canary import CanaryPlan
     from promptyard.line.evaluation import EvaluationPlan
+    from promptyard.line.sentinel import SentinelPlan
     from promptyard.line.task import Task
     from promptyard.protocols import EventSink, ProgressSink, Store
     from promptyard.records.budget import Budget
     from promptyard.records.evaluations import Evaluation
-    from promptyard.records.judging import Calibration, CanaryReport
+    from promptyard.records.judging import Calibration, SentinelReport
     from promptyard.records.prompts import Program
     from promptyard.records.runs import Run
     from promptyard.records.scores import Report
@@ -176,17 +176,17 @@ def run_calibration(
     )
 
 
-def run_canary(
+def run_sentinel(
     task: Task,
-    plan: CanaryPlan,
+    plan: SentinelPlan,
     *,
     budget: Budget | None = None,
     store: str | Store | None = None,
     on_progress: ProgressSink,
-) -> CanaryReport:
-    """Try to talk a judge round; see `promptyard.line.canary`."""
-    from promptyard.line import canary
+) -> SentinelReport:
+    """Try to talk a judge round; see `promptyard.line.sentinel`."""
+    from promptyard.line import sentinel
 
     return run_sync(
-        canary.run_canary(task, plan, budget=budget, store=store, on_progress=on_progress)
+        sentinel.run_sentinel(task, plan, budget=budget, store=store, on_progress=on_progress)
     )

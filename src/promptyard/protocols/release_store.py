@@ -26,11 +26,11 @@ class ReleaseStore(Protocol):
         ...
 
     async def versions(self, name: str) -> Sequence[PromptVersion]:
-        """All versions of a prompt, oldest first."""
+        """All versions of a prompt, oldest first, to be looked at; to serve one, ask for it."""
         ...
 
     async def version(self, name: str, number: int) -> PromptVersion:
-        """One version. Raises NotFound naming the numbers that exist."""
+        """One version. Raises NotFound naming the numbers there are, Tampered for other bytes."""
         ...
 
     async def prompt_names(self) -> Sequence[str]:
@@ -88,23 +88,30 @@ class ReleaseStore(Protocol):
         """Store a new rollout with its first decision.
 
         Raises NotFound for an unknown version, Conflict when another rollout of this pointer has
-        not ended or the pointer is not at the control version.
+        not ended or the pointer is not at the control version, ApprovalNeeded when the pointer is
+        protected and the first decision does not wait for approval.
         """
         ...
 
-    async def rollout(self, rollout_id: str) -> RolloutRecord:
-        """Return a rollout with its decisions. Raises NotFound."""
+    async def rollout(self, rollout_id: str, *, last_only: bool = False) -> RolloutRecord:
+        """Return a rollout with its decisions, or with the last one only. Raises NotFound."""
         ...
 
-    async def rollouts(self, name: str | None = None) -> Sequence[RolloutRecord]:
-        """Rollouts of one prompt or of all, oldest first."""
+    async def rollouts(
+        self, name: str | None = None, *, last_only: bool = False
+    ) -> Sequence[RolloutRecord]:
+        """Rollouts of one prompt or of all, oldest first.
+
+        `last_only` leaves all decisions out but the last, which is all that most readers need.
+        """
         ...
 
     async def decide(self, decision: Decision) -> Decision:
         """Append a decision and, in the same transaction, make its move.
 
         Raises Conflict, with nothing written, when `seq` is not the next number, the rollout has
-        ended, or the pointer is not where the move says.
+        ended, or the pointer is not where the move says; ApprovalNeeded when whoever started a
+        rollout behind a protected pointer would let it run or promote it without a second name.
         """
         ...
 
@@ -124,7 +131,9 @@ class ReleaseStore(Protocol):
     ) -> Sequence[StoredEvent]:
         """Events of a prompt, or of a rollout (feedback on its outcomes included), by number.
 
-        `after` is left out and `through` is included.
+        `after` is left out and `through` is included. Feedback that was stored before its outcome
+        gets a number behind it when that is stored: whoever reads on from the last number misses
+        nothing, and sees the same as who starts anew.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptyard.records.alerts import Alert
-from promptyard.records.live import LiveEvent, StoredEvent
+from promptyard.records.live import Feedback, LiveEvent, StoredEvent
 from promptyard.records.rollouts import Decision, Rollout, RolloutRecord
 from promptyard.records.versions import (
     Move,
@@ -16,7 +16,7 @@ from promptyard.records.versions import (
 )
 from promptyard.storage import live, rollouts, versions
 from promptyard.storage.sql_access import SqlAccess
-from promptyard.storage.stored_text import check_names
+from promptyard.storage.stored_text import check_characters, check_names
 
 
 class SqlReleaseStore(SqlAccess):
@@ -40,9 +40,11 @@ class SqlReleaseStore(SqlAccess):
         return await self._read(lambda connection: versions.list_versions(connection, name))
 
     async def version(self, name: str, number: int) -> PromptVersion:
-        """One version. Raises NotFound naming the numbers that exist."""
+        """One version, its bytes proven. Raises NotFound naming the numbers there are, Tampered."""
         check_names(prompt=name)
-        return await self._read(lambda connection: versions.read_version(connection, name, number))
+        return await self._read(
+            lambda connection: versions.require_version(connection, name, number)
+        )
 
     async def prompt_names(self) -> Sequence[str]:
         """Names of all prompts with versions, sorted."""
@@ -112,6 +114,7 @@ class SqlReleaseStore(SqlAccess):
 
     async def set_publication(self, target: str, *, active: bool) -> None:
         """Add a place to publish manifests to, or take it out."""
+        check_characters(place=target)
         at = self._clock()
         await self._write(
             lambda connection: rollouts.insert_publication(connection, target, active, at)
@@ -121,7 +124,8 @@ class SqlReleaseStore(SqlAccess):
         """Store a new rollout with its first decision.
 
         Raises NotFound for an unknown version, Conflict when another rollout of this pointer has
-        not ended or the pointer is not at the control version.
+        not ended or the pointer is not at the control version, ApprovalNeeded when the pointer is
+        protected and the first decision does not wait for approval.
         """
         check_names(rollout=rollout.id, prompt=rollout.prompt, pointer=rollout.pointer)
         return await self._write(
@@ -129,34 +133,42 @@ class SqlReleaseStore(SqlAccess):
             lock=f"prompt:{rollout.prompt}",
         )
 
-    async def rollout(self, rollout_id: str) -> RolloutRecord:
-        """Return a rollout with its decisions. Raises NotFound."""
+    async def rollout(self, rollout_id: str, *, last_only: bool = False) -> RolloutRecord:
+        """Return a rollout with its decisions, or with the last one. Raises NotFound."""
         check_names(rollout=rollout_id)
-        return await self._read(lambda connection: rollouts.read_rollout(connection, rollout_id))
+        return await self._read(
+            lambda connection: rollouts.read_rollout(connection, rollout_id, last_only=last_only)
+        )
 
-    async def rollouts(self, name: str | None = None) -> Sequence[RolloutRecord]:
-        """Rollouts of one prompt or of all, oldest first."""
+    async def rollouts(
+        self, name: str | None = None, *, last_only: bool = False
+    ) -> Sequence[RolloutRecord]:
+        """Rollouts of one prompt or of all, oldest first, with all decisions or the last one."""
         check_names(prompt=name or "")
-        return await self._read(lambda connection: rollouts.list_rollouts(connection, name))
+        return await self._read(
+            lambda connection: rollouts.list_rollouts(connection, name, last_only=last_only)
+        )
 
     async def decide(self, decision: Decision) -> Decision:
         """Append a decision and, in the same transaction, make its move.
 
         Raises Conflict, with nothing written, when `seq` is not the next number, the rollout has
-        ended, or the pointer is not where the move says.
+        ended, or the pointer is not where the move says; ApprovalNeeded without a second name where
+        the pointer is protected.
         """
         check_names(rollout=decision.rollout_id)
         at = self._clock()
-        prompt = (await self.rollout(decision.rollout_id)).rollout.prompt
+        record = await self.rollout(decision.rollout_id, last_only=True)
         return await self._write(
             lambda connection: rollouts.insert_decision(connection, decision, at),
-            lock=f"prompt:{prompt}",
+            lock=f"prompt:{record.rollout.prompt}",
         )
 
     async def add_live_events(self, events: Sequence[LiveEvent]) -> int:
         """Store live events, each id once; returns how many are new."""
         for event in events:
-            check_names(event=event.id, prompt=event.prompt)
+            joined = event.outcome_id if isinstance(event, Feedback) else event.rollout_id
+            check_names(event=event.id, prompt=event.prompt, reference=joined or "")
         at = self._clock()
         return await self._write(
             lambda connection: live.insert_events(connection, events, at), lock="live events"
@@ -173,7 +185,8 @@ class SqlReleaseStore(SqlAccess):
     ) -> Sequence[StoredEvent]:
         """Events of a prompt, or of a rollout (feedback on its outcomes included), by number.
 
-        `after` is left out and `through` is included.
+        `after` is left out and `through` is included. Feedback that was stored before its outcome
+        gets a number behind it when that is stored.
         """
         check_names(prompt=name, rollout=rollout_id or "")
         window = live.Window(after=after, through=through, limit=limit)

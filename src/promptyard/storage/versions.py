@@ -19,6 +19,8 @@ from promptyard.records.versions import (
 from promptyard.storage.stored_text import from_text, shown_text, to_text
 from promptyard.storage.tables import move_requests, moves, pointers, protections, versions
 
+_HOW_TO_ASK = "ask with `promptyard prompts request`, then `promptyard prompts approve`"
+
 
 def insert_version(connection: Connection, version: PromptVersion, at: str) -> PromptVersion:
     """Register a version under the next number, or return the one of the same digest.
@@ -47,18 +49,13 @@ def insert_version(connection: Connection, version: PromptVersion, at: str) -> P
 
 
 def list_versions(connection: Connection, name: str) -> list[PromptVersion]:
-    """All versions of a prompt, oldest first."""
-    query = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.number)
-    return [from_text(PromptVersion, text) for text in connection.execute(query).scalars()]
+    """All versions of a prompt, oldest first, to be looked at: their bytes are not proven.
 
-
-def read_version(connection: Connection, name: str, number: int) -> PromptVersion:
-    """One version. Raises NotFound naming the numbers that exist."""
-    query = select(versions.c.version).where(versions.c.name == name, versions.c.number == number)
-    text = connection.execute(query).scalar()
-    if text is None:
-        raise NotFound(_no_version(connection, name, number))
-    return from_text(PromptVersion, text)
+    Raises Tampered for one that cannot be read at all.
+    """
+    query = select(versions.c.number, versions.c.version).where(versions.c.name == name)
+    rows = connection.execute(query.order_by(versions.c.number))
+    return [_read(name, number, text) for number, text in rows]
 
 
 def list_prompt_names(connection: Connection) -> list[str]:
@@ -82,7 +79,7 @@ def apply_move(connection: Connection, move: Move, at: str) -> Move:
     """
     require_version(connection, move.prompt, move.to_number)
     if move.kind == "promote" and is_protected(connection, move.prompt, move.pointer):
-        _require_second_name(move.actor, move.approved_by, f"pointer '{move.pointer}'")
+        require_second_name(move.actor, move.approved_by, f"pointer '{move.pointer}'", _HOW_TO_ASK)
     logged = move if move.moved_at else move.model_copy(update={"moved_at": at})
     _set_pointer(connection, logged)
     connection.execute(
@@ -107,15 +104,37 @@ def list_moves(connection: Connection, name: str, pointer: str | None) -> list[M
 
 
 def require_version(connection: Connection, name: str, number: int) -> PromptVersion:
-    """Return a version whose bytes are proven. Raises NotFound or Tampered."""
-    version = read_version(connection, name, number)
-    stored = select(versions.c.digest).where(versions.c.name == name, versions.c.number == number)
-    if not version.digest == version.program.id == connection.execute(stored).scalar():
-        raise Tampered(
-            f"Version {number} of prompt '{name}' is not what was registered: its bytes do not "
-            "have its digest; restore the store from a copy."
-        )
+    """Return a version whose bytes are proven.
+
+    Raises NotFound naming the numbers that exist, Tampered when its bytes have another digest.
+    """
+    query = select(versions.c.version, versions.c.digest).where(
+        versions.c.name == name, versions.c.number == number
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(_no_version(connection, name, number))
+    text, digest = row
+    version = _read(name, number, text)
+    if (version.name, version.number) != (name, number) or not (
+        version.digest == version.program.id == digest
+    ):
+        raise Tampered(_other_bytes(name, number))
     return version
+
+
+def _read(name: str, number: int, text: str) -> PromptVersion:
+    try:
+        return from_text(PromptVersion, text)
+    except ValueError:
+        raise Tampered(_other_bytes(name, number)) from None
+
+
+def _other_bytes(name: str, number: int) -> str:
+    return (
+        f"Version {number} of prompt '{name}' is not what was registered: its bytes do not "
+        "have its digest; restore the store from a copy."
+    )
 
 
 def is_protected(connection: Connection, name: str, pointer: str) -> bool:
@@ -128,8 +147,11 @@ def insert_protection(connection: Connection, protection: Protection, at: str) -
     """Log a protection or its end; the caller holds the prompt's lock. Raises ApprovalNeeded."""
     name, pointer = protection.prompt, protection.pointer
     if not protection.is_protected and is_protected(connection, name, pointer):
-        _require_second_name(
-            protection.actor, protection.approved_by, f"the end of the protection of '{pointer}'"
+        require_second_name(
+            protection.actor,
+            protection.approved_by,
+            f"pointer '{pointer}'",
+            "give the name of who agrees that it is protected no longer",
         )
     logged = protection if protection.at else protection.model_copy(update={"at": at})
     connection.execute(
@@ -149,6 +171,9 @@ def insert_request(connection: Connection, request: MoveRequest, at: str) -> Mov
     """Store a move that waits for a second name. Raises NotFound, Tampered, Conflict."""
     require_version(connection, request.move.prompt, request.move.to_number)
     _require_place(connection, request.move)
+    taken = select(move_requests.c.id).where(move_requests.c.id == request.id)
+    if connection.execute(taken).first() is not None:
+        raise Conflict(f"There is a request '{request.id}' already; give this one another id.")
     waiting = request if request.at else request.model_copy(update={"at": at})
     connection.execute(
         insert(move_requests).values(
@@ -172,12 +197,11 @@ def list_requests(connection: Connection, name: str) -> list[MoveRequest]:
     ]
 
 
-def _require_second_name(actor: str, approved_by: str, what: str) -> None:
-    if not approved_by.strip() or approved_by.strip() == actor.strip():
-        raise ApprovalNeeded(
-            f"{what} is protected: somebody other than {actor or 'the one who asks'} must approve; "
-            "ask with `promptyard prompts request`, then `promptyard prompts approve`"
-        )
+def require_second_name(actor: str, approved_by: str, what: str, how: str) -> None:
+    """Raise ApprovalNeeded unless somebody other than the actor has agreed."""
+    if not approved_by.strip() or approved_by.strip().casefold() == actor.strip().casefold():
+        who = f"somebody other than {actor.strip()}" if actor.strip() else "somebody else"
+        raise ApprovalNeeded(f"{what} is protected: {who} must approve; {how}")
 
 
 def _require_place(connection: Connection, move: Move) -> int | None:
