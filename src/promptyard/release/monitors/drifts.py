@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from promptyard.records.alerts import Alert, AlertKind
 from promptyard.records.base import Json
+from promptyard.records.joined import Joined
 from promptyard.records.monitoring import DriftReading
-from promptyard.release.monitors.windows import Joined
 from promptyard.stats.drift import (
     MIN_VALUES,
     Drift,

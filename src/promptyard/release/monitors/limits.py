@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptyard.records.alerts import Alert
+from promptyard.records.joined import Joined
 from promptyard.records.monitoring import MonitorPlan, WindowStats
-from promptyard.release.monitors.windows import Joined
 from promptyard.stats.intervals import mean_interval, wilson_interval
 
 SLOW = 0.05

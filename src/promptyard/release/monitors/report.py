@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from promptyard.records.alerts import Alert
+from promptyard.records.joined import joined
 from promptyard.records.live import StoredEvent
 from promptyard.records.monitoring import DriftReading, MonitorPlan, MonitorReport, WindowStats
 from promptyard.records.verdicts import VerdictStatus
 from promptyard.release.monitors.drifts import drift_alerts, drift_readings
 from promptyard.release.monitors.limits import limit_alerts
-from promptyard.release.monitors.windows import cut, joined, window_stats
+from promptyard.release.monitors.windows import cut, window_stats
 
 
 def monitor(

@@ -3,47 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from promptyard.records.live import Arm, Feedback, Outcome, StoredEvent
+from promptyard.records.joined import Joined
+from promptyard.records.live import Arm
 from promptyard.records.monitoring import WindowStats
 from promptyard.runner.summarize import percentile
 from promptyard.stats.intervals import mean_interval
-
-SCORE = "score"
-
-
-@dataclass(frozen=True)
-class Joined:
-    """An outcome with what feedback said of it later; of one name the latest counts.
-
-    `score` is the score of that name, else the mean of all scores; None without any.
-    """
-
-    outcome: Outcome
-    stored_at: str
-    score: float | None
-    hard_failure: bool | None
-
-
-def joined(events: Iterable[StoredEvent]) -> list[Joined]:
-    """Join outcomes with their feedback, in the order of the outcomes."""
-    outcomes: dict[str, StoredEvent] = {}
-    scores: dict[str, dict[str, float]] = {}
-    failed: dict[str, bool | None] = {}
-    for stored in events:
-        event = stored.event
-        if isinstance(event, Outcome):
-            outcomes.setdefault(event.id, stored)
-            scores[event.id] = {**event.scores, **scores.get(event.id, {})}
-            failed.setdefault(event.id, event.hard_failure)
-        elif isinstance(event, Feedback):
-            scores.setdefault(event.outcome_id, {}).update(event.scores)
-            if event.hard_failure is not None:
-                failed[event.outcome_id] = event.hard_failure
-    return [_joined(stored, scores, failed) for stored in outcomes.values()]
 
 
 def cut(
@@ -65,17 +32,6 @@ def window_stats(rows: Sequence[Joined]) -> tuple[WindowStats, ...]:
         groups.setdefault((row.outcome.version, row.outcome.arm), []).append(row)
     keys = sorted(groups, key=lambda key: (key[0], key[1] or ""))
     return tuple(_stats(version, arm, groups[version, arm]) for version, arm in keys)
-
-
-def _joined(
-    stored: StoredEvent, scores: dict[str, dict[str, float]], failed: dict[str, bool | None]
-) -> Joined:
-    outcome = stored.event
-    assert isinstance(outcome, Outcome)
-    own = scores[outcome.id]
-    score = own.get(SCORE, sum(own.values()) / len(own) if own else None)
-    hard = True if outcome.error else failed[outcome.id]
-    return Joined(outcome, stored.stored_at, score, hard)
 
 
 def _stats(version: int, arm: Arm | None, rows: Sequence[Joined]) -> WindowStats:
