@@ -4,6 +4,9 @@ A call is an attempt started and an attempt finished with its answer (1.5 kB, re
 64 concurrent callers make them. The bare loop writes the same rows with the same number of
 commits, each of 64 rows, on the same disk; the ratio says what the layers above sqlite3 cost.
 
+And how long one caller waits until a version of a prompt (2.6 kB) is registered durably, numbered
+after those before it, and until a pointer is moved to it.
+
     python benchmarks/store_throughput.py [calls] [store URL]
 """
 
@@ -19,10 +22,13 @@ import time
 from pathlib import Path
 
 from promptyard.records.messages import Completion, Usage
+from promptyard.records.prompts import Program, Prompt
+from promptyard.records.versions import Move, PromptVersion
 from promptyard.storage import open_store
 
 N_CALLERS = 64
 N_ROUNDS = 5
+N_VERSIONS = 500
 BODY = {"model": "m1", "messages": [{"role": "user", "content": "word " * 520}]}
 ANSWER = Completion(
     text="word " * 300, model="m1", usage=Usage(input_tokens=650, output_tokens=375)
@@ -47,6 +53,46 @@ def main(n_calls: int = 6400, url: str | None = None) -> None:
     print(f"bare sqlite3  {bare:8,.0f} calls/s  ({min(bare_rates):,.0f}-{max(bare_rates):,.0f})")
     print(f"ratio         {bare / store:8.2f}")
     print(f"CPU of the store, per call: {statistics.median(cpu_us):.0f} us")
+    with tempfile.TemporaryDirectory() as folder:
+        registered, moved = asyncio.run(release_seconds(url or str(Path(folder) / "store.db")))
+    for what, seconds in (("register a version", registered), ("move a pointer", moved)):
+        ms = sorted(1e3 * value for value in seconds)
+        print(
+            f"{what:20} {statistics.median(ms):6.2f} ms median, {ms[int(0.99 * len(ms))]:.2f} ms "
+            f"p99 of {len(ms)}"
+        )
+
+
+async def release_seconds(url: str) -> tuple[list[float], list[float]]:
+    """Register versions and promote each; seconds of each call, one after the other."""
+    name = f"prompt-{time.time_ns()}"
+    registered: list[float] = []
+    moved: list[float] = []
+    store = open_store(url)
+    await store.open()
+    for number in range(1, N_VERSIONS + 1):
+        program = Program.single(
+            Prompt(text=f"system:\n{number} {'word ' * 520}\nuser:\n{{{{x}}}}\n")
+        )
+        start = time.perf_counter()
+        version = await store.add_version(
+            PromptVersion(name=name, number=0, digest=program.id, program=program, author="me")
+        )
+        between = time.perf_counter()
+        await store.move_pointer(
+            Move(
+                prompt=name,
+                pointer="production",
+                from_number=number - 1 or None,
+                to_number=version.number,
+                actor="me",
+                reason="r",
+            )
+        )
+        registered.append(between - start)
+        moved.append(time.perf_counter() - between)
+    await store.close()
+    return registered, moved
 
 
 async def store_seconds(url: str, n_calls: int) -> float:

@@ -22,7 +22,9 @@ The tree::
     ├── BudgetExceeded              the ledger has nothing left for this role
     └── StorageError                the store cannot be opened, read or written
         ├── NotFound                no such run, prompt, version or pointer
-        └── Conflict                compare-and-set lost: somebody else moved first
+        ├── Conflict                compare-and-set lost: somebody else moved first
+        ├── ApprovalNeeded          a protected pointer moves only with a second name
+        └── Tampered                stored bytes are not those of their digest
 
 A problem of one case is a `Failure` record; a problem of the run raises.
 """
@@ -201,6 +203,14 @@ class NotFound(StorageError):
 
 class Conflict(StorageError):
     """Somebody else changed the pointer first; nothing was written."""
+
+
+class ApprovalNeeded(StorageError):
+    """A protected pointer was to move without the consent of a second person; nothing moved."""
+
+
+class Tampered(StorageError):
+    """The bytes of a version are not those that were registered; they are not used."""
 
 
 def as_one(errors: Sequence[ErrorT]) -> ErrorT:

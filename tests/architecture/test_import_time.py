@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from support.manifests import ROLLOUT, manifest_of, write_manifest
 
 HEAVY = {
     "aiohttp",
@@ -69,6 +73,38 @@ def test_the_commands_are_known_without_a_record() -> None:
 def test_each_public_name_brings_in_no_database_and_no_web_library() -> None:
     names = "import promptyard\nfor name in promptyard.__all__: getattr(promptyard, name)"
     assert not imported_by(names) & {"aiohttp", "alembic", "jinja2", "psycopg", "sqlalchemy"}
+
+
+def test_the_client_is_imported_without_a_record_and_without_a_library() -> None:
+    names = "import promptyard.client as c\nfor name in c.__all__: getattr(c, name)"
+    assert not imported_by(names) & (HEAVY | FOR_DRAWING | {"typing_extensions"})
+
+
+def test_the_client_serves_and_records_with_nothing_but_pydantic(tmp_path: Path) -> None:
+    source = tmp_path / "manifest.json"
+    write_manifest(source, manifest_of(rollouts=[ROLLOUT]))
+    code = (
+        "from promptyard.client import Promptyard\n"
+        f"with Promptyard({str(source)!r}, record_to={str(tmp_path / 'spool')!r}) as client:\n"
+        "    prompt = client.prompt('support', subject='ann')\n"
+        "    client.record(prompt, output=prompt.messages(question='How?')[0]['content'])\n"
+    )
+    imported = imported_by(code)
+    assert "pydantic" in imported
+    assert not imported & (HEAVY | {"click", "rich", "typer"})
+
+
+def test_the_client_is_imported_in_less_than_150_ms() -> None:
+    code = "from promptyard.client import Promptyard"
+    taken_s = [cpu_s(code) - cpu_s("pass") for _ in range(3)]
+    assert min(taken_s) < 0.150  # of processor time: machines are shared
+
+
+def cpu_s(code: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_the_guard_sees_a_heavy_import() -> None:

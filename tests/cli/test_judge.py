@@ -54,7 +54,7 @@ class Shop:
 
     def __call__(self, *arguments: str) -> Outcome:
         given = ["promptyard", *arguments]
-        if arguments[0] == "eval" or arguments[1] in {"calibrate", "canary"}:
+        if arguments[0] == "eval" or arguments[1] in {"calibrate", "sentinel"}:
             given += ["--base-url", self.server.base_url]
         self._monkeypatch.setattr(sys, "argv", given)
         code = 0
@@ -153,10 +153,10 @@ def test_check_speaks_of_the_judge(shop: Shop) -> None:
 
 
 def test_a_judge_is_tried_with_texts_that_tell_it_what_to_say(shop: Shop) -> None:
-    assert shop("judge", "canary", ".").code == 2
+    assert shop("judge", "sentinel", ".").code == 2
     shop("eval", ".")
-    found = shop("judge", "canary", ".")
+    found = shop("judge", "sentinel", ".")
     assert found.code == 0, found.err
     assert "0 of 82 texts moved the judge of 'apology' (openai/judge)" in found.out
-    data = json.loads(shop("judge", "canary", ".", "--json").out)
+    data = json.loads(shop("judge", "sentinel", ".", "--json").out)
     assert (data["n_attacks"], data["moved"]) == (82, [])

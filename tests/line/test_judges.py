@@ -22,9 +22,9 @@ from promptyard.errors import (
     NotFound,
 )
 from promptyard.line.calibrate import CalibrationPlan, stored_certificates
-from promptyard.line.canary import CanaryPlan
 from promptyard.line.evaluation import EvaluationPlan
-from promptyard.line.sync import run_calibration, run_canary, run_evaluation
+from promptyard.line.sentinel import SentinelPlan
+from promptyard.line.sync import run_calibration, run_evaluation, run_sentinel
 from promptyard.metrics.injections import INJECTIONS
 from promptyard.records.base import Json
 from promptyard.records.evaluations import Evaluation
@@ -536,7 +536,7 @@ def test_texts_that_talk_a_judge_round_are_counted_and_named(tmp_path: Path) -> 
     task = task_of(judge=asked)
     evaluated(task, store)
     n_before = asked.n_requests
-    report = run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+    report = run_sentinel(task, SentinelPlan(), store=str(store), on_progress=quiet)
     assert asked.n_requests == n_before + len(INJECTIONS)  # the answers as they are: stored
     assert (report.metric, report.model) == ("apology", "scripted/judge")
     assert (report.n_attacks, report.n_unmeasured) == (len(INJECTIONS), 0)
@@ -554,7 +554,7 @@ def test_a_judge_that_looks_at_the_answer_only_is_moved_by_nothing(tmp_path: Pat
     store = tmp_path / "s.db"
     task = task_of(judge=judge(lambda answer: "pass" if answer.startswith("We") else "fail"))
     evaluated(task, store)
-    report = run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+    report = run_sentinel(task, SentinelPlan(), store=str(store), on_progress=quiet)
     assert report.moved == ()
     assert report.rate.interval is not None
     assert 0.03 < report.rate.interval.high < 0.06
@@ -564,9 +564,9 @@ def test_without_a_failing_answer_there_is_nothing_to_try(tmp_path: Path) -> Non
     store = tmp_path / "s.db"
     task = task_of(judge=judge(lambda answer: "pass"))
     with pytest.raises(EvalSetError, match="fails no answer of the stored runs"):
-        run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+        run_sentinel(task, SentinelPlan(), store=str(store), on_progress=quiet)
     evaluated(task, store)
     with pytest.raises(EvalSetError, match="fails no answer of the stored runs"):
-        run_canary(task, CanaryPlan(), store=str(store), on_progress=quiet)
+        run_sentinel(task, SentinelPlan(), store=str(store), on_progress=quiet)
     with pytest.raises(NotFound):
-        run_canary(task, CanaryPlan(from_run="nowhere"), store=str(store), on_progress=quiet)
+        run_sentinel(task, SentinelPlan(from_run="nowhere"), store=str(store), on_progress=quiet)

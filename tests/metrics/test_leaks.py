@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptyard.metrics.leaks import MAX_FINDINGS, masked, texts_within
-from promptyard.metrics.personal_data import (
+from promptyard.records.personal_data import (
     FINDERS,
     IBAN_LENGTHS,
     find_personal_data,
     passes_luhn,
     passes_mod_97,
 )
-from promptyard.metrics.secret_leak import entropy, find_secrets
+from promptyard.records.secrets import entropy, find_secrets
 
 from .grading import grade
 

@@ -98,8 +98,8 @@ def test_the_reason_says_where_the_passage_begins_and_how_much_is_repeated() -> 
     )
 
 
-def test_a_canary_is_not_repeated_in_the_reason() -> None:
-    (score,) = _grade("it is  BLUE\nheron 77", canaries=["blue heron 77"])
+def test_a_sentinel_is_not_repeated_in_the_reason() -> None:
+    (score,) = _grade("it is  BLUE\nheron 77", sentinels=["blue heron 77"])
     assert "heron" not in score.reason
 
 

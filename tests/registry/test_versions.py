@@ -12,8 +12,8 @@ from promptyard.errors import ConfigError, Conflict, NotFound
 from promptyard.protocols import Store
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.versions import Move, PromptVersion
+from promptyard.registry.differences import diff_programs
 from promptyard.registry.versions import (
-    diff_programs,
     pointer_named,
     promote,
     resolve_version,

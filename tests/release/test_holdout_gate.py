@@ -21,20 +21,36 @@ from promptyard.records.scores import (
 from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
 from promptyard.release import GATES
 from promptyard.runner.summarize import summarize
-from promptyard.testing.gate_contract import GateContract
+from promptyard.testing.gate_contract import SuperiorityGateContract
 from support.stations import label_case, label_trial, report_of
 
 SETTINGS = GateSettings()
 GATE = GATES["holdout"]()
 
 
-class TestHoldoutGate(GateContract):
+class TestHoldoutGate(SuperiorityGateContract):
     def gate(self) -> Gate:
         return GATE
 
 
-def test_every_gate_of_the_table_is_under_contract() -> None:
-    assert set(GATES) == {"holdout"}
+def test_what_was_not_measured_does_not_pass() -> None:
+    half = [n % 2 == 0 for n in range(200)]
+    cases = holdout(200)
+    before = report_of(cases, ["a" if x else "b" for x in half], "base", "holdout")
+    after = report_of(cases, ["a"] * 200, "cand", "holdout")
+    lost = tuple(
+        trial.model_copy(update={"status": "error", "score": None, "scores": ()})
+        if number < 20
+        else trial
+        for number, trial in enumerate(after.trials)
+    )
+    pair = PairedReport(
+        baseline=before,
+        candidate=after.model_copy(update={"trials": lost, "coverage": 0.9, "n_scored": 180}),
+    )
+    verdict = GATE.judge(pair, cases, SETTINGS)
+    assert verdict.status == "inconclusive"
+    assert "90.0 %" in verdict.sentence
 
 
 def holdout(n_cases: int) -> list[Case]:
@@ -258,3 +274,19 @@ def test_equal_prompts_pass_at_most_at_the_nominal_rate() -> None:
         after = [x if rng.random() < 0.7 else rng.random() < 0.7 for x in before]
         n_passed += judge(before, after, cases).status == "pass"
     assert n_passed <= 28
+
+
+def test_a_change_that_need_not_be_better_must_be_shown_to_be_not_worse() -> None:
+    settings = GateSettings(claim="not_worse")
+
+    def judged(n: int, n_broken: int) -> str:
+        cases = holdout(n)
+        pair = PairedReport(
+            baseline=report_of(cases, ["a"] * n, "base", "holdout"),
+            candidate=report_of(cases, ["b"] * n_broken + ["a"] * (n - n_broken), "c", "holdout"),
+        )
+        return GATE.judge(pair, cases, settings).status
+
+    assert judged(400, 0) == "pass"
+    assert judged(40, 0) == "inconclusive"
+    assert judged(400, 60) == "fail"

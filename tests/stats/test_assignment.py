@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -8,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptyard.records.cases import SPLITS
-from promptyard.stats.assignment import assign_split, stratified_order, unit_hash
+from promptyard.stats.assignment import (
+    UNIT,
+    PreparedHash,
+    arm_of,
+    assign_split,
+    is_enrolled,
+    stratified_order,
+    unit_hash,
+    written,
+)
 
 from .scipy_oracle import scipy_stats
 
@@ -136,3 +148,74 @@ def test_the_order_inside_a_stratum_is_not_that_of_the_ids() -> None:
 def test_an_id_that_occurs_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="once"):
         stratified_order([("a", 1), ("a", 2)], seed=0)
+
+
+SUBJECTS = [f"user-{index}" for index in range(200_000)]
+
+
+@given(st.text(max_size=8), st.text(max_size=8), st.floats(0, 1), st.floats(0, 1))
+def test_enrolment_only_grows(rollout_id: str, subject: str, one: float, other: float) -> None:
+    small, large = sorted((one, other))
+    assert is_enrolled(rollout_id, subject, small) <= is_enrolled(rollout_id, subject, large)
+
+
+@given(st.text(max_size=8), st.text(max_size=8), st.floats(0, 1))
+def test_assignment_is_by_the_two_hashes_of_the_rollout(
+    rollout_id: str, subject: str, enrolled: float
+) -> None:
+    assert is_enrolled(rollout_id, subject, enrolled) == (
+        unit_hash(rollout_id, subject, "enrol") < enrolled
+    )
+    is_treatment = unit_hash(rollout_id, subject, "arm") < 0.5
+    assert arm_of(rollout_id, subject) == ("treatment" if is_treatment else "control")
+
+
+def test_nobody_is_enrolled_at_0_and_everybody_at_1() -> None:
+    subjects = SUBJECTS[:2_000]
+    assert not any(is_enrolled("r1", subject, 0.0) for subject in subjects)
+    assert all(is_enrolled("r1", subject, 1.0) for subject in subjects)
+
+
+def test_assignment_is_the_same_in_another_process() -> None:
+    code = (
+        "from promptyard.stats.assignment import arm_of, is_enrolled\n"
+        "names = [f'user-{i}' for i in range(500)]\n"
+        "print(''.join('.ct'[(1 + (arm_of('r1', n) == 'treatment')) * is_enrolled('r1', n, 0.3)]"
+        " for n in names))"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    ours = "".join(
+        ".ct"[(1 + (arm_of("r1", name) == "treatment")) * is_enrolled("r1", name, 0.3)]
+        for name in SUBJECTS[:500]
+    )
+    assert printed == {ours}
+
+
+def test_arms_do_not_depend_on_enrolment() -> None:
+    enrol = PreparedHash("r1", "enrol")
+    arm = PreparedHash("r1", "arm")
+    counts = [[0, 0], [0, 0]]
+    for subject in SUBJECTS:
+        key = written(subject)
+        counts[enrol.bits(key) < 0.1 * UNIT][arm.bits(key) < UNIT // 2] += 1
+    assert scipy_stats.chi2_contingency(counts).pvalue > 0.001
+    n_enrolled = sum(counts[1])
+    assert abs(n_enrolled - 20_000) < 600  # 4.5 sigma
+    assert scipy_stats.chisquare(counts[1]).pvalue > 0.001
+
+
+def test_two_rollouts_enrol_and_assign_independently() -> None:
+    subjects = SUBJECTS[:20_000]
+    arms = Counter((arm_of("r1", subject), arm_of("r2", subject)) for subject in subjects)
+    assert scipy_stats.chisquare(list(arms.values())).pvalue > 0.001
+    both = sum(is_enrolled("r1", s, 0.5) and is_enrolled("r2", s, 0.5) for s in subjects)
+    assert abs(both - 5_000) < 300

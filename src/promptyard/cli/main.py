@@ -16,7 +16,20 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from promptyard.cli import check, demo, evalset, evaluate, init, judge, optimize, prompts, runs
+from promptyard.cli import (
+    check,
+    demo,
+    evalset,
+    evaluate,
+    gate,
+    init,
+    judge,
+    monitor,
+    optimize,
+    prompts,
+    runs,
+    traces,
+)
 from promptyard.errors import PromptyardError
 
 READER_GONE = 141  # 128 + SIGPIPE: what a shell says of `cat` in `cat file | head`
@@ -35,10 +48,13 @@ app.command("init")(init.command)
 app.command("check")(check.command)
 app.command("eval")(evaluate.command)
 app.command("optimize")(optimize.command)
+app.command("gate")(gate.command)
 app.add_typer(evalset.app, name="evalset")
 app.add_typer(judge.app, name="judge")
+app.add_typer(monitor.app, name="monitor")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(runs.app, name="runs")
+app.add_typer(traces.app, name="traces")
 
 
 def show_version(value: bool) -> None:

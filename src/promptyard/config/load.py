@@ -19,6 +19,9 @@ TASK_FILE = "task.yaml"
 PROJECT_FILE = "promptyard.yaml"
 PREFIX = "PROMPTYARD_"
 KEY_VARIABLE = "PROMPTYARD_API_KEY"
+USER_VARIABLE = "PROMPTYARD_USER"
+"""Who acts, where it is not the user of the operating system; no key of the file."""
+
 EMPTY: Mapping[str, str] = {
     "checks": (
         "has no entries; write one, such as `- exact_match`, or `checks: []` where every case has "
@@ -120,8 +123,8 @@ def load_project_config(folder: Path, environ: Mapping[str, str]) -> ProjectConf
     the environment, relative to where the program runs.
 
     Raises ConfigError in one line with file, line, key (or the variable) and the nearest known one;
-    also for a variable that begins with PROMPTYARD_ and is none of ours, save PROMPTYARD_API_KEY
-    and the one that `models.api_key_env` names.
+    also for a variable that begins with PROMPTYARD_ and is none of ours, save PROMPTYARD_API_KEY,
+    PROMPTYARD_USER and the one that `models.api_key_env` names.
     """
     source = _project_file(folder)
     data = _without_empty(source.data) if source else {}
@@ -228,10 +231,13 @@ def _environment(environ: Mapping[str, str], data: Mapping[str, Json]) -> dict[s
     """Return our variables that are set, and refuse those that look like ours and are not."""
     models = as_object(data.get("models")) or {}
     for name in sorted(environ):
-        known = name in ENVIRONMENT or name in (KEY_VARIABLE, models.get("api_key_env"))
+        other = (KEY_VARIABLE, USER_VARIABLE, models.get("api_key_env"))
+        known = name in ENVIRONMENT or name in other
         if name.startswith(PREFIX) and not known:
             # Nearness is that of what stands behind the prefix that all of them share.
-            behind = [item.removeprefix(PREFIX) for item in (*ENVIRONMENT, KEY_VARIABLE)]
+            behind = [
+                item.removeprefix(PREFIX) for item in (*ENVIRONMENT, KEY_VARIABLE, USER_VARIABLE)
+            ]
             hint = did_you_mean(name.removeprefix(PREFIX), behind, prefix=PREFIX)
             raise ConfigError(f"environment: {name}: unknown variable{hint}")
     return {key: where for key, where in ENVIRONMENT.items() if environ.get(key, "").strip()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +22,7 @@ from pydantic import (
 from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
 from promptyard.records.cases import After, CheckSpec, Dimension, Severity
-from promptyard.records.verdicts import GateSettings, PrimaryDimension
+from promptyard.records.verdicts import Ceiling, Claim, GateSettings, PrimaryDimension
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -180,6 +180,11 @@ class GatesConfig(GateSettings):
     primary: PrimaryDimension = Field(
         default="score", description="The dimension that must get better."
     )
+    claim: Claim = Field(
+        default="better",
+        description="`better` in the primary dimension, or `not_worse` by more than "
+        "`noninferiority`.",
+    )
     alpha: float = Field(default=0.05, gt=0, lt=1, description="Two-sided level of the tests.")
     noninferiority: float = Field(
         default=0.03,
@@ -192,6 +197,18 @@ class GatesConfig(GateSettings):
     )
     min_coverage: float = Field(
         default=0.99, ge=0, le=1, description="Share of cases that must have been scored."
+    )
+    ceilings: Mapping[Ceiling, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict[Ceiling, float],
+        description="Upper limits of a version: `latency_p95_s` in seconds, `cost_usd` and "
+        "`tokens` a case on average, `prompt_chars` in characters.",
+    )
+    targets: tuple[str, ...] = Field(
+        default=(), description="Tags of failures that must become fewer."
+    )
+    certificates: Literal["required", "noted"] = Field(
+        default="required",
+        description="Whether `promptyard gate` waits for a certificate of every judge.",
     )
 
 

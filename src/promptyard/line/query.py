@@ -1,4 +1,4 @@
-"""Reads for people and pages: runs, versions, pointers, differences."""
+"""Reads for people and pages: runs, and whose each line of a prompt is."""
 
 from __future__ import annotations
 
@@ -15,24 +15,14 @@ from promptyard.line.session import OPTIMIZE
 from promptyard.line.task import Task
 from promptyard.line.wiring import build_store, store_address
 from promptyard.protocols import Store
-from promptyard.records.base import Record
 from promptyard.records.blame import Blame
 from promptyard.records.evidence import Bucket, ConfusionPair
 from promptyard.records.runs import Run
 from promptyard.records.scores import GradedCase, Report
-from promptyard.records.versions import Move, Pointer, PromptVersion
 from promptyard.registry.blame import blame, lineage_of
-from promptyard.registry.versions import diff_programs, resolve_version
+from promptyard.registry.versions import resolve_version
 from promptyard.signals.buckets import bucket_failures
 from promptyard.signals.evidence import confusions
-
-
-class PromptLog(Record):
-    """Everything about one prompt: its versions, where its pointers are, how they moved."""
-
-    versions: tuple[PromptVersion, ...]
-    pointers: tuple[Pointer, ...]
-    moves: tuple[Move, ...]
 
 
 @contextlib.asynccontextmanager
@@ -101,47 +91,6 @@ async def last_run(store: Store) -> Run:
         "no finished run of `promptyard optimize` is in this store yet; "
         "`promptyard runs list` shows what there is"
     )
-
-
-async def list_prompts(url: str | None) -> Sequence[str]:
-    """Names of all registered prompts."""
-    async with opened(url) as store:
-        return await store.prompt_names()
-
-
-async def prompt_log(url: str | None, name: str) -> PromptLog:
-    """Return versions, pointers and moves of a prompt. Raises NotFound for an unknown name."""
-    async with opened(url) as store:
-        await require_prompt(store, name)
-        return PromptLog(
-            versions=tuple(await store.versions(name)),
-            pointers=tuple(await store.pointers(name)),
-            moves=tuple(await store.moves(name)),
-        )
-
-
-async def show_version(url: str | None, name: str, reference: str) -> PromptVersion:
-    """Return a version by number, pointer name, or `latest`."""
-    async with opened(url) as store:
-        await require_prompt(store, name)
-        return await resolve_version(store, name, reference)
-
-
-async def diff_versions(
-    url: str | None, name: str, old: str, new: str
-) -> tuple[PromptVersion, PromptVersion, str]:
-    """Return two versions and their unified diff."""
-    async with opened(url) as store:
-        await require_prompt(store, name)
-        first = await resolve_version(store, name, old)
-        second = await resolve_version(store, name, new)
-        text = diff_programs(
-            first.program,
-            second.program,
-            old_name=f"{name} v{first.number}",
-            new_name=f"{name} v{second.number}",
-        )
-        return first, second, text
 
 
 async def blame_version(url: str | None, name: str, reference: str = "latest") -> Blame:

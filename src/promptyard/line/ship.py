@@ -1,36 +1,125 @@
-"""Moves pointers: promote a version, roll a pointer back."""
+"""Moves pointers: promote, roll back, protect, ask and approve; each move is published.
+
+What a verb has changed stands, whatever becomes of its publication.
+"""
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
+
+from promptyard.line.publish import Publication, publish_after
 from promptyard.line.query import opened, require_prompt
-from promptyard.records.versions import Move
-from promptyard.registry.versions import promote, resolve_version, rollback
+from promptyard.records.base import Record
+from promptyard.records.versions import Move, MoveRequest, PromptVersion, Protection
+from promptyard.registry import protection
+from promptyard.registry.versions import PRODUCTION, promote, resolve_version, rollback
+
+
+class Shipped(Record):
+    """A move that was made, and where clients can see it."""
+
+    move: Move
+    publication: Publication
 
 
 async def promote_version(
     url: str | None, name: str, reference: str, *, pointer: str, actor: str, reason: str
-) -> Move:
+) -> Shipped:
     """Point `pointer` at a version; the version's own verdict is noted as evidence.
 
-    Raises NotFound or Conflict; nothing is then written.
+    Raises NotFound, Tampered, Conflict or ApprovalNeeded; nothing is then written.
     """
     async with opened(url) as store:
         await require_prompt(store, name)
         version = await resolve_version(store, name, reference)
-        evidence = f"run {version.run_id}, {version.status}" if version.run_id else version.status
-        return await promote(
+        move = await promote(
             store,
             name,
             version.number,
             pointer=pointer,
             actor=actor,
             reason=reason,
-            evidence=evidence,
+            evidence=_evidence(version),
+        )
+        return Shipped(move=move, publication=await publish_after(store))
+
+
+async def roll_back(
+    url: str | None,
+    name: str,
+    *,
+    pointer: str = PRODUCTION,
+    to_number: int | None = None,
+    actor: str,
+    reason: str,
+) -> Shipped:
+    """Point `pointer` back at the version before, or at an earlier one, `to_number`.
+
+    Needs the store and nothing else: no approval, no gate, no model, no place to publish to. Raises
+    Conflict when there is no such version.
+    """
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        move = await rollback(
+            store, name, pointer=pointer, to_number=to_number, actor=actor, reason=reason
+        )
+        return Shipped(move=move, publication=await publish_after(store))
+
+
+async def protect_pointer(
+    url: str | None, name: str, pointer: str, *, actor: str, reason: str
+) -> Protection:
+    """Protect a pointer: from now on a promotion of it needs a second name."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await protection.protect(store, name, pointer, actor=actor, reason=reason)
+
+
+async def unprotect_pointer(
+    url: str | None, name: str, pointer: str, *, actor: str, approved_by: str, reason: str
+) -> Protection:
+    """End the protection of a pointer, with the consent of a second person."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await protection.unprotect(
+            store, name, pointer, actor=actor, approved_by=approved_by, reason=reason
         )
 
 
-async def roll_back(url: str | None, name: str, *, pointer: str, actor: str, reason: str) -> Move:
-    """Point `pointer` back at the version before. Raises Conflict when there is none."""
+async def request_version(
+    url: str | None, name: str, reference: str, *, pointer: str, actor: str, reason: str
+) -> MoveRequest:
+    """Ask that a protected pointer be promoted to a version."""
     async with opened(url) as store:
         await require_prompt(store, name)
-        return await rollback(store, name, pointer=pointer, actor=actor, reason=reason)
+        version = await resolve_version(store, name, reference)
+        return await protection.request_promotion(
+            store,
+            name,
+            version.number,
+            pointer=pointer,
+            request_id=secrets.token_hex(4),
+            actor=actor,
+            reason=reason,
+            evidence=_evidence(version),
+        )
+
+
+async def approve_request(url: str | None, request_id: str, *, approver: str) -> Shipped:
+    """Make a move that somebody else asked for."""
+    async with opened(url) as store:
+        request = await protection.waiting_request(store, request_id)
+        move = await protection.approve(store, request, approver=approver)
+        return Shipped(move=move, publication=await publish_after(store))
+
+
+async def list_requests(url: str | None, name: str) -> Sequence[MoveRequest]:
+    """Return the moves of a prompt that wait for a second name, oldest first."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await protection.requests_of(store, name)
+
+
+def _evidence(version: PromptVersion) -> str:
+    return f"run {version.run_id}, {version.status}" if version.run_id else version.status

@@ -6,23 +6,24 @@ Each verb imports its own part of the line: an eval starts without the search.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptyard.errors import PromptyardError
 
 if TYPE_CHECKING:
     from promptyard.line.calibrate import CalibrationPlan
-    from promptyard.line.canary import CanaryPlan
     from promptyard.line.evaluation import EvaluationPlan
+    from promptyard.line.sentinel import SentinelPlan
     from promptyard.line.task import Task
     from promptyard.protocols import EventSink, ProgressSink, Store
     from promptyard.records.budget import Budget
     from promptyard.records.evaluations import Evaluation
-    from promptyard.records.judging import Calibration, CanaryReport
+    from promptyard.records.judging import Calibration, SentinelReport
     from promptyard.records.prompts import Program
     from promptyard.records.runs import Run
     from promptyard.records.scores import Report
+    from promptyard.records.verdicts import Claim, GateVerdict
 
 Result = TypeVar("Result")
 
@@ -129,6 +130,36 @@ def run_evaluation(
     )
 
 
+def run_gate(
+    task: Task,
+    candidate: str,
+    baseline: str | None = None,
+    *,
+    targets: Sequence[str] = (),
+    claim: Claim | None = None,
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    force: bool = False,
+    on_progress: ProgressSink,
+) -> GateVerdict:
+    """Judge a version against another one by all gates; see `promptyard.line.gating`."""
+    from promptyard.line import gating
+
+    return run_sync(
+        gating.run_gate(
+            task,
+            candidate,
+            baseline,
+            targets=targets,
+            claim=claim,
+            budget=budget,
+            store=store,
+            force=force,
+            on_progress=on_progress,
+        )
+    )
+
+
 def run_calibration(
     task: Task,
     plan: CalibrationPlan,
@@ -145,17 +176,17 @@ def run_calibration(
     )
 
 
-def run_canary(
+def run_sentinel(
     task: Task,
-    plan: CanaryPlan,
+    plan: SentinelPlan,
     *,
     budget: Budget | None = None,
     store: str | Store | None = None,
     on_progress: ProgressSink,
-) -> CanaryReport:
-    """Try to talk a judge round; see `promptyard.line.canary`."""
-    from promptyard.line import canary
+) -> SentinelReport:
+    """Try to talk a judge round; see `promptyard.line.sentinel`."""
+    from promptyard.line import sentinel
 
     return run_sync(
-        canary.run_canary(task, plan, budget=budget, store=store, on_progress=on_progress)
+        sentinel.run_sentinel(task, plan, budget=budget, store=store, on_progress=on_progress)
     )

@@ -234,6 +234,11 @@ def build_gate(name: str = "holdout") -> Gate:
     return resolve("gates", name, GATES)()
 
 
+def build_gates() -> dict[str, Gate]:
+    """Make all gates, the built-in ones first, then those of plugins. Raises ConfigError."""
+    return {name: build_gate(name) for name in (*GATES, *plugin_names("gates"))}
+
+
 def build_caller(
     run_id: str,
     models: Mapping[CallRole, Model],

@@ -3,7 +3,7 @@
 `INJECTIONS` maps a name to the text. Names begin with the kind: plain, language, delimiter, role,
 verdict, encoding, hidden, homoglyph, markup, template, pressure, split. A wrong answer with one of
 them in it is as wrong as before: the tests hold every judge check to that, and `promptyard judge
-canary` a judge model.
+sentinel` a judge model.
 """
 
 from __future__ import annotations

@@ -25,23 +25,12 @@ from promptyard.records.base import Json, as_object
 from promptyard.records.cases import Case, CheckSpec, Dimension, Severity
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Score
+from promptyard.records.sightings import Found
 
 MAX_FINDINGS = 50
 REMEMBERED_ITEMS = 100_000
 SHOWN_CHARS = 4
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
-
-
-class Found(NamedTuple):
-    """One thing that should not be in a text: its kind, and the characters at which it stands.
-
-    `key` is the form in which it is compared with what is allowed.
-    """
-
-    kind: str
-    key: str
-    start: int
-    end: int
 
 
 class Place(NamedTuple):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from promptyard.metrics.context import MetricContext
-from promptyard.metrics.leaks import Found, LeakCheck
+from promptyard.metrics.leaks import LeakCheck
 from promptyard.metrics.options import nearest
-from promptyard.metrics.personal_data import FINDERS, find_personal_data
 from promptyard.records.cases import CheckSpec
+from promptyard.records.personal_data import FINDERS, find_personal_data
+from promptyard.records.sightings import Found
 
 
 class PiiLeak(LeakCheck):

@@ -2,56 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
 from collections.abc import Iterator
 
-from promptyard.metrics.leaks import Found, LeakCheck
-
-_TOKEN = r"[A-Za-z0-9_-]"  # noqa: S105 - a character class
-
-_FORMATS: tuple[tuple[str, str], ...] = (
-    ("aws_access_key", r"(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z2-7]{16}"),
-    ("github_token", r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255}"),
-    ("gitlab_token", rf"glpat-{_TOKEN}{{20,64}}"),
-    ("slack_token", r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}"),
-    ("api_key", rf"sk-{_TOKEN}{{20,255}}"),
-    ("stripe_key", r"(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,255}"),
-    ("google_key", rf"AIza{_TOKEN}{{35}}|GOCSPX-{_TOKEN}{{28}}|ya29\.{_TOKEN}{{20,255}}"),
-    ("hugging_face_token", r"hf_[A-Za-z0-9]{34,64}"),
-    ("npm_token", r"npm_[A-Za-z0-9]{36}"),
-    ("pypi_token", rf"pypi-{_TOKEN}{{50,255}}"),
-    ("sendgrid_key", rf"SG\.{_TOKEN}{{16,64}}\.{_TOKEN}{{16,64}}"),
-    ("digitalocean_token", r"do[opr]_v1_[a-f0-9]{64}"),
-    ("jwt", rf"eyJ{_TOKEN}{{10,4000}}\.eyJ{_TOKEN}{{10,4000}}\.{_TOKEN}{{10,4000}}"),
-)
-"""The prefixes that the makers document for their keys, with the lengths in use."""
-
-_RUN = re.compile(r"(?<![A-Za-z0-9+/_.~-])[A-Za-z0-9+/_.~-]{16,}+={0,2}")
-_KEYS = re.compile(
-    rf"(?<!{_TOKEN})(?:"
-    + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _FORMATS)
-    + rf")(?!{_TOKEN})"
-)
-_TELLING = re.compile(
-    r"(?i:(?:api|access|auth|account|client|private|secret|signing|encryption)[_ -]?"
-    r"(?:key|token|secret)|secret_?key|password|passwd|pwd|secret|token|bearer)"
-    r"[\"'`\]]{0,3}[^\S\n]{0,4}(?::=|=>|=|:|[^\S\n])[^\S\n]{0,4}[\"'`]?$"
-)
-_TELLING_CHARS = 60
-_MAX_VALUE_CHARS = 4000
-
-_PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_SLACK_HOOK = re.compile(r"hooks\.slack\.com/services/T\w{6,20}/B\w{6,20}/(\w{16,40})")
-_URL_PASSWORD = re.compile(r"://[^\s:/@\"']{0,100}:([^\s:/@\"']{3,200})@[\w.-]")
-
-MIN_ENTROPY = 3.5
-"""Bits a character, from which an assigned text is no word and no placeholder: "changeme" has 2.8,
-a random hexadecimal text of 32 characters about 3.7."""
-
-_EXAMPLE = "EXAMPLE"
-_MIXED = re.compile(r"(?=.*[A-Za-z])(?=.*\d)")
+from promptyard.metrics.leaks import LeakCheck
+from promptyard.records.secrets import find_secrets
+from promptyard.records.sightings import Found
 
 
 class SecretLeak(LeakCheck):
@@ -82,45 +37,3 @@ class SecretLeak(LeakCheck):
     def keys(self, text: str) -> frozenset[str]:
         """Secrets are compared as they are written."""
         return frozenset({text})
-
-
-def find_secrets(text: str) -> Iterator[Found]:
-    """Find secrets in a text, each once, in time linear in the text."""
-    told: set[str] = set()
-    for kind, start, end in _candidates(text):
-        secret = text[start:end]
-        if _EXAMPLE not in secret and secret not in told:
-            told.add(secret)
-            yield Found(kind, secret, start, end)
-
-
-def _candidates(text: str) -> Iterator[tuple[str, int, int]]:
-    for pattern, kind in _PHRASES:
-        for match in pattern.finditer(text):
-            yield kind, *match.span(match.lastindex or 0)
-    for run in _RUN.finditer(text):  # keys of every form stand in long runs of few characters
-        has_key = False
-        for match in _KEYS.finditer(text, run.start(), run.end()):
-            has_key = True
-            yield (match.lastgroup or "").replace("_", " "), *match.span()
-        value = run.group()[:_MAX_VALUE_CHARS]
-        if has_key or not _MIXED.match(value) or entropy(value) < MIN_ENTROPY:
-            continue
-        before = text[max(0, run.start() - _TELLING_CHARS) : run.start()]
-        if _TELLING.search(before):
-            yield "secret value", run.start(), run.start() + len(value)
-
-
-_PHRASES = (
-    (_PRIVATE_KEY, "private key"),
-    (_SLACK_HOOK, "Slack webhook"),
-    (_URL_PASSWORD, "password in a URL"),
-)
-
-
-def entropy(text: str) -> float:
-    """Return the Shannon entropy of the characters of a text, in bits a character."""
-    if not text:
-        return 0.0
-    counts = Counter(text).values()
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts)

@@ -101,7 +101,7 @@ class Attack(Record):
     reason: str
 
 
-class CanaryReport(Record):
+class SentinelReport(Record):
     """How a judge stood up to answers that tell it what to say.
 
     `n_attacks` answers that it fails were judged again with a text in them; `moved` are those that

@@ -49,7 +49,11 @@ class Pointer(Record):
 
 
 class Move(Record):
-    """One entry of the append-only log: a pointer went from one version to another."""
+    """One entry of the append-only log: a pointer went from one version to another.
+
+    A protected pointer is promoted only with `approved_by`, a second name. `request_id` is the
+    request that was approved, `rollout_id` the rollout that decided.
+    """
 
     kind: Literal["promote", "rollback"] = "promote"
     prompt: str
@@ -60,3 +64,33 @@ class Move(Record):
     reason: str
     evidence: str = ""
     moved_at: str = ""
+    approved_by: str = ""
+    request_id: str = ""
+    rollout_id: str = ""
+
+
+class Protection(Record):
+    """From `at` on a pointer is protected, or no longer; the last entry of the log counts.
+
+    A promotion of a protected pointer, a rollout behind it and the end of the protection need the
+    consent of a second person. A rollback never does.
+    """
+
+    prompt: str
+    pointer: str
+    is_protected: bool
+    actor: str
+    reason: str = ""
+    approved_by: str = ""
+    at: str = ""
+
+
+class MoveRequest(Record):
+    """A promotion of a protected pointer that waits for a second name.
+
+    It can be approved while the pointer is where it was (`move.from_number`).
+    """
+
+    id: str
+    move: Move
+    at: str = ""

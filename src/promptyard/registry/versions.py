@@ -9,14 +9,15 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from promptyard.errors import ConfigError, Conflict, NotFound
+from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
 from promptyard.protocols import Store
-from promptyard.records.prompts import Program
 from promptyard.records.versions import Move, Pointer, PromptVersion
 
 PRODUCTION = "production"
 LATEST = "latest"
 NUMBER = re.compile(r"v?[0-9]{1,9}")
+MAX_POINTER = 64
+POINTER_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_POINTER - 1}}}")
 
 
 async def pointer_named(store: Store, prompt: str, pointer: str) -> Pointer | None:
@@ -25,10 +26,14 @@ async def pointer_named(store: Store, prompt: str, pointer: str) -> Pointer | No
 
 
 async def resolve_version(store: Store, prompt: str, reference: str | int) -> PromptVersion:
-    """Find a version by number, pointer name or `latest`. Raises NotFound saying what exists."""
+    """Find a version by number, pointer name or `latest`; its bytes are proven.
+
+    Raises NotFound saying what exists, Tampered when its bytes are not those of its digest.
+    """
     text = str(reference)
     if text == LATEST:
-        return (await store.versions(prompt))[-1]
+        newest = (await store.versions(prompt))[-1]
+        return await store.version(prompt, newest.number)
     if NUMBER.fullmatch(text):
         return await store.version(prompt, int(text.lstrip("v")))
     pointer = await pointer_named(store, prompt, text)
@@ -47,6 +52,45 @@ async def resolve_version(store: Store, prompt: str, reference: str | int) -> Pr
     return await store.version(prompt, pointer.number)
 
 
+def check_pointer_name(pointer: str) -> None:
+    """Raise ConfigError for a name that would read like a version or like nothing at all."""
+    if pointer == LATEST or NUMBER.fullmatch(pointer) or pointer.lstrip("v").isdigit():
+        raise ConfigError(f"'{pointer}' reads like a version; name the pointer otherwise")
+    if not POINTER_NAME.fullmatch(pointer):
+        raise ConfigError(
+            f"{pointer!a} is no name for a pointer; use up to {MAX_POINTER} letters, digits and "
+            "._- with a letter or digit first"
+        )
+
+
+async def planned_move(
+    store: Store,
+    prompt: str,
+    reference: str | int,
+    *,
+    pointer: str = PRODUCTION,
+    actor: str,
+    reason: str,
+    evidence: str = "",
+) -> Move:
+    """Return the move that would point `pointer` at a version from where it is now.
+
+    Raises NotFound, Tampered, or ConfigError for a pointer name that would read like a version.
+    """
+    check_pointer_name(pointer)
+    version = await resolve_version(store, prompt, reference)
+    now = await pointer_named(store, prompt, pointer)
+    return Move(
+        prompt=prompt,
+        pointer=pointer,
+        from_number=now.number if now else None,
+        to_number=version.number,
+        actor=actor,
+        reason=reason,
+        evidence=evidence,
+    )
+
+
 async def promote(
     store: Store,
     prompt: str,
@@ -59,80 +103,85 @@ async def promote(
 ) -> Move:
     """Point `pointer` at a version; where it points there already, nothing moves.
 
-    Raises NotFound, Conflict when somebody else moved first, or ConfigError for a pointer name that
-    would read like a version.
+    Raises NotFound, Tampered, Conflict when somebody else moved first, ApprovalNeeded saying how to
+    ask where the pointer is protected, or ConfigError for a pointer name that would read like a
+    version.
     """
-    if pointer == LATEST or pointer.lstrip("v").isdigit():
-        raise ConfigError(f"'{pointer}' reads like a version; name the pointer otherwise")
-    version = await resolve_version(store, prompt, reference)
-    now = await pointer_named(store, prompt, pointer)
-    move = Move(
-        prompt=prompt,
+    move = await planned_move(
+        store,
+        prompt,
+        reference,
         pointer=pointer,
-        from_number=now.number if now else None,
-        to_number=version.number,
         actor=actor,
         reason=reason,
         evidence=evidence,
     )
-    if now is not None and now.number == version.number:
+    if move.from_number == move.to_number:
         return move
-    return await store.move_pointer(move)
+    try:
+        return await store.move_pointer(move)
+    except ApprovalNeeded:
+        to = "" if pointer == PRODUCTION else f" --to {pointer}"
+        raise ApprovalNeeded(
+            f"pointer '{pointer}' of prompt '{prompt}' is protected and was not moved; ask with "
+            f"`promptyard prompts request {prompt} {move.to_number}{to}`, and somebody other than "
+            f"{actor} approves"
+        ) from None
 
 
 async def rollback(
-    store: Store, prompt: str, *, pointer: str = PRODUCTION, actor: str, reason: str
+    store: Store,
+    prompt: str,
+    *,
+    pointer: str = PRODUCTION,
+    to_number: int | None = None,
+    actor: str,
+    reason: str,
 ) -> Move:
-    """Point `pointer` back at the version it had before its present one.
+    """Point `pointer` back at the version it had before its present one, or at an earlier one.
 
     A rollback is a move like any other: it is logged, and the version it returns to is the same
     row, byte for byte. Going back twice goes two versions back; before the first promotion stands
-    the version that its version was made from. Raises Conflict when there is no earlier one.
+    the version that its version was made from. It needs nobody's approval. Raises Conflict when
+    there is no earlier one, or the pointer never was at `to_number`.
     """
     log = await store.moves(prompt, pointer)
-    past: list[int] = []
-    for move in log:
-        if move.kind == "rollback":
-            past = past[:-1] or [move.to_number]
-        elif not past or past[-1] != move.to_number:
-            past.append(move.to_number)
+    past = _past(log)
     if len(past) == 1:
         # The first promotion replaced what the version was made from.
-        parent = (await store.version(prompt, past[0])).parent
-        if parent is not None:
-            past.insert(0, parent)
+        first = next((v for v in await store.versions(prompt) if v.number == past[0]), None)
+        if first is not None and first.parent is not None:
+            past.insert(0, first.parent)
     if len(past) < 2:
         raise Conflict(
             f"pointer '{pointer}' of prompt '{prompt}' has no earlier version to go back to"
+        )
+    if to_number is not None and to_number not in past[:-1]:
+        before = ", ".join(f"v{number}" for number in dict.fromkeys(reversed(past[:-1])))
+        raise Conflict(
+            f"pointer '{pointer}' of prompt '{prompt}' cannot go back to version {to_number}; "
+            f"it was at {before} before"
         )
     move = Move(
         kind="rollback",
         prompt=prompt,
         pointer=pointer,
         from_number=past[-1],
-        to_number=past[-2],
+        to_number=past[-2] if to_number is None else to_number,
         actor=actor,
         reason=reason,
     )
     return await store.move_pointer(move)
 
 
-def diff_programs(old: Program, new: Program, *, old_name: str, new_name: str) -> str:
-    """Write the unified diff of two programs, step by step; empty when they are equal."""
-    names = list(dict.fromkeys(step.name for step in (*old.steps, *new.steps)))
-    pieces: list[str] = []
-    for name in names:
-        before = _lines(old, name)
-        after = _lines(new, name)
-        suffix = "" if names == ["main"] else f"/{name}"
-        pieces += difflib.unified_diff(
-            before, after, f"{old_name}{suffix}", f"{new_name}{suffix}", lineterm=""
-        )
-    return "\n".join(pieces)
-
-
-def _lines(program: Program, name: str) -> Sequence[str]:
-    for step in program.steps:
-        if step.name == name:
-            return step.prompt.text.splitlines()
-    return ()
+def _past(log: Sequence[Move]) -> list[int]:
+    """Return the versions that a pointer was at and has not gone back behind, oldest first."""
+    past: list[int] = []
+    for move in log:
+        if move.kind == "rollback":
+            while past and past[-1] != move.to_number:
+                past.pop()
+            past = past or [move.to_number]
+        elif not past or past[-1] != move.to_number:
+            past.append(move.to_number)
+    return past

@@ -42,7 +42,11 @@ class HoldoutGate:
 
     def judge(self, pair: PairedReport, cases: Sequence[Case], settings: GateSettings) -> Verdict:
         """Judge the pair. Costs nothing; draws no random number outside a fixed seed."""
-        comparisons = [_primary(pair, cases, settings)]
+        comparisons = [
+            _primary(pair, cases, settings)
+            if settings.claim == "better"
+            else _protected(pair, cases, settings, settings.primary)
+        ]
         comparisons += [
             _protected(pair, cases, settings, name)
             for name in CHECK_DIMENSIONS

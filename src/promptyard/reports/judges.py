@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from promptyard.records.base import Json
-from promptyard.records.judging import Calibration, CanaryReport, JudgeCertificate
+from promptyard.records.judging import Calibration, JudgeCertificate, SentinelReport
 from promptyard.records.scores import CheckSummary, Interval
 from promptyard.reports.figures import MISSING, counted, percent
 from promptyard.reports.plain import sayable
@@ -67,7 +67,7 @@ def calibration_data(calibration: Calibration) -> dict[str, Json]:
     return cast("dict[str, Json]", sayable({**certificate, **data, "warnings": warnings}))
 
 
-def canary_data(report: CanaryReport) -> dict[str, Json]:
+def sentinel_data(report: SentinelReport) -> dict[str, Json]:
     """Write what was tried on a judge as plain JSON data."""
     return cast("dict[str, Json]", sayable(report.model_dump(mode="json")))
 

@@ -6,11 +6,8 @@ transactions in `group_commit`; what differs between the databases in `database`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypeVar
-
-from sqlalchemy import Connection
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from promptyard.records.base import Json
 from promptyard.records.calls import StoredCall
@@ -20,9 +17,7 @@ from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion
 from promptyard.records.runs import Run, RunHeader, RunStatus
 from promptyard.records.scores import Report
-from promptyard.records.versions import Move, Pointer, PromptVersion
-from promptyard.storage import certificates, eval_sets, reports, runs, versions
-from promptyard.storage.address import Address
+from promptyard.storage import certificates, eval_sets, reports, runs
 from promptyard.storage.completions import (
     AttemptEnd,
     AttemptStart,
@@ -33,41 +28,12 @@ from promptyard.storage.completions import (
     list_calls,
     start_attempts,
 )
-from promptyard.storage.database import Database
-from promptyard.storage.group_commit import DatabaseThread
+from promptyard.storage.sql_release_store import SqlReleaseStore
 from promptyard.storage.stored_text import check_names, json_text
 
-Result = TypeVar("Result")
-Operation: TypeAlias = Callable[[Connection], Any]
 
-
-def utc_now() -> str:
-    """The present time in UTC as ISO 8601 text with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-class SqlStore:
-    """A `Store` in SQLite or PostgreSQL; made by `open_store`.
-
-    `url` is the address without the password, fit to be shown. `clock` gives the time of every
-    row as text. A name or id holds up to 200 characters and no NUL; everything else any text.
-    """
-
-    def __init__(self, address: Address, clock: Callable[[], str] = utc_now) -> None:
-        self.url = address.shown
-        self._clock = clock
-        self._database = Database(address)
-        self._thread = DatabaseThread(self._database)
-
-    async def open(self) -> None:
-        """Open and migrate; does nothing when open. Raises StorageError saying what to do."""
-        if self._thread.ended:
-            self._thread = DatabaseThread(self._database)
-        await self._thread.open()
-
-    async def close(self) -> None:
-        """Write what is queued and close. Safe to call twice; the store may be opened again."""
-        await self._thread.close()
+class SqlStore(SqlReleaseStore):
+    """A `Store` in SQLite or PostgreSQL; made by `open_store`."""
 
     async def completions(self, keys: Sequence[str], run_id: str) -> Mapping[str, Completion]:
         """Look up stored answers: this run's own whatever their finish, others' only clean ones.
@@ -281,65 +247,3 @@ class SqlStore:
         return await self._read(
             lambda connection: eval_sets.list_eval_set_versions(connection, name)
         )
-
-    async def add_version(self, version: PromptVersion) -> PromptVersion:
-        """Register a program under the next number; its time is now unless it has one.
-
-        The same digest again returns the version that is there, unchanged.
-        """
-        check_names(prompt=version.name, digest=version.digest)
-        at = self._clock()
-        return await self._write(
-            lambda connection: versions.insert_version(connection, version, at),
-            lock=f"prompt:{version.name}",
-        )
-
-    async def versions(self, name: str) -> Sequence[PromptVersion]:
-        """All versions of a prompt, oldest first."""
-        check_names(prompt=name)
-        return await self._read(lambda connection: versions.list_versions(connection, name))
-
-    async def version(self, name: str, number: int) -> PromptVersion:
-        """One version. Raises NotFound naming the numbers that exist."""
-        check_names(prompt=name)
-        return await self._read(lambda connection: versions.read_version(connection, name, number))
-
-    async def prompt_names(self) -> Sequence[str]:
-        """Names of all prompts with versions, sorted."""
-        return await self._read(versions.list_prompt_names)
-
-    async def pointers(self, name: str) -> Sequence[Pointer]:
-        """All pointers of a prompt, by name."""
-        check_names(prompt=name)
-        return await self._read(lambda connection: versions.list_pointers(connection, name))
-
-    async def move_pointer(self, move: Move) -> Move:
-        """Compare-and-set: move the pointer if it still is at `from_number`, and log it.
-
-        A `from_number` of None says that the pointer does not exist yet. Returns the move with its
-        time. Raises Conflict saying where the pointer is, NotFound when the target does not exist.
-        """
-        check_names(prompt=move.prompt, pointer=move.pointer)
-        at = self._clock()
-        return await self._write(
-            lambda connection: versions.apply_move(connection, move, at),
-            lock=f"prompt:{move.prompt}",
-        )
-
-    async def moves(self, name: str, pointer: str | None = None) -> Sequence[Move]:
-        """The log of moves, oldest first."""
-        check_names(prompt=name, pointer=pointer or "")
-        return await self._read(lambda connection: versions.list_moves(connection, name, pointer))
-
-    async def _read(self, operation: Callable[[Connection], Result]) -> Result:
-        return await self._thread.read(_each, operation)
-
-    async def _write(
-        self, operation: Callable[[Connection], Result], *, lock: str | None = None
-    ) -> Result:
-        return await self._thread.write(_each, operation, lock=lock)
-
-
-def _each(connection: Connection, operations: Sequence[Operation]) -> list[Any]:
-    """The batch of calls that are made one by one."""
-    return [operation(connection) for operation in operations]

@@ -54,17 +54,22 @@ def shown_text(text: str) -> str:
 
 def check_names(**names: str) -> None:
     """Raise StorageError for a name or id that one of the databases could not hold or index."""
+    check_characters(**names)
     for what, name in names.items():
-        label = what.replace("_", " ")
-        if "\x00" in name or not _encodable(name):
-            raise StorageError(
-                f"The {label} {name!a} contains a character that cannot be stored; "
-                "leave out NUL and lone surrogates."
-            )
         if len(name) > MAX_NAME_LENGTH:
             raise StorageError(
-                f"The {label} '{name[:40]}...' has {len(name)} characters; "
+                f"The {what.replace('_', ' ')} '{name[:40]}...' has {len(name)} characters; "
                 f"use at most {MAX_NAME_LENGTH}."
+            )
+
+
+def check_characters(**texts: str) -> None:
+    """Raise StorageError for a text of any length that one of the databases could not hold."""
+    for what, text in texts.items():
+        if "\x00" in text or not _encodable(text):
+            raise StorageError(
+                f"The {what.replace('_', ' ')} {text!a} contains a character that cannot be "
+                "stored; leave out NUL and lone surrogates."
             )
 
 

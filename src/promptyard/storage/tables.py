@@ -2,7 +2,8 @@
 
 Records are kept whole, as JSON text, beside the columns that queries need. Ids count in the order
 of writing. What grows with the eval set (`report_trials`, `eval_sets`) stands apart from what lists
-read. `versions` and `moves` refuse UPDATE and DELETE by triggers.
+read. Logs (`versions`, `moves`, `protections`, `rollouts`, `decisions`) refuse UPDATE and DELETE by
+triggers.
 """
 
 from __future__ import annotations
@@ -206,6 +207,84 @@ moves = Table(
         ["prompt", "to_number"], ["versions.name", "versions.number"], name="fk_moves_version"
     ),
     Index("ix_moves_prompt_pointer", "prompt", "pointer"),
+)
+
+
+protections = Table(
+    "protections",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("prompt", Text, nullable=False),
+    Column("pointer", Text, nullable=False),
+    Column("protection", Text, nullable=False),
+    Index("ix_protections_prompt", "prompt"),
+)
+
+move_requests = Table(
+    "move_requests",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    UniqueConstraint("id", name="uq_move_requests_id"),
+    Index("ix_move_requests_prompt", "prompt"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("is_active", BigInteger, nullable=False),
+    Column("at", Text, nullable=False),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("rollout", Text, nullable=False),
+    UniqueConstraint("id", name="uq_rollouts_id"),
+    Index("ix_rollouts_prompt", "prompt"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("rollout_id", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("decision", Text, nullable=False),
+    ForeignKeyConstraint(["rollout_id"], ["rollouts.id"], name="fk_decisions_rollout"),
+)
+
+live_events = Table(
+    "live_events",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("rollout_id", Text),
+    Column("outcome_id", Text),
+    Column("stored_at", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    UniqueConstraint("event_id", name="uq_live_events_event_id"),
+    Index("ix_live_events_prompt", "prompt", "id"),
+    Index("ix_live_events_rollout_id", "rollout_id", "id"),
+    Index("ix_live_events_outcome_id", "outcome_id"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("prompt", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("alert", Text, nullable=False),
+    Index("ix_alerts_prompt", "prompt"),
 )
 
 

@@ -1,13 +1,25 @@
-"""Prompt versions, which never change, and the pointers to them, whose every move is logged."""
+"""Prompt versions, which never change, and the pointers to them, whose every move is logged.
+
+A protected pointer is promoted only with the name of a second person; that is decided here, in the
+transaction that moves it, so that no way leads around it.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from promptyard.errors import Conflict, NotFound
-from promptyard.records.versions import Move, Pointer, PromptVersion
+from promptyard.errors import ApprovalNeeded, Conflict, NotFound, Tampered
+from promptyard.records.versions import (
+    Move,
+    MoveRequest,
+    Pointer,
+    PromptVersion,
+    Protection,
+)
 from promptyard.storage.stored_text import from_text, shown_text, to_text
-from promptyard.storage.tables import moves, pointers, versions
+from promptyard.storage.tables import move_requests, moves, pointers, protections, versions
+
+_HOW_TO_ASK = "ask with `promptyard prompts request`, then `promptyard prompts approve`"
 
 
 def insert_version(connection: Connection, version: PromptVersion, at: str) -> PromptVersion:
@@ -37,18 +49,13 @@ def insert_version(connection: Connection, version: PromptVersion, at: str) -> P
 
 
 def list_versions(connection: Connection, name: str) -> list[PromptVersion]:
-    """All versions of a prompt, oldest first."""
-    query = select(versions.c.version).where(versions.c.name == name).order_by(versions.c.number)
-    return [from_text(PromptVersion, text) for text in connection.execute(query).scalars()]
+    """All versions of a prompt, oldest first, to be looked at: their bytes are not proven.
 
-
-def read_version(connection: Connection, name: str, number: int) -> PromptVersion:
-    """One version. Raises NotFound naming the numbers that exist."""
-    query = select(versions.c.version).where(versions.c.name == name, versions.c.number == number)
-    text = connection.execute(query).scalar()
-    if text is None:
-        raise NotFound(_no_version(connection, name, number))
-    return from_text(PromptVersion, text)
+    Raises Tampered for one that cannot be read at all.
+    """
+    query = select(versions.c.number, versions.c.version).where(versions.c.name == name)
+    rows = connection.execute(query.order_by(versions.c.number))
+    return [_read(name, number, text) for number, text in rows]
 
 
 def list_prompt_names(connection: Connection) -> list[str]:
@@ -66,11 +73,13 @@ def list_pointers(connection: Connection, name: str) -> list[Pointer]:
 def apply_move(connection: Connection, move: Move, at: str) -> Move:
     """Move a pointer that is where the move says, and log it; the caller holds the prompt's lock.
 
-    Raises Conflict when the pointer is elsewhere, NotFound when there is no such version.
+    Raises Conflict when the pointer is elsewhere, NotFound when there is no such version,
+    ApprovalNeeded when the pointer is protected and nobody else has agreed, Tampered when the
+    version's bytes are not those of its digest.
     """
-    target = (versions.c.name == move.prompt, versions.c.number == move.to_number)
-    if connection.execute(select(versions.c.number).where(*target)).first() is None:
-        raise NotFound(_no_version(connection, move.prompt, move.to_number))
+    require_version(connection, move.prompt, move.to_number)
+    if move.kind == "promote" and is_protected(connection, move.prompt, move.pointer):
+        require_second_name(move.actor, move.approved_by, f"pointer '{move.pointer}'", _HOW_TO_ASK)
     logged = move if move.moved_at else move.model_copy(update={"moved_at": at})
     _set_pointer(connection, logged)
     connection.execute(
@@ -94,11 +103,118 @@ def list_moves(connection: Connection, name: str, pointer: str | None) -> list[M
     return [from_text(Move, text) for text in connection.execute(query).scalars()]
 
 
-def _set_pointer(connection: Connection, move: Move) -> None:
+def require_version(connection: Connection, name: str, number: int) -> PromptVersion:
+    """Return a version whose bytes are proven.
+
+    Raises NotFound naming the numbers that exist, Tampered when its bytes have another digest.
+    """
+    query = select(versions.c.version, versions.c.digest).where(
+        versions.c.name == name, versions.c.number == number
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(_no_version(connection, name, number))
+    text, digest = row
+    version = _read(name, number, text)
+    if (version.name, version.number) != (name, number) or not (
+        version.digest == version.program.id == digest
+    ):
+        raise Tampered(_other_bytes(name, number))
+    return version
+
+
+def _read(name: str, number: int, text: str) -> PromptVersion:
+    try:
+        return from_text(PromptVersion, text)
+    except ValueError:
+        raise Tampered(_other_bytes(name, number)) from None
+
+
+def _other_bytes(name: str, number: int) -> str:
+    return (
+        f"Version {number} of prompt '{name}' is not what was registered: its bytes do not "
+        "have its digest; restore the store from a copy."
+    )
+
+
+def is_protected(connection: Connection, name: str, pointer: str) -> bool:
+    """Say whether the last word on a pointer is that it is protected."""
+    last = [item for item in list_protections(connection, name) if item.pointer == pointer]
+    return bool(last) and last[-1].is_protected
+
+
+def insert_protection(connection: Connection, protection: Protection, at: str) -> Protection:
+    """Log a protection or its end; the caller holds the prompt's lock. Raises ApprovalNeeded."""
+    name, pointer = protection.prompt, protection.pointer
+    if not protection.is_protected and is_protected(connection, name, pointer):
+        require_second_name(
+            protection.actor,
+            protection.approved_by,
+            f"pointer '{pointer}'",
+            "give the name of who agrees that it is protected no longer",
+        )
+    logged = protection if protection.at else protection.model_copy(update={"at": at})
+    connection.execute(
+        insert(protections).values(prompt=name, pointer=pointer, protection=to_text(logged))
+    )
+    return logged
+
+
+def list_protections(connection: Connection, name: str) -> list[Protection]:
+    """The log of a prompt's protections, oldest first."""
+    query = select(protections.c.protection).where(protections.c.prompt == name)
+    texts = connection.execute(query.order_by(protections.c.seq)).scalars()
+    return [from_text(Protection, text) for text in texts]
+
+
+def insert_request(connection: Connection, request: MoveRequest, at: str) -> MoveRequest:
+    """Store a move that waits for a second name. Raises NotFound, Tampered, Conflict."""
+    require_version(connection, request.move.prompt, request.move.to_number)
+    _require_place(connection, request.move)
+    taken = select(move_requests.c.id).where(move_requests.c.id == request.id)
+    if connection.execute(taken).first() is not None:
+        raise Conflict(f"There is a request '{request.id}' already; give this one another id.")
+    waiting = request if request.at else request.model_copy(update={"at": at})
+    connection.execute(
+        insert(move_requests).values(
+            id=waiting.id, prompt=waiting.move.prompt, request=to_text(waiting)
+        )
+    )
+    return waiting
+
+
+def list_requests(connection: Connection, name: str) -> list[MoveRequest]:
+    """The requests that nobody has made yet and whose pointer has not moved meanwhile."""
+    query = select(move_requests.c.request).where(move_requests.c.prompt == name)
+    texts = connection.execute(query.order_by(move_requests.c.seq)).scalars()
+    requests = [from_text(MoveRequest, text) for text in texts]
+    done = {move.request_id for move in list_moves(connection, name, None)}
+    at = {item.pointer: item.number for item in list_pointers(connection, name)}
+    return [
+        item
+        for item in requests
+        if item.id not in done and at.get(item.move.pointer) == item.move.from_number
+    ]
+
+
+def require_second_name(actor: str, approved_by: str, what: str, how: str) -> None:
+    """Raise ApprovalNeeded unless somebody other than the actor has agreed."""
+    if not approved_by.strip() or approved_by.strip().casefold() == actor.strip().casefold():
+        who = f"somebody other than {actor.strip()}" if actor.strip() else "somebody else"
+        raise ApprovalNeeded(f"{what} is protected: {who} must approve; {how}")
+
+
+def _require_place(connection: Connection, move: Move) -> int | None:
     here = (pointers.c.prompt == move.prompt, pointers.c.pointer == move.pointer)
     number = connection.execute(select(pointers.c.number).where(*here)).scalar()
     if number != move.from_number:
         raise Conflict(_moved_before(move, number))
+    return number
+
+
+def _set_pointer(connection: Connection, move: Move) -> None:
+    here = (pointers.c.prompt == move.prompt, pointers.c.pointer == move.pointer)
+    number = _require_place(connection, move)
     values = {"number": move.to_number, "moved_at": shown_text(move.moved_at)}
     if number is None:
         created = {"prompt": move.prompt, "pointer": move.pointer, **values}

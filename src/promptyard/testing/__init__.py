@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from promptyard.testing.foreign_importer_contract import ForeignImporterContract
-    from promptyard.testing.gate_contract import GateContract
+    from promptyard.testing.gate_contract import GateContract, SuperiorityGateContract
     from promptyard.testing.generator_contract import GeneratorContract
     from promptyard.testing.importer_contract import ImporterContract
     from promptyard.testing.metric_contract import MetricContract
@@ -36,6 +36,7 @@ _MODULES = {
     "ScriptedModel": "scripted_model",
     "StageContract": "stage_contract",
     "StoreContract": "store_contract",
+    "SuperiorityGateContract": "gate_contract",
     "TransientStoreContract": "store_contract",
     "WorkflowContract": "workflow_contract",
 }
@@ -52,6 +53,7 @@ __all__ = [
     "ScriptedModel",
     "StageContract",
     "StoreContract",
+    "SuperiorityGateContract",
     "TransientStoreContract",
     "WorkflowContract",
 ]

@@ -10,23 +10,38 @@ from collections.abc import Awaitable, Callable
 
 from promptyard.errors import Conflict, StorageError
 from promptyard.protocols import Store
+from promptyard.records.live import StoredEvent
 from promptyard.records.messages import Completion
+from promptyard.records.rollouts import Decision
 from promptyard.records.versions import Move
 from promptyard.testing.store_call_contract import CallContract
+from promptyard.testing.store_live_contract import LiveContract
 from promptyard.testing.store_measure_contract import EvalSetContract, MeasureContract
+from promptyard.testing.store_protection_contract import ProtectionContract
+from promptyard.testing.store_release_contract import RolloutContract
 from promptyard.testing.store_run_contract import RegistryContract, RunContract
 from promptyard.testing.store_suite import (
     raises,
     record_answer,
+    sample_decision,
     sample_header,
     sample_move,
+    sample_outcome,
+    sample_rollout,
     sample_run,
     sample_version,
 )
 
 
 class TransientStoreContract(
-    CallContract, RunContract, MeasureContract, EvalSetContract, RegistryContract
+    CallContract,
+    RunContract,
+    MeasureContract,
+    EvalSetContract,
+    RegistryContract,
+    ProtectionContract,
+    RolloutContract,
+    LiveContract,
 ):
     """What also a store does that forgets everything when it is closed. See `StoreContract`."""
 
@@ -84,6 +99,7 @@ class StoreContract(TransientStoreContract):
             await store.count_look("holdout", "pair-1")
             await store.add_version(sample_version("one"))
             await store.move_pointer(sample_move(None, 1))
+            await store.add_live_events([sample_outcome("o1", rollout_id="rollout-1")])
 
         async def read(store: Store) -> None:
             assert await store.run_result("run-1") == sample_run(sample_header("run-1"))
@@ -93,6 +109,7 @@ class StoreContract(TransientStoreContract):
             assert len(await store.versions("support")) == 1
             assert len(await store.pointers("support")) == len(await store.moves("support")) == 1
             assert await store.start_attempt("run-1", "task", "key") == 2
+            assert len(await store.live_events("support", rollout_id="rollout-1")) == 1
 
         self.with_store(write, url)
         self.with_store(read, url)
@@ -137,6 +154,51 @@ class StoreContract(TransientStoreContract):
                 lost = [result for result in results if isinstance(result, Conflict)]
                 assert (len(won), len(lost)) == (1, 7)
             assert len(await one.moves("support")) == 10
+
+        self._with_two_stores(body)
+
+    def test_one_of_two_racing_decisions_counts(self) -> None:
+        """Two engines in two processes that looked at the same state cannot both promote."""
+
+        async def body(one: Store, two: Store) -> None:
+            numbers = [(await one.add_version(sample_version(t))).digest for t in ("one", "two")]
+            digests = {"control_digest": numbers[0], "treatment_digest": numbers[1]}
+            for n in range(10):
+                name, pointer = f"rollout-{n}", f"pointer-{n}"
+                await one.move_pointer(sample_move(None, 1, pointer=pointer))
+                rollout = sample_rollout(id=name, pointer=pointer, **digests)
+                await one.start_rollout(rollout, sample_decision(1, rollout_id=name))
+                move = sample_move(1, 2, pointer=pointer, rollout_id=name)
+                end = sample_decision(2, rollout_id=name, state="promoted", move=move)
+                results = await asyncio.gather(
+                    *(store.decide(end) for store in (one, two) * 4), return_exceptions=True
+                )
+                won = [result for result in results if isinstance(result, Decision)]
+                lost = [result for result in results if isinstance(result, Conflict)]
+                assert (len(won), len(lost)) == (1, 7)
+                assert len(await two.moves("support", pointer)) == 2
+
+        self._with_two_stores(body)
+
+    def test_live_events_of_several_stores_are_numbered_in_the_order_of_commits(self) -> None:
+        """Who has read up to a number misses nothing below it, whoever writes; each id is once."""
+
+        async def body(one: Store, two: Store) -> None:
+            seen: list[StoredEvent] = []
+            writers = [
+                asyncio.ensure_future(
+                    store.add_live_events(
+                        [sample_outcome(f"o{w}-{n}", rollout_id="rollout-1") for n in range(3)]
+                    )
+                )
+                for w in range(40)
+                for store in (one, two)
+            ]
+            while not all(writer.done() for writer in writers):
+                seen += await two.live_events("support", after=seen[-1].seq if seen else 0)
+            seen += await two.live_events("support", after=seen[-1].seq if seen else 0)
+            assert sum(writer.result() for writer in writers) == len(seen) == 120
+            assert seen == await one.live_events("support")
 
         self._with_two_stores(body)
 

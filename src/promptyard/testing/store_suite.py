@@ -14,10 +14,12 @@ from promptyard.records.atoms import Atom
 from promptyard.records.budget import Budget, Spent
 from promptyard.records.cases import Case, EvalSet
 from promptyard.records.judging import JudgeCertificate, LabelledVerdict, Rate
+from promptyard.records.live import Exposure, Feedback, Outcome, pseudonym
 from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion
 from promptyard.records.origins import Effect, Origin
 from promptyard.records.prompts import Program, Prompt
+from promptyard.records.rollouts import Decision, Rollout, RolloutPlan
 from promptyard.records.runs import Run, RunHeader
 from promptyard.records.scores import (
     HitCounts,
@@ -31,7 +33,7 @@ from promptyard.records.scores import (
     Unmeasured,
 )
 from promptyard.records.verdicts import Comparison, Verdict
-from promptyard.records.versions import Move, PromptVersion
+from promptyard.records.versions import Move, PromptVersion, Protection
 
 Result = TypeVar("Result")
 
@@ -115,6 +117,108 @@ def sample_move(from_number: int | None, to_number: int, **fields: Any) -> Move:
     values = {"prompt": "support", "pointer": "production", "actor": "ann", "reason": "better"}
     numbers = {"from_number": from_number, "to_number": to_number}
     return Move.model_validate({**values, **numbers, **fields})
+
+
+def sample_rollout(**fields: Any) -> Rollout:
+    """Build a rollout of version 2 of `support` beside 1, started by ann."""
+    values = {
+        "id": "rollout-1",
+        "prompt": "support",
+        "pointer": "production",
+        "control": 1,
+        "treatment": 2,
+        "control_digest": "d1",
+        "treatment_digest": "d2",
+        "plan": RolloutPlan(),
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "started_by": "ann",
+    }
+    return Rollout.model_validate({**values, **fields})
+
+
+def sample_decision(seq: int, **fields: Any) -> Decision:
+    """Build a decision on `rollout-1` that leaves it running at the first step."""
+    values = {
+        "rollout_id": "rollout-1",
+        "seq": seq,
+        "at": "2026-01-01T00:00:00+00:00",
+        "actor": "ann" if seq == 1 else "canary",
+        "action": "start" if seq == 1 else "hold",
+        "state": "running",
+        "step": 0,
+        "enrolled": 0.02,
+        "step_at": "2026-01-01T00:00:00+00:00",
+    }
+    return Decision.model_validate({**values, **fields})
+
+
+def sample_exposure(event_id: str, **fields: Any) -> Exposure:
+    """Build an exposure of a subject of `rollout-1` to its treatment."""
+    values = {
+        "id": event_id,
+        "prompt": "support",
+        "rollout_id": "rollout-1",
+        "subject": pseudonym(event_id),
+        "arm": "treatment",
+        "version": 2,
+        "digest": "d2",
+        "reason": "split",
+        "at": "2026-01-01T00:00:00+00:00",
+    }
+    return Exposure.model_validate({**values, **fields})
+
+
+def sample_outcome(event_id: str, **fields: Any) -> Outcome:
+    """Build an outcome of `support`, of no rollout unless one is given."""
+    values = {
+        "id": event_id,
+        "prompt": "support",
+        "version": 2,
+        "digest": "d2",
+        "subject": pseudonym(event_id),
+        "at": "2026-01-01T00:00:00+00:00",
+        "latency_s": 0.25,
+        "scores": {"score": 0.75},
+    }
+    if fields.get("rollout_id") is not None:
+        values["arm"] = "treatment"
+    return Outcome.model_validate({**values, **fields})
+
+
+def sample_feedback(event_id: str, outcome_id: str, **fields: Any) -> Feedback:
+    """Build a user's word on an outcome."""
+    values = {
+        "id": event_id,
+        "prompt": "support",
+        "outcome_id": outcome_id,
+        "at": "2026-01-01T00:00:00+00:00",
+        "scores": {"score": 1.0},
+    }
+    return Feedback.model_validate({**values, **fields})
+
+
+async def add_three_versions(store: Store) -> None:
+    """Register three versions of `support` and point production at the first."""
+    for text in ("one", "two", "three"):
+        await store.add_version(sample_version(text))
+    await store.move_pointer(sample_move(None, 1))
+
+
+async def rollout_of_two(store: Store, **fields: Any) -> Rollout:
+    """Build a rollout of version 2 beside 1, which production is at; ann starts it."""
+    if not await store.versions("support"):
+        await add_three_versions(store)
+    digests = {
+        "control_digest": (await store.version("support", 1)).digest,
+        "treatment_digest": (await store.version("support", 2)).digest,
+    }
+    return sample_rollout(**{**digests, **fields})
+
+
+def sample_protection(*, is_protected: bool, **fields: Any) -> Protection:
+    """Build a protection of the pointer `production` of `support`, or its end, by ann."""
+    values = {"prompt": "support", "pointer": "production", "actor": "ann"}
+    return Protection.model_validate({**values, "is_protected": is_protected, **fields})
 
 
 def sample_header(run_id: str, **fields: Any) -> RunHeader:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from promptyard.metrics.leaks import Found
+from promptyard.records.sightings import Found
 
 IBAN_LENGTHS: Mapping[str, int] = {
     **dict.fromkeys(("NO",), 15),

@@ -170,4 +170,93 @@ CREATE TABLE eval_set_versions (
 	CONSTRAINT uq_eval_set_versions_name_version UNIQUE (name, version)
 );
 
-CREATE INDEX ix_attempts_run_id_role ON attempts (run_id, role)
+CREATE INDEX ix_attempts_run_id_role ON attempts (run_id, role);
+
+CREATE TABLE protections (
+	seq INTEGER NOT NULL, 
+	prompt TEXT NOT NULL, 
+	pointer TEXT NOT NULL, 
+	protection TEXT NOT NULL, 
+	PRIMARY KEY (seq)
+);
+
+CREATE INDEX ix_protections_prompt ON protections (prompt);
+
+CREATE TABLE move_requests (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	prompt TEXT NOT NULL, 
+	request TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_move_requests_id UNIQUE (id)
+);
+
+CREATE INDEX ix_move_requests_prompt ON move_requests (prompt);
+
+CREATE TABLE publications (
+	seq INTEGER NOT NULL, 
+	target TEXT NOT NULL, 
+	is_active BIGINT NOT NULL, 
+	at TEXT NOT NULL, 
+	PRIMARY KEY (seq)
+);
+
+CREATE TABLE rollouts (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	prompt TEXT NOT NULL, 
+	rollout TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_rollouts_id UNIQUE (id)
+);
+
+CREATE INDEX ix_rollouts_prompt ON rollouts (prompt);
+
+CREATE TABLE decisions (
+	rollout_id TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	decision TEXT NOT NULL, 
+	PRIMARY KEY (rollout_id, seq), 
+	CONSTRAINT fk_decisions_rollout FOREIGN KEY(rollout_id) REFERENCES rollouts (id)
+);
+
+CREATE TABLE live_events (
+	id INTEGER NOT NULL, 
+	event_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	prompt TEXT NOT NULL, 
+	rollout_id TEXT, 
+	outcome_id TEXT, 
+	stored_at TEXT NOT NULL, 
+	event TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	CONSTRAINT uq_live_events_event_id UNIQUE (event_id)
+);
+
+CREATE INDEX ix_live_events_prompt ON live_events (prompt, id);
+
+CREATE INDEX ix_live_events_rollout_id ON live_events (rollout_id, id);
+
+CREATE INDEX ix_live_events_outcome_id ON live_events (outcome_id);
+
+CREATE TABLE alerts (
+	seq INTEGER NOT NULL, 
+	prompt TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	alert TEXT NOT NULL, 
+	PRIMARY KEY (seq)
+);
+
+CREATE INDEX ix_alerts_prompt ON alerts (prompt);
+
+CREATE TRIGGER protections_refuse_update BEFORE UPDATE ON protections BEGIN SELECT RAISE(ABORT, 'protections is append-only'); END;
+
+CREATE TRIGGER protections_refuse_delete BEFORE DELETE ON protections BEGIN SELECT RAISE(ABORT, 'protections is append-only'); END;
+
+CREATE TRIGGER rollouts_refuse_update BEFORE UPDATE ON rollouts BEGIN SELECT RAISE(ABORT, 'rollouts is append-only'); END;
+
+CREATE TRIGGER rollouts_refuse_delete BEFORE DELETE ON rollouts BEGIN SELECT RAISE(ABORT, 'rollouts is append-only'); END;
+
+CREATE TRIGGER decisions_refuse_update BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
+
+CREATE TRIGGER decisions_refuse_delete BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END

@@ -9,25 +9,23 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from promptyard.protocols.release_store import ReleaseStore as ReleaseStore
+from promptyard.protocols.store import Store as Store
 from promptyard.records.atoms import Atom
 from promptyard.records.base import Json
-from promptyard.records.calls import StoredCall
-from promptyard.records.cases import Case, EvalSet, EvalSetVersion
+from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate, Proposal
 from promptyard.records.events import Event
 from promptyard.records.evidence import Attempt, Evidence, TrainTrial
 from promptyard.records.imported import ImportedSet
-from promptyard.records.judging import JudgeCertificate
-from promptyard.records.measurements import Measurement
 from promptyard.records.messages import Completion, Message, Request, Usage
 from promptyard.records.origins import Origin
 from promptyard.records.prompts import Demo, Program
-from promptyard.records.runs import Progress, Run, RunHeader, RunStatus, StageOutcome
+from promptyard.records.runs import Progress, StageOutcome
 from promptyard.records.scores import Report, Score, StepVisit
 from promptyard.records.verdicts import GateSettings, PairedReport, Verdict
-from promptyard.records.versions import Move, Pointer, PromptVersion
 
 
 @runtime_checkable
@@ -342,177 +340,6 @@ class ForeignImporter(Protocol):
         What cannot be run here becomes a `skip` check, never nothing. Raises EvalSetError in one
         line with file and place.
         """
-        ...
-
-
-class Store(Protocol):
-    """The one store: completions, attempts, runs, versions, pointers.
-
-    Every method is durable when it returns. Safe to use from one event loop; several processes
-    may share a database.
-    """
-
-    url: str
-
-    async def open(self) -> None:
-        """Open and migrate. Raises StorageError saying what to do when that fails."""
-        ...
-
-    async def close(self) -> None:
-        """Write what is queued and close. Safe to call twice."""
-        ...
-
-    # completions and attempts
-    async def completions(self, keys: Sequence[str], run_id: str) -> Mapping[str, Completion]:
-        """Look up stored answers: this run's own whatever their finish, others' only clean ones.
-
-        Answers come back with `cached=True`.
-        """
-        ...
-
-    async def start_attempt(self, run_id: str, role: str, key: str) -> int:
-        """Record that an attempt is about to be sent; returns its id. Counts against the budget."""
-        ...
-
-    async def finish_attempt(
-        self,
-        attempt_id: int,
-        *,
-        outcome: str,
-        body: Mapping[str, Json] | None = None,
-        completion: Completion | None = None,
-        base_url: str = "",
-        replicate: int = 0,
-    ) -> None:
-        """Record how an attempt ended and, when `ok`, store its answer.
-
-        Otherwise the outcome is a failure kind, `cancelled` (it was sent and is not waited for) or
-        `unsent` (it was cancelled before). A caller that is cancelled does not take this back.
-        """
-        ...
-
-    async def attempts(self, run_id: str) -> Sequence[Mapping[str, Any]]:
-        """All attempts of a run: role, key, outcome (None while unknown), tokens, cost_usd."""
-        ...
-
-    async def calls(
-        self, run_id: str, role: str | None = None, *, limit: int = 50, offset: int = 0
-    ) -> Sequence[StoredCall]:
-        """Attempts of a run, or of one role in it, as started, with request and answer."""
-        ...
-
-    # runs, their journal, and what they measured
-    async def start_run(self, header: RunHeader) -> None:
-        """Record a new run. Raises Conflict when the id is taken."""
-        ...
-
-    async def run_header(self, run_id: str) -> RunHeader:
-        """Return how a run was started. Raises NotFound."""
-        ...
-
-    async def set_run_status(
-        self, run_id: str, status: RunStatus, result: Run | None = None, *, sentence: str = ""
-    ) -> None:
-        """Record how a run stands and, at its end, its result; `sentence` is for one without."""
-        ...
-
-    async def runs(self, task: str | None = None, limit: int = 50) -> Sequence[Mapping[str, Any]]:
-        """List runs, newest first: id, task, status, started_at, sentence."""
-        ...
-
-    async def run_result(self, run_id: str) -> Run | None:
-        """Return the result of a finished run, None while it has none. Raises NotFound."""
-        ...
-
-    async def append_journal(self, run_id: str, kind: str, payload: Mapping[str, Json]) -> None:
-        """Append one entry to a run's journal."""
-        ...
-
-    async def journal(self, run_id: str) -> Sequence[Mapping[str, Any]]:
-        """All entries of a run's journal in order: seq, kind, payload, at."""
-        ...
-
-    async def save_report(self, run_id: str, purpose: str, report: Report) -> None:
-        """Store a report under (run, purpose, program, split); writing it again replaces it."""
-        ...
-
-    async def reports(self, run_id: str, purpose: str | None = None) -> Sequence[Report]:
-        """Return the reports of a run, in the order in which they were stored. Raises NotFound."""
-        ...
-
-    async def save_measurement(self, measurement: Measurement) -> None:
-        """Store what one report came to, for the history of metrics and failure patterns."""
-        ...
-
-    async def measurements(
-        self, task: str, *, program_id: str | None = None, eval_set_version: str | None = None
-    ) -> Sequence[Measurement]:
-        """All measurements of a task, oldest first, of one program or eval set version if named."""
-        ...
-
-    async def save_certificate(self, certificate: JudgeCertificate) -> None:
-        """Store what a calibration of a judge found. The same id again changes nothing."""
-        ...
-
-    async def certificates(self, prompt_hash: str | None = None) -> Sequence[JudgeCertificate]:
-        """Certificates of one judge (by the hash of its prompt) or of all, oldest first."""
-        ...
-
-    async def looks(self, holdout_key: str) -> Sequence[str]:
-        """Keys of the pairs that have looked at a set of holdout cases, oldest first."""
-        ...
-
-    async def count_look(self, holdout_key: str, pair_key: str) -> int:
-        """Count a look at a set of holdout cases; the same pair again is no new look.
-
-        Returns how many distinct pairs have looked at this set.
-        """
-        ...
-
-    async def save_eval_set(
-        self, eval_set: EvalSet, *, parent: str | None = None, change: str = ""
-    ) -> None:
-        """Store a version of an eval set, once, with the version it grew out of and why."""
-        ...
-
-    async def eval_set(self, version: str) -> EvalSet:
-        """Return a version by its name or a unique beginning of 4 digits. Raises NotFound."""
-        ...
-
-    async def eval_set_versions(self, name: str) -> Sequence[EvalSetVersion]:
-        """The versions of an eval set, oldest first."""
-        ...
-
-    # registry
-    async def add_version(self, version: PromptVersion) -> PromptVersion:
-        """Register a program; assigns number and time. The same digest returns its version."""
-        ...
-
-    async def versions(self, name: str) -> Sequence[PromptVersion]:
-        """All versions of a prompt, oldest first."""
-        ...
-
-    async def version(self, name: str, number: int) -> PromptVersion:
-        """One version. Raises NotFound naming the numbers that exist."""
-        ...
-
-    async def prompt_names(self) -> Sequence[str]:
-        """Names of all prompts with versions."""
-        ...
-
-    async def pointers(self, name: str) -> Sequence[Pointer]:
-        """All pointers of a prompt."""
-        ...
-
-    async def move_pointer(self, move: Move) -> Move:
-        """Compare-and-set: move the pointer if it still is at `from_number`, and log it.
-
-        Raises Conflict when it is not, NotFound when the target version does not exist.
-        """
-        ...
-
-    async def moves(self, name: str, pointer: str | None = None) -> Sequence[Move]:
-        """The log of moves, oldest first."""
         ...
 
 

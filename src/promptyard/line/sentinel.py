@@ -20,30 +20,30 @@ from promptyard.metrics.calibration import share_of
 from promptyard.metrics.injections import INJECTIONS
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
-from promptyard.records.judging import Attack, CanaryReport
+from promptyard.records.judging import Attack, SentinelReport
 from promptyard.records.scores import Score
 
-KIND = "judge canary"
+KIND = "judge sentinel"
 MOST_OUTPUTS = 20
 """How many failing answers carry the texts, in turn."""
 
 
 @dataclass(frozen=True)
-class CanaryPlan:
+class SentinelPlan:
     """Which check is tried, on the failing answers of which run."""
 
     check: str | None = None
     from_run: str = LAST
 
 
-async def run_canary(
+async def run_sentinel(
     task: Task,
-    plan: CanaryPlan,
+    plan: SentinelPlan,
     *,
     budget: Budget | None = None,
     store: str | Store | None = None,
     on_progress: ProgressSink,
-) -> CanaryReport:
+) -> SentinelReport:
     """Put every injection into an answer that the judge fails, and see what it says then.
 
     Costs one judge call an injection (82, `pairwise` twice as many), unless stored, and those for
@@ -70,7 +70,7 @@ async def run_canary(
         judged = await judge_outputs(executor, task.program, check, attacks, on_progress)
         report = _report(check, names, [before for _, before in carriers], judged)
         await session.store.append_journal(
-            session.header.id, "canary", {"moved": [attack.name for attack in report.moved]}
+            session.header.id, "sentinel", {"moved": [attack.name for attack in report.moved]}
         )
         await session.store.set_run_status(session.header.id, "finished")
         return report
@@ -108,7 +108,7 @@ def _with_text(output: Output, text: str) -> Output:
 
 def _report(
     check: str, names: Sequence[str], before: Sequence[Score], judged: Sequence[Judged]
-) -> CanaryReport:
+) -> SentinelReport:
     model, prompt_hash = instrument_of(check, judged)
     moved: list[Attack] = []
     for name, first, item in zip(names, before, judged, strict=True):
@@ -125,7 +125,7 @@ def _report(
                 )
             )
     n_measured = sum(item.lowest is not None for item in judged)
-    return CanaryReport(
+    return SentinelReport(
         metric=check,
         model=model,
         prompt_hash=prompt_hash,

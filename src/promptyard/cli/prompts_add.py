@@ -1,0 +1,57 @@
+"""`promptyard prompts add`: register a prompt that a person wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptyard.cli.draw import console, print_json
+from promptyard.cli.optimize import task_folder
+from promptyard.cli.options import AsJson, StoreUrl, TaskPath
+from promptyard.cli.person import present_user
+
+
+def command(
+    task: TaskPath = Path(),
+    prompt: Annotated[
+        Path | None, typer.Option(help="This prompt file instead of the task's own.")
+    ] = None,
+    step: Annotated[
+        str | None, typer.Option(help="The step that the file is for, where there are several.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option(help="The version it was made from; by default the newest.")
+    ] = None,
+    message: Annotated[
+        str, typer.Option("--message", "-m", help="What was changed, and why.")
+    ] = "",
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register the task's prompt, or a file in its place, as a version. Costs no call.
+
+    The same bytes again are the version that they are already.
+    """
+    from promptyard.line.registering import register_prompt
+    from promptyard.line.sync import run_sync
+    from promptyard.line.task import load_task
+    from promptyard.line.wiring import store_address
+
+    loaded = load_task(task)
+    version = run_sync(
+        register_prompt(
+            store_address(store, task_folder(task)),
+            loaded,
+            prompt=prompt,
+            step=step,
+            author=present_user(),
+            message=message,
+            parent=parent,
+        )
+    )
+    if as_json:
+        print_json(version.model_dump(mode="json", exclude={"program"}))
+        return
+    console().print(f"{version.name} v{version.number} ({version.digest[:7]})", markup=False)

@@ -1,0 +1,77 @@
+"""Checks what an application records, at once: a wrong number is its mistake, and named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+SCORE = "score"
+"""The overall score among the scores."""
+
+
+def amount(value: Any, name: str) -> float | None:
+    """Return a finite number from 0 on, or None. Raises ValueError naming the field."""
+    if value is None:
+        return None
+    number = _number(value, name)
+    if number < 0.0:
+        raise ValueError(f"{name} is at least 0, got {value!r}")
+    return number
+
+
+def whole(value: Any, name: str) -> int | None:
+    """Return a whole number from 0 on, or None. Raises ValueError naming the field."""
+    number = amount(value, name)
+    if number is None:
+        return None
+    if number != int(number):
+        raise ValueError(f"{name} is a whole number, got {value!r}")
+    return int(value)
+
+
+def score_of(value: Any, name: str) -> float:
+    """Return a score in [0, 1]; True is 1. Raises ValueError naming the score."""
+    number = _number(value, name)
+    if not 0.0 <= number <= 1.0:
+        raise ValueError(f"{name} is in [0, 1], got {value!r}")
+    return number
+
+
+def scores_of(scores: Mapping[str, Any] | None, score: Any = None) -> dict[str, float]:
+    """Return named scores, with the overall one among them. Raises ValueError naming the score."""
+    checked = {
+        text(key, "a name in scores"): score_of(value, f"scores[{key!r}]")
+        for key, value in (scores or {}).items()
+    }
+    if score is not None:
+        if SCORE in checked:
+            raise ValueError("score is given twice: as score and in scores")
+        checked[SCORE] = score_of(score, SCORE)
+    return checked
+
+
+def flag(value: Any, name: str) -> bool | None:
+    """Return True, False or None. Raises ValueError naming the field."""
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(f"{name} is True, False or None, got {value!r}")
+    return value
+
+
+def text(value: Any, name: str) -> str:
+    """Return a text. Raises ValueError naming the field."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is a text, got {type(value).__name__}")  # noqa: TRY004 - as above
+    return value
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, str | bytes):
+        raise ValueError(f"{name} is a number, got {value!r}")  # noqa: TRY004 - as above
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} is a number, got {type(value).__name__}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is finite, got {value!r}")
+    return number

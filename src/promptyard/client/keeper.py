@@ -1,0 +1,393 @@
+"""Keeps what is served up to date: memory, then snapshot, then fallback, under one deadline.
+
+The first call of a process reads source, snapshot and fallback at once, each in a thread that may
+be left behind. From then on a thread looks at the source every `poll_s` and callers never wait.
+What is newer is told by the revision of a manifest alone; intervals are measured by the monotonic
+clock. A source that is broken, older or of another format never replaces a good copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from promptyard.client.contents import Contents, contents_of_bytes
+from promptyard.client.snapshot import confirm_snapshot, load_snapshot, save_snapshot
+from promptyard.client.source import SourceFault, SourceState, Stamp, read_bytes, stamp_of
+from promptyard.client.tasks import Task
+from promptyard.client.view import Origin, Seen, View
+
+SOURCE_SHARE = 0.5
+"""How much of the deadline the source gets while there may be something else to serve."""
+SNAPSHOT_SHARE = 0.75
+FALLBACK_SHARE = 0.85
+LAST_SHARE = 0.9
+"""Until when each is waited for; the rest is for a machine that is busy."""
+MAX_LEFT_BEHIND = 3
+"""How many reads of the source may hang at once."""
+UNREAD_POLLS = 10
+"""After so many polls a file is read even if it looks unchanged: its clock may stand still."""
+CONFIRM_EVERY_S = 60.0
+
+
+@dataclass
+class Health:
+    """How the source is, and what became of the looks at it."""
+
+    state: SourceState = "unread"
+    message: str = ""
+    checked_s: float | None = None
+    revision: int | None = None
+    n_checks: int = 0
+    n_faults: int = 0
+    n_snapshot_faults: int = 0
+    snapshot_message: str = ""
+    fallback_message: str = ""
+
+
+@dataclass
+class Known:
+    """What was last read of the source: by what it is recognised, and whether it was good."""
+
+    stamp: Stamp
+    content: bytes
+    fault: SourceFault | None
+    n_unread: int = 0
+
+
+@dataclass
+class FirstRead:
+    """The reads of a start: what has come of them so far."""
+
+    end_s: float
+    source: Task
+    snapshot: Task
+    fallback: Task
+    is_settled: bool = field(default=False)
+
+
+class Keeper:
+    """Holds the current `view` and renews it. All durations are seconds."""
+
+    def __init__(
+        self,
+        source: Path,
+        *,
+        snapshot: Path | None,
+        fallback: Callable[[], Contents] | None,
+        deadline_s: float,
+        poll_s: float,
+        stale_after_s: float,
+    ) -> None:
+        self.view: View | None = None
+        self.fallback_view: View | None = None
+        self.health = Health()
+        self.seen: dict[str, Seen] = {}
+        self.source = source
+        self._snapshot = snapshot
+        self._fallback = fallback
+        self._deadline_s = deadline_s
+        self._poll_s = poll_s
+        self._stale_after_s = stale_after_s
+        self._known: Known | None = None
+        self._snapshot_found: tuple[Contents, float] | None = None
+        self._source_found: tuple[Contents, bytes] | None = None
+        self._unsaved: tuple[bytes, int] | None = None
+        self._confirmed_snapshot_s = time.monotonic()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._closing = threading.Event()
+        self._polling: threading.Thread | None = None
+        self._first: FirstRead | None = None
+        self._reads: list[Task] = []
+        self._writing: Task | None = None
+
+    # the first call
+
+    def first_view(self) -> View | None:
+        """Read what can be read until the deadline; return what is best, None where nothing is.
+
+        Callers that come at once wait for the same reads.
+        """
+        now = time.monotonic()
+        with self._lock:
+            if self.view is not None:
+                return self.view
+            first = self._first
+            if first is None or first.is_settled:
+                first = self._first = FirstRead(
+                    now + self._deadline_s,
+                    self._read_anew(),
+                    # One that still hangs is waited for again, rather than joined by another.
+                    _still(first and first.snapshot) or Task("snapshot", self._read_snapshot),
+                    _still(first and first.fallback) or Task("fallback", self._read_fallback),
+                )
+        begun_s = first.end_s - self._deadline_s
+        has_source = first.source.wait_until(begun_s + SOURCE_SHARE * self._deadline_s)
+        first.snapshot.wait_until(begun_s + SNAPSHOT_SHARE * self._deadline_s)
+        if not self._can_serve(first):
+            first.fallback.wait_until(begun_s + FALLBACK_SHARE * self._deadline_s)
+            if not has_source and self.fallback_view is None:
+                first.source.wait_until(begun_s + LAST_SHARE * self._deadline_s)
+        with self._lock:
+            first.is_settled = True
+            self._settle()
+            if not first.source.done.is_set():
+                self._note(SourceFault("hung", f"{self.source} does not answer"))
+            self._start_polling()
+            return self.view
+
+    def fallback_in_time(self) -> View | None:
+        """Return the fallback, which may still be being read; None where there is none."""
+        if self.fallback_view is None and self._fallback is not None:
+            with self._lock:
+                first = self._first
+                task = first.fallback if first else Task("fallback", self._read_fallback)
+                began_s = first.end_s - self._deadline_s if first else time.monotonic()
+            task.wait_until(began_s + LAST_SHARE * self._deadline_s)
+        return self.fallback_view
+
+    def _can_serve(self, first: FirstRead) -> bool:
+        with self._lock:
+            return self._source_found is not None or self._snapshot_found is not None
+
+    def _settle(self) -> None:
+        """Serve the best of what the first reads found, where nothing is served yet."""
+        if self.view is not None:
+            return
+        if self._snapshot_found is not None:
+            contents, age_s = self._snapshot_found
+            self._show(contents, "snapshot", time.monotonic() - age_s)
+        if self._source_found is not None:
+            self._adopt(*self._source_found)
+        if self.view is None:
+            self.view = self.fallback_view
+
+    def _read_snapshot(self) -> None:
+        if self._snapshot is None:
+            return
+        try:
+            found = load_snapshot(self._snapshot)
+        except SourceFault as fault:
+            with self._lock:
+                if fault.state != "missing":
+                    self._note_snapshot(str(fault))
+            return
+        with self._lock:
+            self._snapshot_found = found
+            view = self.view
+            is_newer = view is not None and found[0].revision > view.contents.revision
+            if view is not None and (is_newer or view.origin == "fallback"):  # it came late
+                self._show(found[0], "snapshot", time.monotonic() - found[1])
+
+    def _read_fallback(self) -> None:
+        if self._fallback is None or self.fallback_view is not None:
+            return
+        try:
+            contents = self._fallback()
+        except SourceFault as fault:
+            with self._lock:
+                self.health.fallback_message = str(fault)
+            return
+        with self._lock:
+            self.fallback_view = View(contents, "fallback", None, seen=self.seen)
+
+    # the source
+
+    def check(self) -> bool:
+        """Look at the source now, for at most the deadline; returns whether it is good."""
+        with self._lock:
+            task = self._read_anew()
+        is_done = task.wait_until(time.monotonic() + self._deadline_s)
+        with self._lock:
+            if not is_done:
+                self._note(SourceFault("hung", f"{self.source} does not answer"))
+            if self._first is None:
+                self._settle()
+            return self.health.state == "ok"
+
+    def _read_anew(self) -> Task:
+        """Begin to read the source, unless a read has just begun or too many hang already."""
+        self._reads = [task for task in self._reads if not task.done.is_set()]
+        if self._reads:
+            last = self._reads[-1]
+            is_young = time.monotonic() - last.began_s < max(self._deadline_s, self._poll_s)
+            if is_young or len(self._reads) >= MAX_LEFT_BEHIND:
+                return last
+        task = Task("source", self._read_source)
+        self._reads.append(task)
+        return task
+
+    def _read_source(self) -> None:
+        try:
+            self._look()
+        except SourceFault as fault:
+            with self._lock:
+                self._note(fault)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours is a fault of the source, too
+            with self._lock:
+                self._note(SourceFault("corrupt", f"{self.source}: {error!r}"))
+
+    def _look(self) -> None:
+        known = self._known
+        stamp = stamp_of(self.source)
+        if known is not None and known.stamp == stamp and known.n_unread < UNREAD_POLLS:
+            known.n_unread += 1
+            return self._repeat(known)
+        data, stamp = read_bytes(self.source)
+        content = hashlib.sha256(data).digest()
+        if known is not None and known.content == content:
+            known.stamp, known.n_unread = stamp, 0
+            return self._repeat(known)
+        known = Known(stamp, content, None)
+        try:
+            contents = contents_of_bytes(data)
+        except SourceFault as fault:
+            known.fault = SourceFault(fault.state, f"{self.source}: {fault}")
+            self._known = known
+            raise known.fault from None
+        with self._lock:
+            self._known = known
+            self._source_found = (contents, data)
+            if self.view is not None:
+                self._adopt(contents, data)
+            else:  # the first caller weighs it against the snapshot
+                self._note_good(contents.revision)
+        return None
+
+    def _repeat(self, known: Known) -> None:
+        """The source says what it said before."""
+        if known.fault is not None:
+            raise known.fault
+        with self._lock:
+            if self._source_found is None:
+                return
+            if self.view is not None:
+                self._adopt(*self._source_found)
+
+    def _adopt(self, contents: Contents, data: bytes) -> None:
+        """Serve what the source says, unless what is served is newer."""
+        view = self.view
+        if view is not None and view.origin != "fallback":
+            served = view.contents.revision
+            if contents.revision < served:
+                about = f"{self.source}: revision {contents.revision} is older than {served}"
+                self._note(SourceFault("older", f"{about}, which is served"))
+                return
+        self._note_good(contents.revision)
+        now = time.monotonic()
+        if view is not None and view.contents is contents:
+            view.confirmed_s, view.reason = now, None
+        else:
+            self._show(contents, "source", now)
+            self._unsaved = (data, contents.revision)
+        self._keep_snapshot(now)
+
+    def _show(self, contents: Contents, origin: Origin, confirmed_s: float | None) -> None:
+        before = self.view
+        view = View(contents, origin, confirmed_s, seen=self.seen, before=before)
+        for rollout_id in self.seen.keys() - view.rollout_ids():
+            del self.seen[rollout_id]
+        self.view = view
+
+    def _note_good(self, revision: int) -> None:
+        health = self.health
+        health.state, health.message, health.revision = "ok", "", revision
+        health.checked_s = time.monotonic()
+        health.n_checks += 1
+
+    def _note(self, fault: SourceFault) -> None:
+        """The source is no good now: say so, and of what is served that it is not confirmed."""
+        health = self.health
+        health.state, health.message = fault.state, str(fault)
+        health.checked_s = time.monotonic()
+        health.n_checks += 1
+        health.n_faults += 1
+        view = self.view
+        if view is not None and view.origin == "source":
+            is_stale = (view.age_s() or 0.0) > self._stale_after_s
+            view.reason = "stale" if is_stale else "cached"
+
+    # the snapshot
+
+    def _keep_snapshot(self, now: float) -> None:
+        """Save what the source says, or say of what is saved that it is still true."""
+        path = self._snapshot
+        if path is None or not (self._writing is None or self._writing.done.is_set()):
+            return
+        unsaved = self._unsaved
+        if unsaved is not None:
+            self._writing = Task("snapshot", lambda: self._save_snapshot(path, *unsaved))
+        elif now - self._confirmed_snapshot_s >= CONFIRM_EVERY_S:
+            self._confirmed_snapshot_s = now
+            self._writing = Task("snapshot", lambda: self._save_snapshot(path, None, 0))
+
+    def _save_snapshot(self, path: Path, data: bytes | None, revision: int) -> None:
+        try:
+            if data is None:
+                confirm_snapshot(path)
+            else:
+                save_snapshot(path, data, revision)
+        except OSError as error:
+            with self._lock:
+                self._note_snapshot(f"{path} cannot be written: {error.strerror or error}")
+            return
+        with self._lock:
+            if self._unsaved is not None and self._unsaved[0] is data:
+                self._unsaved = None
+
+    def _note_snapshot(self, message: str) -> None:
+        self.health.n_snapshot_faults += 1
+        self.health.snapshot_message = message
+
+    # the polls
+
+    def _start_polling(self) -> None:
+        if self._polling is not None or self._closing.is_set():
+            return
+        # It holds the keeper weakly: a client that nobody has any more stops polling.
+        closing, this = self._closing, weakref.ref(self)
+        self._polling = threading.Thread(
+            target=_poll, args=(this, closing, self._poll_s), name="promptyard-poll", daemon=True
+        )
+        try:
+            self._polling.start()
+        except RuntimeError:  # no more threads: what is in memory is served, and tried again
+            self._polling = None
+
+    def close(self) -> None:
+        """Stop polling. What is in memory can still be served."""
+        self._closing.set()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: threads and locks stayed with the parent."""
+        self._begin()
+        self.seen.clear()
+        view = self.view
+        if view is not None:
+            for entry in view.entries.values():
+                if entry.split is not None:
+                    entry.split.seen = self.seen.setdefault(entry.split.rollout_id, Seen())
+            self._start_polling()
+
+
+def _still(task: Task | None) -> Task | None:
+    return None if task is None or task.done.is_set() else task
+
+
+def _poll(this: weakref.ref[Keeper], closing: threading.Event, poll_s: float) -> None:
+    jitter = random.Random()  # seeded by the system: clients must not poll in step
+    while not closing.wait(poll_s * jitter.uniform(0.75, 1.0)):
+        keeper = this()
+        if keeper is None:
+            return
+        keeper.check()
+        del keeper

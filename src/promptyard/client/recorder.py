@@ -1,0 +1,221 @@
+"""Records live events in the background: a bounded queue, one thread, a spool.
+
+The application's thread appends a note to a queue and goes on. Trouble of the disk never reaches
+it: notes wait and are tried again, and where the queue is full they are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from promptyard.client.live_lines import LineWriter, Note
+from promptyard.client.spool import SegmentLost, Spool
+
+BATCH = 200
+LINGER_S = 0.05
+RETRY_S = 0.5
+
+
+class _Mark:
+    """Stands in the queue behind everything that was recorded before a flush."""
+
+    def __init__(self) -> None:
+        self.is_durable = False
+        self.done = threading.Event()
+
+
+class Recorder:
+    """Takes notes and writes them to a spool. For any number of threads.
+
+    Attributes:
+        n_dropped: notes that found the queue full, or the recorder closed.
+        n_written: events written to the spool.
+        n_lost: events whose segment somebody removed before they were made durable.
+        n_faults: failures of the disk; `last_fault` is the last one in one line.
+    """
+
+    def __init__(self, spool: Spool, writer: LineWriter, *, queue_size: int) -> None:
+        self.n_dropped = 0
+        self.n_written = 0
+        self.n_lost = 0
+        self.n_faults = 0
+        self.last_fault = ""
+        self._spool = spool
+        self._writer = writer
+        self._limit = queue_size
+        self._is_closed = False
+        self._n_dropped_before = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._queue: deque[Note | _Mark] = deque()
+        self._idle = True
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def n_queued(self) -> int:
+        """How many notes wait to be written."""
+        return len(self._queue)
+
+    def put(self, note: Note) -> bool:
+        """Leave a note; False where it is dropped. Never blocks."""
+        queue = self._queue
+        if len(queue) >= self._limit or self._is_closed:
+            with self._lock:
+                self.n_dropped += 1
+            return False
+        queue.append(note)
+        if self._idle:
+            self._awake()
+        return True
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything recorded so far is durable: fsynced.
+
+        False where it is not within the time, or where notes were dropped since the last flush.
+        """
+        with self._lock:
+            dropped = self.n_dropped - self._n_dropped_before
+            self._n_dropped_before = self.n_dropped
+        mark = _Mark()
+        self._queue.append(mark)
+        self._hurry.set()
+        self._awake()
+        is_done = mark.done.wait(timeout_s)
+        return is_done and mark.is_durable and not dropped
+
+    def close(self, timeout_s: float) -> bool:
+        """Flush, close the segment and take no more notes."""
+        is_durable = self.flush(timeout_s) if self.n_written or self._queue else True
+        self._is_closed = True
+        self._hurry.set()
+        self._awake()
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+        return is_durable
+
+    def after_fork(self, owner: str) -> None:
+        """Begin anew in a child: what waits is the parent's, and so is the segment."""
+        self._spool.leave()
+        self._spool.begin(owner)
+        self._begin()
+
+    def spool_state(self) -> dict[str, Any]:
+        """Return what is known of the spool, for `status`."""
+        try:
+            n_segments, n_bytes = self._spool.sizes()
+        except OSError:
+            n_segments = n_bytes = None
+        return {
+            "folder": str(self._spool.folder),
+            "segments": n_segments,
+            "bytes": n_bytes,
+            "dropped_bytes": self._spool.n_dropped_bytes,
+            "dropped_events": self._spool.n_dropped_events,
+        }
+
+    # the thread
+
+    def _awake(self) -> None:
+        self._idle = False
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    thread = threading.Thread(
+                        target=self._run, name="promptyard-spool", daemon=True
+                    )
+                    try:
+                        thread.start()
+                    except RuntimeError as error:  # no more threads: tried again at the next note
+                        self._note(error)
+                        self._idle = True
+                        return
+                    self._thread = thread
+        self._wake.set()
+
+    def _started(self) -> threading.Thread | None:
+        thread = threading.Thread(target=self._run, name="promptyard-spool", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads: tried again at the next note
+            self._note(error)
+            self._idle = True
+            return None
+        return thread
+
+    def _run(self) -> None:
+        this_queue = self._queue  # a fork gives the child another one
+        while not (self._is_closed and not this_queue):
+            self._idle = True
+            if not this_queue and not self._is_closed:
+                self._wake.wait(self._spool.due_in_s())
+            self._wake.clear()
+            self._idle = False
+            if this_queue and not self._is_closed:
+                self._hurry.wait(LINGER_S)  # others will follow: one write for all of them
+            self._hurry.clear()
+            while this_queue:
+                self._write_batch(this_queue)
+            self._try(self._spool.rotate_if_due)
+        self._try(self._spool.close)
+        self._thread = None
+
+    def _write_batch(self, queue: deque[Note | _Mark]) -> None:
+        """Write notes up to the next mark, then honour it. Notes leave the queue once written."""
+        lines: list[str] = []
+        for note in list(_first(queue, BATCH)):
+            if isinstance(note, _Mark):
+                break
+            lines.append(self._line(note))
+        if lines:
+            data = "".join(lines).encode("ascii")
+            n_events = sum(map(bool, lines))
+            while not self._try(lambda: self._spool.append(data, n_events)):
+                if self._is_closed:
+                    break  # the process ends; there is no other disk
+                time.sleep(RETRY_S)
+            else:
+                self.n_written += n_events
+            for _ in lines:
+                queue.popleft()
+            self._try(self._spool.rotate_if_due)
+        if queue and isinstance(queue[0], _Mark):
+            mark = queue[0]
+            mark.is_durable = self._try(self._spool.sync)
+            queue.popleft()
+            mark.done.set()
+
+    def _line(self, note: Note) -> str:
+        try:
+            return self._writer.line(note)
+        except Exception as error:  # noqa: BLE001 - one note must not keep the others
+            self._note(error)
+            return ""
+
+    def _try(self, work: Any) -> bool:
+        try:
+            work()
+        except SegmentLost as error:
+            self.n_lost += error.n_events
+            self._note(error)
+            return False
+        except OSError as error:
+            self._note(error)
+            return False
+        return True
+
+    def _note(self, error: Exception) -> None:
+        self.n_faults += 1
+        self.last_fault = str(error) or repr(error)
+
+
+def _first(queue: deque[Note | _Mark], limit: int) -> list[Note | _Mark]:
+    """Return the first notes of a queue to which others append."""
+    return [queue[index] for index in range(min(limit, len(queue)))]

@@ -1,0 +1,177 @@
+"""Gates a version: candidate and baseline on the holdout, all gates on the pair, one verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptyard.errors import EvalSetError, NotFound
+from promptyard.funnel.settings import FunnelSettings
+from promptyard.line.measured import require_answers
+from promptyard.line.query import require_prompt
+from promptyard.line.session import Session, open_session
+from promptyard.line.task import Task
+from promptyard.line.wiring import build_gates, build_stage
+from promptyard.protocols import ProgressSink, Store
+from promptyard.records.budget import Budget
+from promptyard.records.cases import Case
+from promptyard.records.edits import Candidate
+from promptyard.records.evidence import Evidence
+from promptyard.records.prompts import Program
+from promptyard.records.runs import Progress, StageOutcome
+from promptyard.records.scores import Report, Trial
+from promptyard.records.verdicts import Claim, GateSettings, GateVerdict, PairedReport, SelfTest
+from promptyard.records.versions import PromptVersion
+from promptyard.registry.versions import PRODUCTION, resolve_version
+from promptyard.release.folding import judge_by_all
+from promptyard.release.self_test import run_self_test
+
+GATE = "gate"
+"""The kind of a run that measures a pair for the gates."""
+
+
+async def run_gate(
+    task: Task,
+    candidate: str,
+    baseline: str | None = None,
+    *,
+    targets: Sequence[str] = (),
+    claim: Claim | None = None,
+    budget: Budget | None = None,
+    store: str | Store | None = None,
+    force: bool = False,
+    on_progress: ProgressSink,
+) -> GateVerdict:
+    """Judge a registered version against another one on the task's holdout.
+
+    `baseline` is by default what `production` points at, else the candidate's parent. `targets` are
+    tags of failures that must become fewer, beside those of the settings, `claim` what must hold
+    instead of what the settings say. The same pair again is no
+    new look and, answers being stored, no new call. Costs up to two task calls a holdout case and
+    two more for every critical case that seems to break. Raises NotFound, EvalSetError for a task
+    without a holdout or one that is worn out, BudgetExceeded.
+    """
+    holdout = task.eval_set.split("holdout")
+    if not holdout:
+        raise EvalSetError(
+            f"task '{task.name}' has no holdout, and gates judge on nothing else; give some cases "
+            "the split `holdout`"
+        )
+    settings = _settings(task, targets, claim)
+    async with open_session(
+        task, store=store, budget=budget, kind=GATE, force=force, begin=False
+    ) as session:
+        await require_prompt(session.store, task.name)
+        after = await resolve_version(session.store, task.name, candidate)
+        before = await _baseline(session.store, task, after, baseline)
+        look = await session.count_look(holdout, before.digest, after.digest)
+        await session.begin()
+        executor = session.executor(task)
+        outcome = await _measure(task, session, before.program, after.program, on_progress)
+        reports = [outcome.reports[item.digest] for item in (before, after)]
+        for report in reports:
+            require_answers(report)
+        pair = PairedReport(
+            baseline=reports[0],
+            candidate=reports[1],
+            reruns=outcome.reruns,
+            looks=look.looks,
+            prompt_chars=sum(len(step.prompt.text) for step in after.program.steps),
+        )
+        verdict, findings = judge_by_all(build_gates(), pair, holdout, settings)
+        for report in reports:
+            await session.store.save_report(session.header.id, GATE, report)
+        await session.store.set_run_status(session.header.id, "finished", sentence=verdict.sentence)
+        notes = (*executor.notes, *((look.sentence,) if look.status == "warn" else ()))
+        return GateVerdict(
+            prompt=task.name,
+            candidate=f"v{after.number}",
+            baseline=f"v{before.number}",
+            eval_set_version=task.eval_set.version,
+            looks=look.looks,
+            status=verdict.status,
+            sentence=verdict.sentence,
+            gates=findings,
+            verdict=verdict,
+            run_id=session.header.id,
+            notes=(*notes, *verdict.notes),
+        )
+
+
+def self_test_gates(task: Task) -> SelfTest:
+    """Show every gate planted regressions on the task's own holdout cases. Costs no call.
+
+    Raises EvalSetError for a task without a holdout.
+    """
+    holdout = task.eval_set.split("holdout")
+    if not holdout:
+        raise EvalSetError(f"task '{task.name}' has no holdout, so no gate could judge anything")
+    return run_self_test(build_gates(), holdout, task.gates)
+
+
+def _settings(task: Task, targets: Sequence[str], claim: Claim | None) -> GateSettings:
+    named = tuple(dict.fromkeys([*task.gates.targets, *targets]))
+    changed = {"targets": named, "claim": claim or task.gates.claim}
+    return task.gates.model_copy(update=changed)
+
+
+async def _baseline(
+    store: Store, task: Task, candidate: PromptVersion, reference: str | None
+) -> PromptVersion:
+    if reference is not None:
+        found = await resolve_version(store, task.name, reference)
+    else:
+        pointers = {item.pointer: item.number for item in await store.pointers(task.name)}
+        number = pointers.get(PRODUCTION, candidate.parent)
+        if number == candidate.number:
+            number = candidate.parent
+        if number is None:
+            raise NotFound(
+                f"nothing to compare v{candidate.number} of '{task.name}' with: no version is in "
+                "production and it has no parent; add --baseline VERSION"
+            )
+        found = await store.version(task.name, number)
+    if found.digest == candidate.digest:
+        raise NotFound(
+            f"baseline and candidate are both v{candidate.number} of '{task.name}'; name two "
+            "versions"
+        )
+    return found
+
+
+async def _measure(
+    task: Task,
+    session: Session,
+    before: Program,
+    after: Program,
+    on_progress: ProgressSink,
+) -> StageOutcome:
+    """Run the stage `decide` of the funnel: both programs on the holdout, critical breaks again."""
+    # Every seeming break of a critical case is confirmed: servers answer differently at times even
+    # where nothing asks them to.
+    stage = build_stage("decide", FunnelSettings(stochastic=True))
+    holdout = task.eval_set.split("holdout")
+    executor = session.executor(task)
+    done = 0
+    total = stage.max_trials(1, len(holdout))
+
+    def count(trial: Trial) -> None:
+        nonlocal done
+        del trial
+        done += 1
+        ledger = session.ledger
+        on_progress(
+            Progress(
+                phase=GATE,
+                done=done,
+                total=max(total, done),
+                spent=ledger.spent,
+                calls_left=ledger.task_calls_left,
+            )
+        )
+
+    async def run_cases(program: Program, chosen: Sequence[Case], replicate: int) -> Report:
+        return await executor.run(program, chosen, "holdout", replicate=replicate, on_trial=count)
+
+    return await stage.run(
+        [Candidate(program=after)], Candidate(program=before), Evidence(), holdout, run_cases
+    )

@@ -1,0 +1,63 @@
+"""Looks at live traffic of a prompt and records what is to be alerted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from promptyard.line.live_traffic import each_live_event
+from promptyard.line.query import opened, require_prompt
+from promptyard.protocols import Store
+from promptyard.records.alerts import Alert
+from promptyard.records.monitoring import MonitorPlan, MonitorReport
+from promptyard.release.monitors import monitor
+
+
+async def look_at_traffic(
+    url: str | None, name: str, plan: MonitorPlan, *, now: str | None = None
+) -> MonitorReport:
+    """Look at the window that ends `now` (by default: now) and store its alerts, each once.
+
+    Everything is computed of stored events, so that a restart changes nothing. Costs no call.
+    Raises NotFound for an unknown prompt.
+    """
+    at = now or datetime.now(UTC).isoformat(timespec="microseconds")
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        known = list(await store.alerts(name, limit=1_000))
+        events = [event async for event in each_live_event(store, name)]
+        report = monitor(
+            name, events, plan, now=at, anchors_moved=await _anchors_moved(store, name, known)
+        )
+        for alert in report.alerts:
+            if not _is_known(alert, known, plan, at):
+                await store.add_alert(alert.model_copy(update={"at": at}))
+        return report
+
+
+async def list_alerts(url: str | None, name: str, limit: int = 100) -> list[Alert]:
+    """Alerts of a prompt, newest first. Raises NotFound for an unknown prompt."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return list(await store.alerts(name, limit))
+
+
+async def _anchors_moved(store: Store, name: str, known: list[Alert]) -> bool | None:
+    """Say what the last look at the anchors found; None where nobody ever looked."""
+    for row in await store.runs(name, limit=1_000):
+        header = await store.run_header(str(row["id"]))
+        if header.settings.get("kind") == "anchor" and row["status"] == "finished":
+            return any(
+                alert.kind == "anchor" and alert.at >= str(row["started_at"]) for alert in known
+            )
+    return None
+
+
+def _is_known(alert: Alert, known: list[Alert], plan: MonitorPlan, at: str) -> bool:
+    """Whether the same thing was alerted within one window: it is one finding, not two."""
+    end = datetime.fromisoformat(at).timestamp()
+    return any(
+        (alert.kind, alert.metric, alert.version, alert.arm)
+        == (other.kind, other.metric, other.version, other.arm)
+        and end - datetime.fromisoformat(other.at).timestamp() < plan.window_s
+        for other in known
+    )

@@ -1,0 +1,112 @@
+"""Running sums of one value a subject, per dimension and arm; values may change and go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from promptyard.release.standing import HARD_FAILURES, Column
+from promptyard.stats.confidence_sequence import Sample
+
+Pair: TypeAlias = tuple[float | None, float | None]
+"""A value of the control and one of the treatment."""
+
+NOTHING: Pair = (None, None)
+
+
+@dataclass(slots=True)
+class _Sums:
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def replace(self, before: float | None, after: float | None) -> None:
+        if before is not None:
+            self.n -= 1
+            self.total -= before
+            self.squares -= before * before
+        if after is not None:
+            self.n += 1
+            self.total += after
+            self.squares += after * after
+        if not self.n:  # nothing is left of rounding either
+            self.total = self.squares = 0.0
+
+    def sample(self) -> Sample:
+        return Sample.of_sums(self.n, self.total, self.squares)
+
+
+@dataclass(slots=True)
+class _Cell:
+    """The answers of one subject in one dimension: their number and sum in each arm."""
+
+    n: list[int] = field(default_factory=lambda: [0, 0])
+    total: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    def value(self, arm: int, *, any_counts: bool) -> float | None:
+        if not self.n[arm]:
+            return None
+        return float(self.total[arm] > 0.0) if any_counts else self.total[arm] / self.n[arm]
+
+    def replace(self, arm: int, before: float | None, after: float | None) -> None:
+        if before is not None:
+            self.n[arm] -= 1
+            self.total[arm] -= before
+        if after is not None:
+            self.n[arm] += 1
+            self.total[arm] += after
+        if not self.n[arm]:
+            self.total[arm] = 0.0
+
+
+@dataclass(slots=True)
+class _Column:
+    arms: tuple[_Sums, _Sums] = field(default_factory=lambda: (_Sums(), _Sums()))
+    difference: _Sums = field(default_factory=_Sums)
+    cells: dict[str, _Cell] = field(default_factory=dict[str, _Cell])
+
+
+class Columns:
+    """One column a dimension. A subject's value is the mean of its answers.
+
+    For hard failures it is 1 if any answer failed. With `is_paired` the caller moves pairs: then
+    the differences within subjects are summed, too.
+    """
+
+    def __init__(self, *, is_paired: bool) -> None:
+        self._is_paired = is_paired
+        self._columns: dict[str, _Column] = {}
+
+    def move(self, name: str, subject: str, before: Pair, after: Pair) -> None:
+        """Put one answer's (or pair's) value in the place of the one it had; None is none."""
+        if before == after:
+            return
+        column = self._columns.setdefault(name, _Column())
+        cell = column.cells.setdefault(subject, _Cell())
+        any_counts = name == HARD_FAILURES
+        old = [cell.value(arm, any_counts=any_counts) for arm in (0, 1)]
+        for arm in (0, 1):
+            cell.replace(arm, before[arm], after[arm])
+        new = [cell.value(arm, any_counts=any_counts) for arm in (0, 1)]
+        for arm, sums in enumerate(column.arms):
+            if old[arm] != new[arm]:
+                sums.replace(old[arm], new[arm])
+        if self._is_paired:
+            column.difference.replace(_difference(old), _difference(new))
+
+    def samples(self) -> dict[str, Column]:
+        """Return the columns that have a value, as samples."""
+        return {
+            name: Column(
+                control=column.arms[0].sample(),
+                treatment=column.arms[1].sample(),
+                difference=column.difference.sample() if self._is_paired else None,
+            )
+            for name, column in self._columns.items()
+            if column.arms[0].n or column.arms[1].n
+        }
+
+
+def _difference(values: list[float | None]) -> float | None:
+    control, treatment = values
+    return None if control is None or treatment is None else treatment - control

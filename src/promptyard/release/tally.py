@@ -1,0 +1,323 @@
+"""Folds the events of a rollout into one row a subject, and the rows into sums per arm.
+
+The unit is the subject: calls of one subject are not independent of each other. Every event costs a
+few updates, however many came before; the same events in the same order give the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from promptyard.records.live import Arm, Exposure, Feedback, Outcome, StoredEvent
+from promptyard.records.rollouts import Rollout
+from promptyard.release.columns import NOTHING, Columns, Pair
+from promptyard.release.frozen import FrozenBaseline
+from promptyard.release.standing import (
+    COST,
+    HARD_FAILURES,
+    LATENCY,
+    MISSING,
+    Standing,
+    score_names,
+    unscored,
+)
+
+_ARMS: tuple[Arm, Arm] = ("control", "treatment")
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An outcome as far as it counts; `values` by dimension are what has been folded of it."""
+
+    unit: str
+    pair: str
+    arm: int
+    failed: bool
+    scores: dict[str, float]
+    latency: float | None
+    cost: float | None
+    values: dict[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A subject (split) or pair (shadow) that owes outcomes: which arms owe, which have come."""
+
+    unit: str
+    owes: tuple[int, ...]
+    has: list[int] = field(default_factory=list[int])
+    is_due: bool = False
+
+    @property
+    def missing(self) -> Pair:
+        """1.0 for an arm that owes an outcome, 0.0 where it came, None where it is not due."""
+        if not self.is_due:
+            return NOTHING
+        values = [float(arm not in self.has) if arm in self.owes else None for arm in (0, 1)]
+        return values[0], values[1]
+
+
+class Tally:
+    """The events of one rollout so far; `add` them in the order of their numbers.
+
+    Rejected and counted by reason: an id or number that was seen before (`repeated`), another
+    prompt or rollout, an arm, version or digest that is not the rollout's, an outcome of a subject
+    that was not exposed to that arm or met both, values that are no finite numbers in their range,
+    anything stored after `ended_at`, and feedback whose outcome has not come (yet). An outcome that
+    comes late counts; a subject that met both arms is taken out of both and counted.
+    """
+
+    def __init__(self, rollout: Rollout, *, ended_at: str | None = None) -> None:
+        self.rollout = rollout
+        self.through = 0
+        self._ended_at = None if ended_at is None else seconds(ended_at)
+        self._is_shadow = rollout.plan.mode == "shadow"
+        self._names = score_names(rollout)
+        self._rejected: Counter[str] = Counter()
+        self._ids: set[str] = set()
+        self._baseline = FrozenBaseline(rollout.plan)
+        self._columns = Columns(is_paired=self._is_shadow)
+        self._arms: dict[str, int] = {}
+        self._both: set[str] = set()
+        self._n_exposed = [0, 0]
+        self._answers: dict[str, _Answer] = {}
+        self._by_pair: dict[str, list[_Answer | None]] = {}
+        self._of_unit: dict[str, list[_Answer]] = {}
+        self._n_subjects = [0, 0]
+        self._early: dict[str, list[Feedback]] = {}
+        self._waits: dict[str, _Wait] = {}
+        self._queue: deque[tuple[float, str]] = deque()
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """How many events could not be used, by reason."""
+        counts = dict(self._rejected)
+        n_early = sum(map(len, self._early.values()))
+        if n_early:
+            counts["no_outcome"] = n_early
+        return counts
+
+    def add(self, stored: StoredEvent) -> None:
+        """Fold one event in. Raises nothing for events that cannot be used: they are counted."""
+        if stored.seq <= self.through:
+            self._rejected["repeated"] += 1
+            return
+        self.through = stored.seq
+        problem = self._fold(stored.event, seconds(stored.stored_at))
+        if problem:
+            self._rejected[problem] += 1
+
+    def standing(self, now: str) -> Standing:
+        """Return the numbers at a time; `now` may not go back from one call to the next."""
+        self._come_due(seconds(now) - self.rollout.plan.outcome_window_s)
+        return Standing(
+            through=self.through,
+            n_exposed=(self._n_exposed[0], self._n_exposed[1]),
+            n_subjects=(self._n_subjects[0], self._n_subjects[1]),
+            n_both=len(self._both),
+            columns=self._columns.samples(),
+            rejected=self.rejected,
+            baseline=self._baseline.frozen,
+            baseline_seen=self._baseline.seen,
+        )
+
+    # events
+
+    def _fold(self, event: Exposure | Outcome | Feedback, at: float) -> str:
+        if event.id in self._ids:
+            return "repeated"
+        if self._ended_at is not None and at > self._ended_at:
+            return "after_end"
+        if event.prompt != self.rollout.prompt:
+            return "wrong_prompt"
+        if isinstance(event, Feedback):
+            problem = self._feedback(event)
+        elif event.rollout_id != self.rollout.id:
+            problem = "unknown_rollout"
+        elif event.arm not in _ARMS:
+            problem = "no_arm"
+        else:
+            arm = _ARMS.index(event.arm)
+            problem = self._wrong_version(event, arm)
+            if not problem and isinstance(event, Exposure):
+                self._exposure(event.subject, arm, at)
+            elif not problem and isinstance(event, Outcome):
+                problem = self._outcome(event, arm, at)
+        if not problem:
+            self._ids.add(event.id)
+        return problem
+
+    def _wrong_version(self, event: Exposure | Outcome, arm: int) -> str:
+        rollout = self.rollout
+        if event.version != (rollout.control, rollout.treatment)[arm]:
+            return "wrong_version"
+        if event.digest != (rollout.control_digest, rollout.treatment_digest)[arm]:
+            return "wrong_digest"
+        return ""
+
+    def _exposure(self, subject: str, arm: int, at: float) -> None:
+        if self._is_shadow or subject in self._both:
+            return  # in shadow every request meets both versions: only outcomes say anything
+        before = self._arms.get(subject)
+        if before is None:
+            self._arms[subject] = arm
+            self._n_exposed[arm] += 1
+            self._await(subject, subject, (arm,), at)
+        elif before != arm:
+            self._take_out(subject, before)
+
+    def _take_out(self, subject: str, arm: int) -> None:
+        self._both.add(subject)
+        del self._arms[subject]
+        self._n_exposed[arm] -= 1
+        wait = self._waits.pop(subject)
+        self._columns.move(MISSING, subject, wait.missing, NOTHING)
+        answers = self._of_unit.pop(subject, [])
+        self._n_subjects[arm] -= bool(answers)
+        for answer in answers:
+            self._place(answer, {})
+
+    def _outcome(self, event: Outcome, arm: int, at: float) -> str:
+        if not _is_sound(event):
+            return "bad_value"
+        if self._is_shadow:
+            if event.pair is None:
+                return "no_pair"
+            if self._by_pair.get(event.pair, [None, None])[arm] is not None:
+                return "repeated"
+        elif event.subject in self._both:
+            return "both_arms"
+        elif self._arms.get(event.subject) is None:
+            return "no_exposure"
+        elif self._arms[event.subject] != arm:
+            return "wrong_arm"
+        latency, cost = self._baseline.measure(event.latency_s, event.cost_usd, is_control=arm == 0)
+        pair = event.pair or ""
+        answer = _Answer(
+            unit=(event.subject or f"pair:{pair}") if self._is_shadow else event.subject,
+            pair=pair,
+            arm=arm,
+            failed=bool(event.error) or bool(event.hard_failure),
+            scores={name: event.scores[name] for name in self._names if name in event.scores},
+            latency=latency,
+            cost=cost,
+        )
+        self._answers[event.id] = answer
+        self._arrive(answer, at)
+        for feedback in self._early.pop(event.id, ()):
+            self._judge(answer, feedback)
+        self._refold(answer)
+        return ""
+
+    def _arrive(self, answer: _Answer, at: float) -> None:
+        """Note that a subject or pair has an outcome."""
+        key = answer.unit
+        if self._is_shadow:
+            key = answer.pair
+            pair = self._by_pair.setdefault(key, [None, None])
+            pair[answer.arm] = answer
+            if key not in self._waits:
+                self._await(key, answer.unit, (0, 1), at)
+            elif answer.unit not in self._of_unit:
+                self._of_unit[answer.unit] = []
+                self._n_subjects = [n + 1 for n in self._n_subjects]
+        else:
+            answers = self._of_unit.setdefault(key, [])
+            answers.append(answer)
+            self._n_subjects[answer.arm] += len(answers) == 1
+        wait = self._waits[key]
+        before = wait.missing
+        wait.has.append(answer.arm)
+        self._columns.move(MISSING, wait.unit, before, wait.missing)
+
+    def _feedback(self, event: Feedback) -> str:
+        if not all(0.0 <= score <= 1.0 for score in event.scores.values()):
+            return "bad_value"
+        answer = self._answers.get(event.outcome_id)
+        if answer is None:
+            self._early.setdefault(event.outcome_id, []).append(event)
+        else:
+            self._judge(answer, event)
+            self._refold(answer)
+        return ""
+
+    def _judge(self, answer: _Answer, event: Feedback) -> None:
+        for name in self._names:
+            if name in event.scores:
+                answer.scores[name] = event.scores[name]
+        if event.hard_failure is not None:
+            answer.failed = event.hard_failure
+
+    # folding
+
+    def _refold(self, answer: _Answer) -> None:
+        if answer.unit in self._both:
+            return
+        values = dict(answer.scores)
+        for name in self._names:
+            values[unscored(name)] = float(name not in answer.scores)
+        values[HARD_FAILURES] = float(answer.failed)
+        if answer.latency is not None:
+            values[LATENCY] = answer.latency
+        if answer.cost is not None:
+            values[COST] = answer.cost
+        self._place(answer, values)
+
+    def _place(self, answer: _Answer, values: dict[str, float]) -> None:
+        """Put `values` in the place of what was folded of an answer."""
+        other = self._by_pair[answer.pair][1 - answer.arm] if self._is_shadow else None
+        if not self._is_shadow or other is not None:
+            for name in {**answer.values, **values}:
+                theirs = None if other is None else other.values.get(name)
+                if self._is_shadow and theirs is None:
+                    continue
+                before, after = answer.values.get(name), values.get(name)
+                self._columns.move(
+                    name,
+                    answer.unit,
+                    _in_order(answer.arm, before, theirs),
+                    _in_order(answer.arm, after, theirs),
+                )
+        answer.values = values
+
+    # who has waited long enough
+
+    def _await(self, key: str, unit: str, owes: tuple[int, ...], at: float) -> None:
+        self._waits[key] = _Wait(unit, owes)
+        latest = self._queue[-1][0] if self._queue else at
+        self._queue.append((max(at, latest), key))
+
+    def _come_due(self, due: float) -> None:
+        while self._queue and self._queue[0][0] <= due:
+            _, key = self._queue.popleft()
+            wait = self._waits.get(key)
+            if wait is not None:
+                wait.is_due = True
+                self._columns.move(MISSING, wait.unit, NOTHING, wait.missing)
+
+
+def _in_order(arm: int, mine: float | None, theirs: float | None) -> Pair:
+    """Order the values of an answer and its pair, control first; none of mine is no pair."""
+    if mine is None:
+        return NOTHING
+    return (theirs, mine) if arm else (mine, theirs)
+
+
+def seconds(at: str) -> float:
+    """Return a time of ISO 8601 as seconds since 1970; without a zone it is UTC.
+
+    Raises ValueError for anything else.
+    """
+    moment = datetime.fromisoformat(at)
+    return (moment if moment.tzinfo else datetime.fromisoformat(f"{at}+00:00")).timestamp()
+
+
+def _is_sound(event: Outcome) -> bool:
+    amounts = (event.latency_s, event.cost_usd)
+    return all(x is None or (math.isfinite(x) and x >= 0.0) for x in amounts) and all(
+        0.0 <= score <= 1.0 for score in event.scores.values()
+    )

@@ -1,0 +1,156 @@
+"""Live events, each once however often it is sent, and the alerts of monitors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, delete, insert, select
+
+from promptyard.errors import Tampered
+from promptyard.records.alerts import Alert
+from promptyard.records.live import Exposure, Feedback, LiveEvent, Outcome, StoredEvent
+from promptyard.storage.stored_text import from_text, to_text
+from promptyard.storage.tables import alerts, insert_numbered, live_events
+
+_EVENT: TypeAdapter[LiveEvent] = TypeAdapter(LiveEvent)
+_COLUMNS = ("event_id", "kind", "prompt", "rollout_id", "outcome_id", "stored_at", "event")
+_MAX_PARAMETERS = 500
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which events are asked for: numbers above `after` up to `through`, at most `limit`."""
+
+    after: int
+    through: int | None
+    limit: int
+
+
+def insert_events(connection: Connection, events: Sequence[LiveEvent], at: str) -> int:
+    """Store the events that are not there yet; returns how many were new.
+
+    Of two with the same id the first counts. Feedback comes after everything else, and belongs to
+    the rollout of its outcome. The caller holds the lock of live events, so that numbers ascend in
+    the order of commits: a reader that has seen a number has seen all below.
+    """
+    unique: dict[str, LiveEvent] = {}
+    for event in events:
+        unique.setdefault(event.id, event)
+    known = _stored_ids(connection, list(unique))
+    new = [event for key, event in unique.items() if key not in known]
+    shown = [event for event in new if not isinstance(event, Feedback)]
+    feedback = [event for event in new if isinstance(event, Feedback)]
+    rows = [_row(event, event.rollout_id, at) for event in shown]
+    rollout_of = _rollouts_of(connection, [item.outcome_id for item in feedback], shown)
+    rows += [_row(item, rollout_of.get((item.prompt, item.outcome_id)), at) for item in feedback]
+    if rows:
+        insert_numbered(connection, live_events, _COLUMNS, rows)
+        _number_waiting(connection, [e for e in shown if isinstance(e, Outcome)], at)
+    return len(rows)
+
+
+def list_events(
+    connection: Connection, name: str, rollout_id: str | None, window: Window
+) -> list[StoredEvent]:
+    """Events of a prompt or of one rollout, with the feedback on the latter's outcomes."""
+    query = select(live_events.c.id, live_events.c.stored_at, live_events.c.event).where(
+        live_events.c.prompt == name, live_events.c.id > window.after
+    )
+    if rollout_id is not None:
+        query = query.where(live_events.c.rollout_id == rollout_id)
+    if window.through is not None:
+        query = query.where(live_events.c.id <= window.through)
+    rows = connection.execute(query.order_by(live_events.c.id).limit(window.limit)).mappings()
+    return [
+        StoredEvent(
+            seq=row["id"],
+            stored_at=row["stored_at"],
+            event=_read_event(row["id"], row["event"]),
+        )
+        for row in rows
+    ]
+
+
+def insert_alert(connection: Connection, alert: Alert, at: str) -> Alert:
+    """Store an alert; its time is now unless it has one."""
+    logged = alert if alert.at else alert.model_copy(update={"at": at})
+    values = {"prompt": logged.prompt, "at": logged.at, "alert": to_text(logged)}
+    connection.execute(insert(alerts).values(values))
+    return logged
+
+
+def list_alerts(connection: Connection, name: str, limit: int) -> list[Alert]:
+    """Alerts of a prompt, newest first."""
+    query = select(alerts.c.alert).where(alerts.c.prompt == name).order_by(alerts.c.seq.desc())
+    return [from_text(Alert, text) for text in connection.execute(query.limit(limit)).scalars()]
+
+
+def _stored_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
+    known: set[str] = set()
+    for some in _portions(ids):
+        query = select(live_events.c.event_id).where(live_events.c.event_id.in_(some))
+        known.update(connection.execute(query).scalars())
+    return known
+
+
+def _rollouts_of(
+    connection: Connection, outcome_ids: Sequence[str], together: Sequence[Exposure | Outcome]
+) -> dict[tuple[str, str], str | None]:
+    """Return the rollouts of outcomes by (prompt, id); `together` are stored with the feedback."""
+    columns = (live_events.c.prompt, live_events.c.event_id, live_events.c.rollout_id)
+    found: dict[tuple[str, str], str | None] = {
+        (event.prompt, event.id): event.rollout_id for event in together
+    }
+    for some in _portions(outcome_ids):
+        query = select(*columns).where(live_events.c.event_id.in_(some))
+        for prompt, event_id, rollout_id in connection.execute(query):
+            found[prompt, event_id] = rollout_id
+    return found
+
+
+def _number_waiting(connection: Connection, outcomes: Sequence[Outcome], at: str) -> None:
+    """Give feedback that came before its outcome a new number, behind it.
+
+    Under its old one a reader of the rollout, who has passed it, would never see it, and another
+    one who starts at the beginning would.
+    """
+    rollout_of = {item.id: (item.prompt, item.rollout_id) for item in outcomes if item.rollout_id}
+    waiting: list[tuple[object, ...]] = []
+    for some in _portions(list(rollout_of)):
+        here = (live_events.c.outcome_id.in_(some), live_events.c.rollout_id.is_(None))
+        query = select(live_events).where(*here).order_by(live_events.c.id)
+        for row in connection.execute(query).mappings():
+            prompt, rollout_id = rollout_of[row["outcome_id"]]
+            if row["prompt"] == prompt:
+                names = (row["event_id"], row["kind"], prompt, rollout_id, row["outcome_id"])
+                waiting.append((*names, at, row["event"]))
+    for some in _portions([str(row[0]) for row in waiting]):
+        connection.execute(delete(live_events).where(live_events.c.event_id.in_(some)))
+    if waiting:
+        insert_numbered(connection, live_events, _COLUMNS, waiting)
+
+
+def _portions(ids: Sequence[str]) -> Generator[Sequence[str]]:
+    for start in range(0, len(ids), _MAX_PARAMETERS):
+        yield ids[start : start + _MAX_PARAMETERS]
+
+
+def _read_event(number: int, text: str) -> LiveEvent:
+    try:
+        return _EVENT.validate_json(text)
+    except ValidationError:  # lone surrogates, which only the standard library reads
+        try:
+            return _EVENT.validate_python(json.loads(text))
+        except ValueError:
+            raise Tampered(
+                f"The live event {number} of the store cannot be read: it is not what was stored; "
+                "restore the store from a copy."
+            ) from None
+
+
+def _row(event: LiveEvent, rollout_id: str | None, at: str) -> tuple[object, ...]:
+    outcome_id = event.outcome_id if isinstance(event, Feedback) else None
+    return (event.id, event.kind, event.prompt, rollout_id, outcome_id, at, to_text(event))

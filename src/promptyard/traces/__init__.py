@@ -1,0 +1,1 @@
+"""Station 7: what live traffic left behind, read and sorted."""

@@ -1,0 +1,35 @@
+"""`promptyard gate`: one verdict as table or JSON, and the exit code that a CI system reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from support.shell import Run
+from support.tiny_task import write_tiny_task
+
+
+def test_the_self_test_draws_what_each_gate_blocked(run: Run, tmp_path: Path) -> None:
+    folder = write_tiny_task(tmp_path / "task")
+    found = run("gate", folder, "--self-test")
+    assert found.code == 3  # a tiny holdout lets nothing pass
+    assert "a critical case breaks" in found.out
+    assert "LET PASS" not in found.out
+    assert "too few" in found.out
+
+
+def test_the_self_test_as_json_has_a_status_and_every_regression(run: Run, tmp_path: Path) -> None:
+    folder = write_tiny_task(tmp_path / "task")
+    found = run("gate", folder, "--self-test", "--json")
+    assert found.code == 3
+    data = json.loads(found.out)
+    assert data["status"] == "inconclusive"
+    assert all(item["is_blocked"] for item in data["planted"])
+
+
+def test_without_a_registered_version_it_says_so_in_one_line(run: Run, tmp_path: Path) -> None:
+    folder = write_tiny_task(tmp_path / "task")
+    found = run("gate", folder, "--store", tmp_path / "runs.db")
+    assert found.code == 2
+    assert found.err.count("\n") == 1
+    assert "no prompt 'tiny' is registered" in found.err

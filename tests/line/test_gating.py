@@ -1,0 +1,182 @@
+"""Gates over real HTTP: registered versions are judged on the holdout, once, with one verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import promptyard as py
+from promptyard.errors import EvalSetError, NotFound, Tampered
+from promptyard.line.gating import run_gate, self_test_gates
+from promptyard.line.wiring import build_store
+from promptyard.records.prompts import Program, Prompt
+from promptyard.records.verdicts import GateSettings, GateVerdict
+from promptyard.records.versions import Move, PromptVersion
+from support.chat_server import ChatServer
+from support.world import HARMFUL, PROMPT, RULE, World
+
+SIZES = {"train": 2, "dev": 2, "holdout": 200}
+
+
+def edited(sentence: str) -> Program:
+    text = PROMPT.replace("topic only.", f"topic only. {sentence}")
+    return Program.single(Prompt.from_text(text))
+
+
+class Registered:
+    """A world whose seed is version 1, better by a rule version 2, and worse version 3."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "runs.db")
+        self.world = World(3, n_cases=SIZES, gain=0.25, harm=0.3)  # pyright: ignore[reportArgumentType]
+        asyncio.run(self._register())
+
+    async def _register(self) -> None:
+        store = build_store(self.path)
+        await store.open()
+        seed = Program.single(Prompt.from_text(PROMPT))
+        for program, parent in ((seed, None), (edited(RULE), 1), (edited(HARMFUL[0]), 1)):
+            await store.add_version(
+                PromptVersion(
+                    name="world",
+                    number=0,
+                    digest=program.id,
+                    program=program,
+                    author="a",
+                    parent=parent,
+                )
+            )
+        await store.close()
+
+    def gate(
+        self,
+        server: ChatServer,
+        candidate: str,
+        baseline: str | None = None,
+        settings: GateSettings | None = None,
+        targets: tuple[str, ...] = (),
+    ) -> GateVerdict:
+        task = py.Task(
+            name="world",
+            prompt=Prompt.from_text(PROMPT),
+            cases=self.world.cases,
+            metrics=["exact_match"],
+            models=py.Models(task="openai/task", base_url=server.base_url),
+            gates=settings or GateSettings(),
+        )
+        return asyncio.run(
+            run_gate(
+                task,
+                candidate,
+                baseline,
+                targets=targets,
+                store=self.path,
+                on_progress=lambda progress: None,
+            )
+        )
+
+
+@pytest.fixture
+def registered(tmp_path: Path) -> Registered:
+    return Registered(tmp_path)
+
+
+def test_a_better_version_passes_all_gates_and_a_worse_one_fails(registered: Registered) -> None:
+    with ChatServer(registered.world.answer) as server:
+        good = registered.gate(server, "v2", targets=("wrong_value",))
+        bad = registered.gate(server, "3", "1")
+    assert (good.status, good.baseline, good.candidate) == ("pass", "v1", "v2")
+    assert [item.gate for item in good.gates] == ["holdout", "targets", "ceilings", "certificates"]
+    primary = good.verdict.comparisons[0]
+    assert primary.interval is not None
+    assert primary.interval.low > 0
+    assert bad.status == "fail"
+    assert "[holdout]" in bad.sentence
+
+
+def test_the_same_pair_again_is_no_new_look_and_no_new_call(registered: Registered) -> None:
+    with ChatServer(registered.world.answer) as server:
+        first = registered.gate(server, "2", "1")
+        n_requests = len(server.requests)
+        again = registered.gate(server, "2", "1")
+        assert n_requests == 400
+        assert len(server.requests) == n_requests
+        assert registered.gate(server, "3", "1").looks == 2
+    assert (first.looks, again.looks) == (1, 1)
+    assert again.verdict == first.verdict
+
+
+def test_the_baseline_is_what_is_in_production_unless_named(registered: Registered) -> None:
+    async def promote() -> None:
+        store = build_store(registered.path)
+        await store.open()
+        move = Move(
+            prompt="world",
+            pointer="production",
+            from_number=None,
+            to_number=3,
+            actor="a",
+            reason="r",
+        )
+        await store.move_pointer(move)
+        await store.close()
+
+    with ChatServer(registered.world.answer) as server:
+        assert registered.gate(server, "2").baseline == "v1"  # its parent: none is in production
+        with pytest.raises(NotFound, match="has no parent"):
+            registered.gate(server, "1")
+        asyncio.run(promote())
+        assert registered.gate(server, "2").baseline == "v3"
+        assert registered.gate(server, "3").baseline == "v1"  # its parent: it is in production
+
+
+def test_a_prompt_above_its_ceiling_fails_however_good_it_is(registered: Registered) -> None:
+    settings = GateSettings.model_validate({"ceilings": {"prompt_chars": len(PROMPT)}})
+    with ChatServer(registered.world.answer) as server:
+        found = registered.gate(server, "2", "1", settings)
+    assert found.status == "fail"
+    assert [item.gate for item in found.gates if item.status == "fail"] == ["ceilings"]
+
+
+def test_what_cannot_be_judged_costs_no_call(registered: Registered) -> None:
+    with ChatServer(registered.world.answer) as server:
+        for candidate, baseline, said in (
+            ("9", "1", "has no version 9"),
+            ("stagin", "1", "no pointer 'stagin'"),
+            ("2", "2", "name two versions"),
+        ):
+            with pytest.raises(NotFound, match=said):
+                registered.gate(server, candidate, baseline)
+        registered.world.cases = [
+            case for case in registered.world.cases if case["split"] != "holdout"
+        ]
+        with pytest.raises(EvalSetError, match="no holdout"):
+            registered.gate(server, "2", "1")
+        assert not server.requests
+
+
+def test_a_version_whose_bytes_were_changed_is_refused(registered: Registered) -> None:
+    with closing(sqlite3.connect(registered.path)) as connection, connection:
+        connection.execute("DROP TRIGGER versions_refuse_update")
+        connection.execute(
+            "UPDATE versions SET version = replace(version, 'reference number', 'price')"
+            " WHERE number = 2"
+        )
+    with ChatServer(registered.world.answer) as server:
+        with pytest.raises(Tampered, match="Version 2"):
+            registered.gate(server, "2", "1")
+        assert not server.requests
+
+
+def test_the_self_test_of_a_task_makes_no_call(registered: Registered) -> None:
+    task = py.Task(
+        name="world",
+        prompt=Prompt.from_text(PROMPT),
+        cases=registered.world.cases,
+        metrics=["exact_match"],
+    )
+    assert self_test_gates(task).status == "pass"

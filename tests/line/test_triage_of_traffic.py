@@ -1,0 +1,82 @@
+"""The loop closes: live failures that a person confirms become cases, split by hash, once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from promptyard.errors import EvalSetError
+from promptyard.line.task import load_task
+from promptyard.line.triage import input_key, read_journal, save_triage
+from support.live_task import LiveTask, live_outcome
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> LiveTask:
+    return LiveTask(
+        tmp_path,
+        [
+            *(live_outcome(n, f"where is my card number {n}", trace_id=f"t{n}") for n in range(40)),
+            live_outcome(90, "WHERE is my card, number 0?"),
+            live_outcome(91, "put money in (0)"),  # a case of the task has this input already
+        ],
+    )
+
+
+def test_a_confirmed_failure_becomes_a_case_with_its_source(live: LiveTask) -> None:
+    triage = live.open()
+    assert len(triage.items) == 40
+    first = triage.items[0]
+    assert first.failure.n == 2
+    triage.answer(first, by="ann", is_failure=True, expected="lost_card", tags=["urgent"])
+    triage.answer(triage.items[1], by="ann", is_failure=False)
+    change = asyncio.run(save_triage(triage))
+    assert change is not None
+    assert change.version != change.parent
+    case = next(case for case in load_task(live.task).eval_set.cases if case.id.startswith("live-"))
+    assert case.id == f"live-{first.failure.key}"
+    assert (case.expected, case.tags) == ("lost_card", ("urgent", "live"))
+    assert case.source is not None
+    assert case.source.startswith(f"live {first.failure.outcome_ids[0]}, v1, confirmed by ann")
+    assert len(live.open().items) == 38  # neither the case nor what was no failure comes again
+
+
+def test_the_split_is_that_of_the_input_however_it_is_spelled(live: LiveTask) -> None:
+    triage = live.open()
+    for item in triage.items:
+        triage.answer(item, by="ann", is_failure=True, expected="lost_card")
+    asyncio.run(save_triage(triage))
+    cases = [c for c in load_task(live.task).eval_set.cases if c.id.startswith("live-")]
+    splits = {case.split for case in cases}
+    assert splits == {"train", "dev", "holdout"}
+    inputs = [input_key(case.input) for case in load_task(live.task).eval_set.cases]
+    assert len(inputs) == len(set(inputs))  # no input is in two splits
+    assert {case.id for case in cases} == {f"live-{input_key(case.input)}" for case in cases}
+
+
+def test_a_kill_loses_no_answer_and_saving_twice_adds_once(live: LiveTask) -> None:
+    triage = live.open()
+    triage.answer(triage.items[0], by="ann", is_failure=True, expected="lost_card")
+    with triage.journal.open("a") as file:
+        file.write('{"key": "half a li')  # the process died here
+    again = live.open()
+    assert len(again.answers) == 1
+    assert asyncio.run(save_triage(again)) is not None
+    assert asyncio.run(save_triage(live.open())) is None
+
+
+def test_a_damaged_journal_is_said_with_its_line(live: LiveTask) -> None:
+    journal = live.task / "triage.jsonl"
+    journal.write_text('{"key": 1}\n', encoding="utf-8")
+    with pytest.raises(EvalSetError, match=r"triage\.jsonl:1:"):
+        read_journal(journal)
+
+
+def test_failures_without_stored_inputs_are_counted_and_said(tmp_path: Path) -> None:
+    events = [live_outcome(1, "x", inputs=None), live_outcome(2, "a card", output=None)]
+    live = LiveTask(tmp_path, [*events])
+    triage = live.open()
+    assert (len(triage.items), triage.n_without_inputs) == (1, 1)
+    assert triage.items[0].findings == ()
