@@ -23,6 +23,7 @@ from promptyard.config.load import ENVIRONMENT
 from promptyard.errors import ConfigError
 from promptyard.records.budget import Budget
 from promptyard.records.cases import CheckSpec
+from promptyard.records.rollouts import Guard, RolloutPlan
 from promptyard.records.verdicts import GateSettings
 
 MINIMAL = "prompt: prompt.md\ncases: cases.jsonl\nchecks: [exact_match]\n"
@@ -49,7 +50,7 @@ optimize: {strategy: beam, seed: 1, budget: {task_calls: 600, usd: 2.00},
            generators: [reflect, demos], max_demos: 8}
 gates: {primary: accuracy, alpha: 0.1, noninferiority: 0.05, critical_regressions: 1,
         min_coverage: 0.95}
-release: {steps: [5, 50, 100], guard: [score, cost]}
+release: {steps: [5, 50, 100], guard: [score, {helpful: 0.1}, cost], mode: shadow, max_age_s: 60}
 pass_at: 0.8
 """
 
@@ -116,7 +117,7 @@ def test_three_keys_are_enough(write: Callable[[str], Path]) -> None:
     assert config.optimize.generators is None
     assert config.optimize.max_demos is None
     assert config.release.steps == (2, 10, 25, 50, 100)
-    assert config.release.guard == ("score", "hard_failures", "latency", "cost")
+    assert config.release.plan == RolloutPlan()
     assert config.pass_at == 1.0
 
 
@@ -161,7 +162,16 @@ def test_everything_can_be_said(write: Callable[[str], Path]) -> None:
         critical_regressions=1,
         min_coverage=0.95,
     )
-    assert config.release.steps == (5, 50, 100)
+    assert config.release.plan == RolloutPlan(
+        mode="shadow",
+        steps=(5, 50, 100),
+        max_age_s=60,
+        guards=(
+            Guard(dimension="score", margin=0.03),
+            Guard(dimension="helpful", margin=0.1),
+            Guard(dimension="cost", margin=0.0953),
+        ),
+    )
     assert config.pass_at == 0.8
 
 
@@ -263,6 +273,13 @@ BAD_LINES: list[tuple[str, str]] = [
     ("release: {steps: [50, 10]}", "release: steps must ascend"),
     ("release: {steps: [2, 101]}", "release.steps[1]: must be at most 100, got 101"),
     ("release: {steps: []}", "release.steps: must not be empty"),
+    ("release: {guard: []}", "release.guard: must not be empty"),
+    ("release: {guard: [score, {score: 0.1}]}", "release: guard names something twice"),
+    ("release: {guard: [{score: 0}]}", "release.guard[0]: the margin of score is a number above 0"),
+    ("release: {guard: [{score: '1'}]}", "release.guard[0]: the margin of score is a number"),
+    ("release: {guard: [{a: 0.1, b: 0.1}]}", "release.guard[0]: write the name of what is guarded"),
+    ("release: {guard: [7]}", "release.guard[0]: write the name of what is guarded"),
+    ("release: {min_subject: 5}", "release.min_subject: unknown key; did you mean 'min_subjects'?"),
     ("pass_at: 0", "pass_at: must be more than 0, got 0"),
     ("name: 7", "name: expected text, got 7; put it in quotes"),
     ("when: 2024-01-01", "when: timestamp is no plain value; put it in quotes"),

@@ -8,9 +8,7 @@ from typing import Any
 
 from docs.generator.text import page, sentences, table
 
-PLANNED = {
-    "release": "canary releases are not built yet",
-}
+PLANNED: Mapping[str, str] = {}
 """Configuration that is read and checked while what it configures is not built."""
 
 

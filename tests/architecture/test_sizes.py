@@ -13,8 +13,7 @@ MODULES = sorted(
 STOP = 600
 ASK = 400
 
-LONGER_THAN_ASKED: dict[str, str] = {
-}
+LONGER_THAN_ASKED: dict[str, str] = {}
 """Modules of more than 400 lines by path, each with the reason that it is one."""
 
 

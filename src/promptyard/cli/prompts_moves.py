@@ -229,10 +229,15 @@ def show_shipped(shipped: Shipped, *, as_json: bool) -> None:
         print_json(
             {
                 **move.model_dump(mode="json"),
+                "ended_rollout": shipped.ended_rollout,
                 "publication": publication.model_dump(mode="json"),
             }
         )
     else:
+        if shipped.ended_rollout:
+            console().print(
+                f"{move.prompt}: rollout {shipped.ended_rollout} ended, rolled back", markup=False
+            )
         if move.from_number == move.to_number:
             said = f"is at v{move.to_number} already; nothing moved"
         else:

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from promptyard.config.release_shape import ReleaseConfig
 from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
 from promptyard.records.cases import After, CheckSpec, Dimension, Severity
@@ -246,28 +247,6 @@ class OptimizeConfig(Record):
         description="Where failures are mended: by tag (`invalid_enum`, `wrong_value:status`) the "
         "id of a section (`schema`, or `STEP/SECTION`), or `demos` for demonstrations.",
     )
-
-
-class ReleaseConfig(Record):
-    """How a version is rolled out."""
-
-    steps: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
-        default=(2, 10, 25, 50, 100),
-        min_length=1,
-        description="Share of the traffic at each step, in percent, ascending.",
-    )
-    guard: tuple[str, ...] = Field(
-        default=("score", "hard_failures", "latency", "cost"),
-        description="What must not get worse on the way.",
-    )
-
-    @model_validator(mode="after")
-    def _ascend(self) -> ReleaseConfig:
-        if any(
-            later <= earlier for earlier, later in zip(self.steps, self.steps[1:], strict=False)
-        ):
-            raise ValueError("steps must ascend, each larger than the one before")
-        return self
 
 
 class TaskConfig(Record):

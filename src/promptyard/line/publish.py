@@ -113,6 +113,20 @@ async def publish_after(store: Store) -> Publication:
         return Publication(revision=0, errors={"any place": str(error)})
 
 
+async def catch_up(store: Store) -> Publication | None:
+    """Publish again where a place is behind the store; None where all are at its revision.
+
+    A place could not be written when the last change was made. Nothing is raised.
+    """
+    try:
+        revision = await store.revision()
+        places = [Path(target) for target in await store.publications()]
+    except PromptyardError as error:
+        return Publication(revision=0, errors={"any place": str(error)})
+    there = [await asyncio.to_thread(published_revision, place) for place in places]
+    return None if all(item == revision for item in there) else await publish_after(store)
+
+
 async def publish_to(url: str | None, target: Path) -> Publication:
     """Register a file as a place to publish to, making its folder, then publish everywhere.
 

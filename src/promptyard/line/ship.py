@@ -10,17 +10,28 @@ from collections.abc import Sequence
 
 from promptyard.line.publish import Publication, publish_after
 from promptyard.line.query import opened, require_prompt
+from promptyard.line.rollouts import By, end_rollout_behind
 from promptyard.records.base import Record
 from promptyard.records.versions import Move, MoveRequest, PromptVersion, Protection
 from promptyard.registry import protection
-from promptyard.registry.versions import PRODUCTION, promote, resolve_version, rollback
+from promptyard.registry.versions import (
+    PRODUCTION,
+    pointer_named,
+    promote,
+    resolve_version,
+    rollback,
+)
 
 
 class Shipped(Record):
-    """A move that was made, and where clients can see it."""
+    """A move that was made, and where clients can see it.
+
+    `ended_rollout` is the id of the rollout that a rollback ended.
+    """
 
     move: Move
     publication: Publication
+    ended_rollout: str = ""
 
 
 async def promote_version(
@@ -56,15 +67,40 @@ async def roll_back(
 ) -> Shipped:
     """Point `pointer` back at the version before, or at an earlier one, `to_number`.
 
+    While a rollout is running behind it, the newest version is the rollout's: that is ended, and
+    the pointer, which still is at the version before, stays, unless `to_number` names another.
     Needs the store and nothing else: no approval, no gate, no model, no place to publish to. Raises
     Conflict when there is no such version.
     """
     async with opened(url) as store:
         await require_prompt(store, name)
+        by = By(actor, reason)
+        ended = await end_rollout_behind(store, name, pointer, by)
+        place = await pointer_named(store, name, pointer)
+        if ended is not None and place is not None and to_number in {None, place.number}:
+            stayed = Move(
+                kind="rollback",
+                prompt=name,
+                pointer=pointer,
+                from_number=place.number,
+                to_number=place.number,
+                actor=actor,
+                reason=reason,
+                rollout_id=ended.rollout_id,
+            )
+            return Shipped(
+                move=stayed,
+                publication=await publish_after(store),
+                ended_rollout=ended.rollout_id,
+            )
         move = await rollback(
             store, name, pointer=pointer, to_number=to_number, actor=actor, reason=reason
         )
-        return Shipped(move=move, publication=await publish_after(store))
+        return Shipped(
+            move=move,
+            publication=await publish_after(store),
+            ended_rollout="" if ended is None else ended.rollout_id,
+        )
 
 
 async def protect_pointer(

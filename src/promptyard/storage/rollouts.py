@@ -95,7 +95,8 @@ def insert_decision(connection: Connection, decision: Decision, at: str) -> Deci
             f"{record.last.seq}, the last one; look again, then decide."
         )
     logged = decision
-    if record.last.state == "awaiting_approval" and decision.state in {"running", "paused"}:
+    starts = record.last.state == "awaiting_approval" and decision.state in {"running", "paused"}
+    if starts or decision.action == "approve":
         _require_approval(connection, record.rollout, decision.actor)
     if decision.move is not None:
         logged = decision.model_copy(

@@ -1,0 +1,225 @@
+"""Lets rollouts decide by themselves: collect, look, decide, publish; once, or until the end.
+
+Everything that a decision rests on is in the store, so whoever watches may be killed and started
+again, and two may watch at once: a decision that came second is not stored, and looked for anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, StorageError, Tampered
+from promptyard.line.collect import Collected, collect
+from promptyard.line.publish import Publication, catch_up, publish_after
+from promptyard.line.query import opened
+from promptyard.line.rollouts import MAX_TRIES, find_rollout, utc_now
+from promptyard.protocols import ProgressSink, Store
+from promptyard.records.base import Record
+from promptyard.records.live import StoredEvent
+from promptyard.records.rollouts import Decision, Rollout, RolloutRecord
+from promptyard.registry.versions import pointer_named
+from promptyard.release.look import look
+from promptyard.release.replay import ReplayedDecision, replay
+from promptyard.release.tally import Tally
+
+PAGE = 10_000
+"""Live events that are read at once."""
+
+
+class Looked(Record):
+    """One look at a rollout: its last decision, and the one that this look added, if any.
+
+    `blocked` says why a promotion that the numbers allow could not be made: it waits for approval.
+    `damaged` says which stored bytes are not those that were written: nothing is decided on them.
+    """
+
+    record: RolloutRecord
+    decision: Decision | None = None
+    n_events: int = 0
+    blocked: str = ""
+    damaged: str = ""
+
+
+class Ticked(Record):
+    """One tick: what was collected, the looks that followed, and what was published at last."""
+
+    collected: Collected | None = None
+    looks: tuple[Looked, ...] = ()
+    publication: Publication | None = None
+    trouble: str = ""
+
+
+TickSink: TypeAlias = Callable[[Ticked], None]
+
+
+class Engine:
+    """Looks at one rollout again and again; every event is read once."""
+
+    def __init__(self, store: Store, rollout: Rollout) -> None:
+        self._store = store
+        self._rollout = rollout
+        self._tally = Tally(rollout)
+        self._n_events = 0
+        self._now = ""
+
+    async def look(self) -> Looked:
+        """Read what is new, decide, and store the decision unless another came first.
+
+        Raises StorageError when the store fails.
+        """
+        try:
+            return await self._look()
+        except Tampered as error:
+            record = await self._store.rollout(self._rollout.id, last_only=True)
+            return Looked(record=record, n_events=self._n_events, damaged=str(error))
+
+    async def _look(self) -> Looked:
+        rollout = self._rollout
+        for _ in range(MAX_TRIES):
+            record = await self._store.rollout(rollout.id, last_only=True)
+            if not record.is_active:
+                return Looked(record=record, n_events=self._n_events)
+            for number in (rollout.control, rollout.treatment):
+                await self._store.version(rollout.prompt, number)
+            await self._read_on()
+            place = await pointer_named(self._store, rollout.prompt, rollout.pointer)
+            self._now = max(self._now, utc_now())  # a clock that is set back stops time, no more
+            decision = look(
+                record,
+                self._tally,
+                now=self._now,
+                pointer_number=None if place is None else place.number,
+            )
+            if decision is None:
+                return Looked(record=record, n_events=self._n_events)
+            try:
+                stored = await self._store.decide(await self._with_approval(decision))
+            except ApprovalNeeded as error:
+                return Looked(record=record, n_events=self._n_events, blocked=str(error))
+            except Conflict:
+                continue  # somebody decided or moved the pointer meanwhile: look anew
+            after = RolloutRecord(rollout=rollout, decisions=(stored,))
+            return Looked(record=after, decision=stored, n_events=self._n_events)
+        raise Conflict(f"rollout '{rollout.id}' is decided on faster than one can look; try again")
+
+    async def _read_on(self) -> None:
+        while True:
+            page = await self._store.live_events(
+                self._rollout.prompt,
+                rollout_id=self._rollout.id,
+                after=self._tally.through,
+                limit=PAGE,
+            )
+            for event in page:
+                self._tally.add(event)
+            self._n_events += len(page)
+            if len(page) < PAGE:
+                return
+
+    async def _with_approval(self, decision: Decision) -> Decision:
+        """Add to a promotion who approved its rollout: that stands further back in the log."""
+        if decision.move is None or decision.move.kind != "promote" or decision.move.approved_by:
+            return decision
+        record = await self._store.rollout(self._rollout.id)
+        names = [item.actor for item in record.decisions if item.action == "approve"]
+        if not names:
+            return decision
+        move = decision.move.model_copy(update={"approved_by": names[-1]})
+        return decision.model_copy(update={"move": move})
+
+
+async def tick(
+    url: str | None,
+    reference: str | None = None,
+    *,
+    pointer: str | None = None,
+    spool: Path | None = None,
+    on_progress: ProgressSink | None = None,
+) -> Ticked:
+    """Collect the spool, look once at a rollout, or at all that have not ended, and publish.
+
+    Raises NotFound for an unknown prompt, StorageError. Costs no model call.
+    """
+    async with opened(url) as store:
+        return await _tick(store, await _engines(store, reference, pointer), spool, on_progress)
+
+
+async def watch(
+    url: str | None,
+    reference: str | None = None,
+    *,
+    pointer: str | None = None,
+    spool: Path | None = None,
+    every_s: float = 60.0,
+    on_tick: TickSink,
+) -> Ticked:
+    """Tick every `every_s` seconds until every rollout that is watched has ended.
+
+    A store or a spool that fails for a while is said in `trouble` and tried again.
+    """
+    if not every_s > 0:
+        raise ConfigError(f"a rollout is looked at every so many seconds, above 0; got {every_s}")
+    loop = asyncio.get_running_loop()
+    async with opened(url) as store:
+        engines = await _engines(store, reference, pointer)
+        while True:
+            began_s = loop.time()
+            try:
+                ticked = await _tick(store, engines, spool, None)
+            except (StorageError, ConfigError) as error:
+                ticked = Ticked(trouble=str(error))
+            on_tick(ticked)
+            if ticked.looks and not any(item.record.is_active for item in ticked.looks):
+                return ticked
+            await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
+
+
+async def replay_rollout(
+    url: str | None, reference: str, *, pointer: str | None = None
+) -> tuple[RolloutRecord, tuple[ReplayedDecision, ...]]:
+    """Decide a rollout again from its stored events. Raises NotFound. Costs no model call."""
+    async with opened(url) as store:
+        found = await find_rollout(store, reference, pointer)
+        record = await store.rollout(found.rollout.id)
+        return record, replay(record, await rollout_events(store, record))
+
+
+async def rollout_events(store: Store, record: RolloutRecord) -> Sequence[StoredEvent]:
+    """Return all events of a rollout that a decision has seen, in order."""
+    events: list[StoredEvent] = []
+    while True:
+        page = await store.live_events(
+            record.rollout.prompt,
+            rollout_id=record.rollout.id,
+            after=events[-1].seq if events else 0,
+            through=record.last.through,
+            limit=PAGE,
+        )
+        events += page
+        if len(page) < PAGE:
+            return events
+
+
+async def _engines(store: Store, reference: str | None, pointer: str | None) -> list[Engine]:
+    if reference is not None:
+        return [Engine(store, (await find_rollout(store, reference, pointer)).rollout)]
+    records = await store.rollouts(last_only=True)
+    return [Engine(store, record.rollout) for record in records if record.is_active]
+
+
+async def _tick(
+    store: Store,
+    engines: Sequence[Engine],
+    spool: Path | None,
+    on_progress: ProgressSink | None,
+) -> Ticked:
+    collected = None
+    if spool is not None:
+        collected = await collect(store, spool, on_progress=on_progress)
+    looks = [await engine.look() for engine in engines]
+    changed = any(item.decision is not None for item in looks)
+    publication = await (publish_after(store) if changed else catch_up(store))
+    return Ticked(collected=collected, looks=tuple(looks), publication=publication)

@@ -1,0 +1,362 @@
+"""Rollouts by hand: start, approve, pause, resume, abort, roll back. Each is published.
+
+What decides by itself is in `line/rollout_engine`. A decision that another one came before is made
+anew on what is there then, so that nobody's word is lost to a tick of the engine.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
+from promptyard.line.publish import Publication, publish_after
+from promptyard.line.query import opened, require_prompt
+from promptyard.protocols import Store
+from promptyard.records.base import Record
+from promptyard.records.rollouts import (
+    Action,
+    Decision,
+    Rollout,
+    RolloutPlan,
+    RolloutRecord,
+    RolloutState,
+    active_rollout,
+)
+from promptyard.records.versions import Move
+from promptyard.registry import versions as registry
+from promptyard.registry.protection import protected_pointers
+from promptyard.registry.versions import pointer_named, resolve_version
+
+DecisionOn: TypeAlias = Callable[[Store, RolloutRecord], Awaitable[Decision]]
+
+MAX_TRIES = 20
+"""How often a decision is made anew when another one came first."""
+
+
+class Decided(Record):
+    """A decision on a rollout that was made, and where clients can see it.
+
+    `move` is that of the pointer where the way back led past the rollout: after its end.
+    """
+
+    rollout: Rollout
+    decision: Decision
+    publication: Publication
+    move: Move | None = None
+
+
+@dataclass(frozen=True)
+class By:
+    """Who acts, and why; the reason goes into the log."""
+
+    actor: str
+    reason: str = ""
+
+
+def utc_now() -> str:
+    """The present time in UTC, ISO 8601 with microseconds, as the store writes it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+async def start_rollout(
+    url: str | None, name: str, reference: str, *, pointer: str, plan: RolloutPlan, by: By
+) -> Decided:
+    """Put a version beside the one that `pointer` is at, on the first step of the plan.
+
+    Behind a protected pointer the rollout waits for the approval of a second person. Raises
+    NotFound, Tampered or Conflict; nothing is then written.
+    """
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        treatment = await resolve_version(store, name, reference)
+        place = await pointer_named(store, name, pointer)
+        if place is None:
+            raise ConfigError(
+                f"pointer '{pointer}' of prompt '{name}' is not set, so there is nothing to put "
+                f"v{treatment.number} beside; `promptyard prompts promote {name} VERSION "
+                f"--to {pointer}` sets it"
+            )
+        control = await store.version(name, place.number)
+        if control.number == treatment.number:
+            raise Conflict(f"{name}: {pointer} is at v{control.number} already; nothing to start")
+        rollout = Rollout(
+            id=f"v{treatment.number}-{secrets.token_hex(4)}",
+            prompt=name,
+            pointer=pointer,
+            control=control.number,
+            treatment=treatment.number,
+            control_digest=control.digest,
+            treatment_digest=treatment.digest,
+            plan=plan,
+            started_at=utc_now(),
+            started_by=by.actor,
+            reason=by.reason,
+        )
+        waits = pointer in await protected_pointers(store, name)
+        first = _first_decision(rollout, waits=waits)
+        await store.start_rollout(rollout, first)
+        return Decided(rollout=rollout, decision=first, publication=await publish_after(store))
+
+
+async def approve_rollout(
+    url: str | None, reference: str, *, pointer: str | None, by: By
+) -> Decided:
+    """Let a rollout behind a protected pointer run, as somebody other than who started it.
+
+    Where the pointer was protected later, this lets it promote. Raises ApprovalNeeded for whoever
+    started it, Conflict where no approval is waited for.
+    """
+
+    async def approved(store: Store, record: RolloutRecord) -> Decision:
+        rollout = record.rollout
+        if rollout.pointer not in await protected_pointers(store, rollout.prompt) and (
+            record.last.state != "awaiting_approval"
+        ):
+            raise Conflict(f"rollout '{rollout.id}' waits for no approval")
+        if by.actor.strip().casefold() == rollout.started_by.strip().casefold():
+            raise ApprovalNeeded(
+                f"rollout '{rollout.id}' was started by {rollout.started_by}: somebody else must "
+                "approve it"
+            )
+        sentence = f"{by.actor} approved it{_because(by.reason)}."
+        if record.last.state != "awaiting_approval":
+            return _by_hand(record, "approve", record.last.state, by, sentence)
+        now = utc_now()
+        return _by_hand(record, "approve", "running", by, sentence).model_copy(
+            update={"at": now, "step_at": now, "enrolled": rollout.plan.steps[0] / 100}
+        )
+
+    return await _decide(url, reference, pointer, approved)
+
+
+async def pause_rollout(url: str | None, reference: str, *, pointer: str | None, by: By) -> Decided:
+    """Let nothing be decided for now; subjects stay in their arms, and its age goes on."""
+
+    async def paused(_: Store, record: RolloutRecord) -> Decision:
+        _require_state(record, "running", "pause")
+        return _by_hand(
+            record, "pause", "paused", by, f"{by.actor} paused it{_because(by.reason)}."
+        )
+
+    return await _decide(url, reference, pointer, paused)
+
+
+async def resume_rollout(
+    url: str | None, reference: str, *, pointer: str | None, by: By
+) -> Decided:
+    """Let a paused rollout be decided on again."""
+
+    async def resumed(_: Store, record: RolloutRecord) -> Decision:
+        _require_state(record, "paused", "resume")
+        said = f"{by.actor} resumed it{_because(by.reason)}."
+        return _by_hand(record, "resume", "running", by, said)
+
+    return await _decide(url, reference, pointer, resumed)
+
+
+async def abort_rollout(url: str | None, reference: str, *, pointer: str | None, by: By) -> Decided:
+    """End a rollout without a verdict on its version; everybody gets the control again."""
+
+    async def aborted(_: Store, record: RolloutRecord) -> Decision:
+        return _by_hand(
+            record, "abort", "aborted", by, f"{by.actor} aborted it{_because(by.reason)}."
+        )
+
+    return await _decide(url, reference, pointer, aborted)
+
+
+async def roll_back_rollout(
+    url: str | None, reference: str, *, pointer: str | None, by: By
+) -> Decided:
+    """Take a version back: end its rollout or, after its promotion, move the pointer back.
+
+    Needs the store and nothing else: no approval, no gate, no model. Raises Conflict where the
+    rollout was not promoted or the pointer has moved on since.
+    """
+    async with opened(url) as store:
+        record = await find_rollout(store, reference, pointer)
+        if record.is_active:
+            return await _decide_on(store, record, _rolled_back_by(by))
+        rollout = record.rollout
+        if record.last.state != "promoted":
+            raise Conflict(f"rollout '{rollout.id}' has ended already: {record.last.state}")
+        place = await pointer_named(store, rollout.prompt, rollout.pointer)
+        if place is None or place.number != rollout.treatment:
+            raise Conflict(
+                f"{rollout.pointer} has moved on from v{rollout.treatment} since rollout "
+                f"'{rollout.id}'; `promptyard prompts rollback {rollout.prompt}` goes one back"
+            )
+        move = await registry.rollback(
+            store,
+            rollout.prompt,
+            pointer=rollout.pointer,
+            to_number=rollout.control,
+            actor=by.actor,
+            reason=by.reason or f"v{rollout.treatment} taken back after its rollout",
+        )
+        return Decided(
+            rollout=rollout,
+            decision=record.last,
+            publication=await publish_after(store),
+            move=move,
+        )
+
+
+async def end_rollout_behind(store: Store, name: str, pointer: str, by: By) -> Decision | None:
+    """End the rollout behind a pointer as rolled back; None where none is running."""
+    record = active_rollout(await store.rollouts(name, last_only=True), pointer)
+    if record is None:
+        return None
+    return (await _decide_on(store, record, _rolled_back_by(by))).decision
+
+
+async def find_rollout(
+    store: Store, reference: str, pointer: str | None = None, *, active: bool = False
+) -> RolloutRecord:
+    """Return the rollout that a prompt's name or an id means, with its last decision.
+
+    Of a prompt it is the one that has not ended, else the newest. `active` refuses an ended one.
+    Raises NotFound saying what there is, ConfigError where several pointers have one.
+    """
+    records = await store.rollouts(reference, last_only=True)
+    if not records:
+        record = await _by_id(store, reference)
+    else:
+        record = _of_prompt(reference, records, pointer)
+    if active and not record.is_active:
+        raise Conflict(
+            f"rollout '{record.rollout.id}' of '{record.rollout.prompt}' has ended: "
+            f"{record.last.state}; `promptyard canary start` begins another one"
+        )
+    return record
+
+
+async def list_rollouts(url: str | None, name: str | None = None) -> Sequence[RolloutRecord]:
+    """Rollouts of one prompt or of all, oldest first, each with its last decision."""
+    async with opened(url) as store:
+        return await store.rollouts(name, last_only=True)
+
+
+async def _by_id(store: Store, reference: str) -> RolloutRecord:
+    if reference in await store.prompt_names():
+        raise NotFound(
+            f"prompt '{reference}' has had no rollout yet; "
+            f"`promptyard canary start {reference} --version VERSION` begins one"
+        )
+    return await store.rollout(reference, last_only=True)
+
+
+def _of_prompt(name: str, records: Sequence[RolloutRecord], pointer: str | None) -> RolloutRecord:
+    here = [item for item in records if pointer in {None, item.rollout.pointer}]
+    if not here:
+        others = sorted({item.rollout.pointer for item in records})
+        raise NotFound(
+            f"no rollout of prompt '{name}' is behind '{pointer}'; there are some behind: "
+            f"{', '.join(others)}"
+        )
+    running = [item for item in here if item.is_active]
+    if len(running) > 1:
+        places = ", ".join(item.rollout.pointer for item in running)
+        raise ConfigError(f"'{name}' has rollouts behind {places}: name one with --pointer")
+    return running[0] if running else here[-1]
+
+
+async def _decide(
+    url: str | None, reference: str, pointer: str | None, decision_on: DecisionOn
+) -> Decided:
+    async with opened(url) as store:
+        record = await find_rollout(store, reference, pointer, active=True)
+        return await _decide_on(store, record, decision_on)
+
+
+async def _decide_on(store: Store, record: RolloutRecord, decision_on: DecisionOn) -> Decided:
+    """Store a decision, made anew where another one came first, and publish it."""
+    for _ in range(MAX_TRIES):
+        decision = await decision_on(store, record)
+        try:
+            stored = await store.decide(decision)
+        except Conflict:
+            before, record = record, await store.rollout(record.rollout.id, last_only=True)
+            if not record.is_active or record.last.seq == before.last.seq:
+                raise
+            continue
+        return Decided(
+            rollout=record.rollout, decision=stored, publication=await publish_after(store)
+        )
+    raise Conflict(
+        f"rollout '{record.rollout.id}' is decided on faster than this can be said; try again"
+    )
+
+
+def _rolled_back_by(by: By) -> DecisionOn:
+    async def rolled_back(_: Store, record: RolloutRecord) -> Decision:
+        said = f"{by.actor} rolled v{record.rollout.treatment} back{_because(by.reason)}."
+        return _by_hand(record, "roll_back", "rolled_back", by, said).model_copy(
+            update={"verdict": "fail"}
+        )
+
+    return rolled_back
+
+
+def _first_decision(rollout: Rollout, *, waits: bool) -> Decision:
+    percent = f"{rollout.plan.steps[0]:g} %"
+    sentence = (
+        f"Waits for the approval of somebody other than {rollout.started_by}: "
+        f"{rollout.pointer} is protected."
+        if waits
+        else f"Started at {percent} of the subjects."
+    )
+    return Decision(
+        rollout_id=rollout.id,
+        seq=1,
+        at=rollout.started_at,
+        actor=rollout.started_by,
+        action="start",
+        state="awaiting_approval" if waits else "running",
+        step=0,
+        enrolled=0.0 if waits else rollout.plan.steps[0] / 100,
+        step_at=rollout.started_at,
+        sentence=sentence,
+    )
+
+
+def _by_hand(
+    record: RolloutRecord, action: Action, state: RolloutState, by: By, sentence: str
+) -> Decision:
+    """Write a person's decision; what was measured and seen so far stays as it was."""
+    last = record.last
+    is_end = state in {"aborted", "rolled_back"}
+    return Decision(
+        rollout_id=record.rollout.id,
+        seq=last.seq + 1,
+        at=utc_now(),
+        actor=by.actor,
+        action=action,
+        state=state,
+        step=last.step,
+        enrolled=0.0 if is_end else last.enrolled,
+        step_at=last.step_at,
+        n_at_step=last.n_at_step,
+        through=last.through,
+        rejected=last.rejected,
+        guards=last.guards,
+        ratio=last.ratio,
+        baseline=last.baseline,
+        sentence=sentence,
+    )
+
+
+def _require_state(record: RolloutRecord, state: RolloutState, verb: str) -> None:
+    if record.last.state != state:
+        raise Conflict(
+            f"rollout '{record.rollout.id}' is {record.last.state.replace('_', ' ')}: only one "
+            f"that is {state} can be {verb}d"
+        )
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
