@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -180,6 +181,8 @@ NAN, INF = float("nan"), float("inf")
         ("model", 4),
         ("output", b"bytes"),
         ("pair", 7),
+        ("input_tokens", 2**53),
+        ("model", "m" * 10_001),
     ],
 )
 def test_a_wrong_field_is_refused_at_once_by_its_name(
@@ -270,6 +273,47 @@ def test_what_was_not_flushed_is_written_at_the_end_of_the_process(
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stderr == ""
     assert len(outcomes_in(spool)) == 500
+    assert not list(spool.glob("*.open"))
+
+
+FORGOTTEN = """
+import sys, threading, time
+from promptyard.client import Promptyard
+def serve():
+    client = Promptyard(sys.argv[1], record_to=sys.argv[2])
+    for number in range(300): client.record(client.prompt("support"))
+    return client
+kept = serve()
+serve()
+"""
+
+
+def test_what_a_forgotten_client_recorded_is_written_at_the_end(source: Path, spool: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", FORGOTTEN, str(source), str(spool)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert len(outcomes_in(spool)) == 600
+    assert not list(spool.glob("*.open"))
+
+
+def test_a_forgotten_client_leaves_no_thread(
+    source: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptyard.client.recorder.LOOK_UP_S", 0.02)
+    before = set(threading.enumerate())
+    client = Promptyard(source, record_to=spool, poll_s=0.02)
+    client.record(client.prompt("support"))
+    assert client.flush()
+    assert {t.name for t in set(threading.enumerate()) - before} >= {
+        "promptyard-spool",
+        "promptyard-poll",
+    }
+    del client
+    end_s = time.monotonic() + 10
+    while set(threading.enumerate()) - before:
+        assert time.monotonic() < end_s
+        gc.collect()
+        time.sleep(0.01)
+    assert len(outcomes_in(spool)) == 1
     assert not list(spool.glob("*.open"))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 SCORE = "score"
 """The overall score among the scores."""
+MOST_WHOLE = 2**53
+MOST_CHARS = 10_000
 
 
 def amount(value: Any, name: str) -> float | None:
@@ -25,7 +28,7 @@ def whole(value: Any, name: str) -> int | None:
     number = amount(value, name)
     if number is None:
         return None
-    if number != int(number):
+    if number != int(number) or number >= MOST_WHOLE:
         raise ValueError(f"{name} is a whole number, got {value!r}")
     return int(value)
 
@@ -58,11 +61,18 @@ def flag(value: Any, name: str) -> bool | None:
     return value
 
 
-def text(value: Any, name: str) -> str:
-    """Return a text. Raises ValueError naming the field."""
+def text(value: Any, name: str, most_chars: int = MOST_CHARS) -> str:
+    """Return a text that is no document. Raises ValueError naming the field."""
     if not isinstance(value, str):
         raise ValueError(f"{name} is a text, got {type(value).__name__}")  # noqa: TRY004 - as above
+    if len(value) > most_chars:
+        raise ValueError(f"{name} has {len(value):,} characters, at most {most_chars:,}")
     return value
+
+
+def content(value: Any, name: str) -> str:
+    """Return a text of any length. Raises ValueError naming the field."""
+    return text(value, name, sys.maxsize)
 
 
 def _number(value: Any, name: str) -> float:

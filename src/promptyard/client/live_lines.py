@@ -32,6 +32,7 @@ Language: TypeAlias = Callable[[str], str]
 HARD_FAILURE = "hard_failure"
 MAX_LINE_CHARS = 1_000_000
 MAX_ERROR_CHARS = 2_000
+MAX_COMMENT_CHARS = 10_000
 _WORD = re.compile(r"\w+")
 
 
@@ -99,7 +100,7 @@ class LineWriter:
         if isinstance(note, OutcomeNote):
             return self._outcome_line(note)
         fields = {**note.fields, "at": utc(note.at_s)}
-        fields["comment"] = self._redacted(fields["comment"], "comment")
+        fields["comment"] = self._redacted(fields["comment"], "comment")[:MAX_COMMENT_CHARS]
         return _json_line(fields)
 
     def _outcome_line(self, note: OutcomeNote) -> str:

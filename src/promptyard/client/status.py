@@ -28,7 +28,10 @@ def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> 
             "n_checks": health.n_checks,
             "n_faults": health.n_faults,
         },
-        "snapshot": {"n_faults": health.n_snapshot_faults, "message": health.snapshot_message},
+        "snapshot": {
+            "n_faults": keeper.snapshot.n_faults,
+            "message": keeper.snapshot.message,
+        },
         "fallback": {
             "is_ready": keeper.fallback_view is not None,
             "message": health.fallback_message,
