@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from promptyard.cli import (
+    canary,
     check,
     demo,
     evalset,
@@ -46,6 +47,7 @@ app.command("init")(init.command)
 app.command("check")(check.command)
 app.command("eval")(evaluate.command)
 app.command("optimize")(optimize.command)
+app.add_typer(canary.app, name="canary")
 app.add_typer(evalset.app, name="evalset")
 app.add_typer(judge.app, name="judge")
 app.add_typer(prompts.app, name="prompts")
