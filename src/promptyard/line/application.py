@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-import promptyard
 from promptyard.errors import PromptyardError
 from promptyard.line.replayed_traffic import Served, TrafficPlan
 
@@ -104,6 +103,6 @@ class RunningApplication:
 
 def _environment() -> dict[str, str]:
     """Our environment, and the place that this package was loaded from."""
-    place = str(Path(promptyard.__file__).resolve().parents[1])
+    place = str(Path(__file__).resolve().parents[2])
     paths = [place, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -59,7 +59,7 @@ class Served(Record):
 
     n_users: int = 0
     n_messages: int = 0
-    by_version: Mapping[int, int] = Field(default_factory=dict)
+    by_version: Mapping[int, int] = Field(default_factory=dict[int, int])
 
 
 def visits(cases: Sequence[Case], seed: int) -> Iterator[tuple[str, Case]]:
