@@ -27,7 +27,7 @@ from promptyard.records.base import Record
 from promptyard.records.edits import SetSection, apply_edits
 from promptyard.records.prompts import Program
 from promptyard.records.rollouts import Decision, Rollout, RolloutPlan, RolloutRecord
-from promptyard.records.versions import PromptVersion
+from promptyard.records.runs import Run
 from promptyard.registry.versions import PRODUCTION
 
 ACTOR = "demo"
@@ -96,17 +96,22 @@ def demo_plan(task: Path) -> RolloutPlan:
     )
 
 
-async def winner_of(folder: Path, name: str) -> PromptVersion:
-    """Return the newest version that passed in the store of a kept demo. Raises ConfigError."""
+async def finished_run(folder: Path) -> Run:
+    """Return the run of a kept demo that registered its newest version that passed.
+
+    Raises ConfigError where there is none: no demo, or one that was stopped.
+    """
+    file = folder / TASK / "task.yaml"
     async with opened(str(folder / STORE)) as store:
-        versions = await store.versions(name)
-    passed = [item for item in versions if item.status == "passed"]
-    if not passed or not (folder / TASK).is_dir():
+        name = load_task_config(file).name if file.is_file() else ""
+        passed = [item for item in await store.versions(name) if item.status == "passed"]
+        run = await store.run_result(passed[-1].run_id or "") if passed else None
+    if run is None:
         raise ConfigError(
-            f"--keep {folder}: no finished demo is in it, so there is no version to release; "
-            "name a new folder"
+            f"--keep {folder}: it holds no demo that has finished with a better version; name a "
+            "new folder"
         )
-    return passed[-1]
+    return run
 
 
 async def release_demo(
