@@ -215,9 +215,10 @@ def _curves(record: RolloutRecord) -> list[Curve]:
 
 
 def _curve(guard: GuardReading, looks: Sequence[tuple[Decision, GuardReading]]) -> Curve:
-    """Lay one guard out; the axis ends at three margins, beyond which nothing needs to be read."""
+    """Lay one guard out; the axis ends at three margins, or beyond the last difference."""
     points = [reading for _, reading in looks]
-    most = 3 * guard.margin
+    last = points[-1]
+    most = max(3 * guard.margin, 1.25 * abs(last.difference or 0.0))
     end = max(item.n_control + item.n_treatment for item in points)
 
     def x_of(item: GuardReading) -> float:
@@ -232,8 +233,10 @@ def _curve(guard: GuardReading, looks: Sequence[tuple[Decision, GuardReading]]) 
     middle = [f"{x_of(item)} {y_of(item.difference, 0.0)}" for item in points]
     upper = [f"{x_of(item)} {y_of(item.high, most)}" for item in points]
     lower = [f"{x_of(item)} {y_of(item.low, -most)}" for item in points]
-    last = points[-1]
     dimension = guard.dimension
+    ends = (-most, -guard.margin, 0.0, guard.margin, most)
+    if most > 6 * guard.margin:  # the margins are too close to zero for labels of their own
+        ends = (-most, 0.0, most)
     return Curve(
         name=guard_name(dimension),
         description=(
@@ -244,10 +247,7 @@ def _curve(guard: GuardReading, looks: Sequence[tuple[Decision, GuardReading]]) 
         band="M" + "L".join([*upper, *reversed(lower)]) + "Z",
         zero=y_of(0.0, 0.0),
         margin=y_of(guard.worse * guard.margin, 0.0),
-        rows=tuple(
-            Tick(y_of(part * guard.margin, 0.0), _tick(dimension, part * guard.margin))
-            for part in (-3, -1, 0, 1, 3)
-        ),
+        rows=tuple(Tick(y_of(value, 0.0), _tick(dimension, value)) for value in ends),
         columns=tuple(
             Tick(round(LEFT + part / 4 * (WIDTH - RIGHT - LEFT), 1), count(round(end * part / 4)))
             for part in range(5)
