@@ -110,7 +110,7 @@ def _release(
     as_json: bool,
 ) -> None:
     from promptyard.cli import demo_release
-    from promptyard.line.release_demo import release_demo
+    from promptyard.line.release_demo import demo_plan, release_demo
     from promptyard.line.sync import run_sync
     from promptyard.reports.plain import run_summary
 
@@ -120,10 +120,11 @@ def _release(
         if as_json:
             print_json({**summary, "release": None})
         else:
-            console().print("No version passed the gate, so there is nothing to release.")
+            said = "No version passed the gate, so there is nothing to release; try another --seed"
+            console().print(f"\n{said}.", markup=False)
         return
     if not as_json:
-        demo_release.introduce_release(n_holdout)
+        demo_release.introduce_release(n_holdout, demo_plan(folder / "task"))
     try:
         with demo_release.release_sink(quiet=as_json) as sink:
             released = run_sync(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from promptyard.line.release_demo import Moment, Release, Story
     from promptyard.records.base import Json
-    from promptyard.records.rollouts import Decision, Rollout
+    from promptyard.records.rollouts import Decision, Rollout, RolloutPlan
 
 COLUMNS = "  {:>5}  {:>6}  {:>6}  {:>9}  {:>6}  {:<17}  {}"
 HEAD = ("hour", "share", "users", "new/old", "score", "bounds", "decision")
@@ -149,16 +149,22 @@ def _score(last: Decision) -> tuple[str, str]:
     return f"{100 * reading.difference:+.1f}", bounds
 
 
-def introduce_release(n_messages: int) -> None:
+def introduce_release(n_messages: int, plan: RolloutPlan) -> None:
     """Say what is about to happen, and what stands for what."""
+    from promptyard.reports.rollout import guard_amount, guard_name
+
     out = console(stderr=True)
+    allowed = " and ".join(
+        f"{guard_name(item.dimension)} ({guard_amount(item.dimension, item.margin).lstrip('+')})"
+        for item in plan.guards
+    )
     out.print("\nThe release: on live traffic, step by step", style="bold")
     out.print(
         f"An application in a process of its own answers {n_messages:,} held-out messages, drawn "
-        "again and again, for made-up users. It gets its prompts from the manifest by the client "
-        "and says by the spool what came of them; the checks of the task grade every answer. "
-        "An hour of the plan is one second here. A version may lose 3 points of the score; "
-        "bounds hold at every look.",
+        "again and again, for made-up users. Its client reads the prompts from a manifest and "
+        "writes what came of them to a spool; the checks of the task grade every answer. An hour "
+        f"of the plan is one second here. Guarded, with what may be lost: {allowed}. Differences "
+        "are new minus old; their bounds hold at every look.",
         markup=False,
     )
 
@@ -189,14 +195,16 @@ def draw_release(release: Release, pages: list[Path]) -> None:
 def story_text(story: Story) -> str:
     """Tell a rollout in one paragraph."""
     from promptyard.line.release_demo import HOUR_S
+    from promptyard.reports.figures import counted
 
     record, served = story.record, story.served
     rollout, last = record.rollout, record.last
     n_old, n_new = story.subjects
     n_answers = served.by_version.get(rollout.treatment, 0)
+    hours = counted(round(story.seconds / HOUR_S), "hour")
     steps = f"{last.step + 1} of {len(rollout.plan.steps)} steps"
     parts = [
-        f"In {story.seconds / HOUR_S:.0f} hours ({story.seconds:.0f} s) {served.n_users:,} users "
+        f"In {hours} ({story.seconds:.0f} s) {served.n_users:,} users "
         f"wrote {served.n_messages:,} messages. {n_new:,} users met v{rollout.treatment}, beside "
         f"{n_old:,} who met v{rollout.control}, over {steps}; v{rollout.treatment} gave "
         f"{n_answers:,} answers.",
