@@ -64,6 +64,9 @@ def test_a_step_waits_for_its_subjects_in_both_arms_and_for_its_time() -> None:
     assert early is not None
     assert early.action == "hold"
     assert early.reasons == ("the step at 10 % lasts 1 h at least",)
+    quick = looked(spool, a_record(a_rollout(**{**PLAN, "min_step_s": 90})), now_s=30)
+    assert quick is not None
+    assert quick.reasons == ("the step at 10 % lasts 1.5 min at least",)
     few = Spool()
     few.serve("control", 500, 0.9)
     few.serve("treatment", 440, 0.9)

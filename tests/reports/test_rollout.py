@@ -211,6 +211,40 @@ def test_the_page_draws_every_guard_and_its_course() -> None:
     assert "3 are on record" in text
 
 
+def test_a_course_marks_the_decisions_that_changed_something() -> None:
+    def looked(seq: int, n: int, **changes: Any) -> Decision:
+        return decision(seq, guards=(reading(n_control=n, n_treatment=n),), **changes)
+
+    close_by = looked(4, 101, action="advance", enrolled=0.5)
+    page = page_of(
+        record(
+            looked(2, 50),
+            looked(3, 100, action="advance", enrolled=0.25),
+            close_by,
+            looked(5, 200),
+            looked(6, 400, action="promote", state="promoted"),
+        )
+    )
+    marks = [attributes for _, attributes in page.tags if attributes.get("class") == "mark"]
+    assert len(marks) == 3
+    places = [float(str(mark["x1"])) for mark in marks]
+    assert places == sorted(places)
+    words = [text.strip() for text in page.text]
+    assert "promoted" in words
+    assert words.count("50 %") == 2, "in the course and in the log"
+    assert words.count("25 %") == 1, "it would be written over the one beside it"
+
+
+def test_the_axis_of_a_course_reaches_the_last_difference() -> None:
+    course = [
+        decision(seq, guards=(reading(n_control=50 * seq, difference=-0.32, high=-0.002),))
+        for seq in (2, 3)
+    ]
+    words = [text.strip() for text in page_of(record(*course)).text]
+    assert "-40.0" in words
+    assert "+40.0" in words
+
+
 def test_the_page_marks_how_a_rollout_ended() -> None:
     for state, status in (
         ("promoted", "pass"),

@@ -117,6 +117,8 @@ def _release(
     n_cases, n_holdout = case_counts(task.eval_set)
     summary = run_summary(run, n_cases=n_cases, n_holdout=n_holdout, report_path=str(report_path))
     if run.version is None or run.best.id == run.baseline.id:
+        if not is_kept:
+            forget(folder)
         if as_json:
             print_json({**summary, "release": None})
         else:
@@ -132,12 +134,14 @@ def _release(
                     folder, run.version, seed=seed or 0, on_start=sink.start, on_moment=sink.moment
                 )
             )
+        pages = write_pages(folder, released)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: the same command with --keep goes on after the run\n")
+        advice = ": the same command begins the release anew" if is_kept else ""
+        sys.stderr.write(f"interrupted{advice}\n")
         raise typer.Exit(INTERRUPTED) from None
-    pages = write_pages(folder, released)
-    if not is_kept:
-        forget(folder)
+    finally:
+        if not is_kept:
+            forget(folder)
     if as_json:
         print_json({**summary, "release": demo_release.release_json(released, pages)})
         return

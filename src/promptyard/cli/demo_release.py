@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,6 @@ HEAD = ("hour", "share", "users", "new/old", "score", "bounds", "decision")
 GUARDED = "score"
 WORDS = {"promoted": "Promoted", "rolled_back": "Rolled back", "aborted": "Aborted"}
 STYLES = {"promoted": "green", "rolled_back": "red", "aborted": "yellow"}
-PICTURE_WIDTH = 108
-"""Columns of a terminal from which on the running line has a picture, too."""
 
 
 class ReleaseSink(Protocol):
@@ -120,7 +117,6 @@ def _share(moment: Moment) -> str:
 
 def _running(moment: Moment, width: int) -> str:
     from promptyard.line.release_demo import HOUR_S
-    from promptyard.reports.rollout import guard_rows
 
     last = moment.last
     change, bounds = _score(last)
@@ -130,12 +126,6 @@ def _running(moment: Moment, width: int) -> str:
         f"hour {moment.age_s / HOUR_S:.0f} · {_share(moment)} of {moment.served.n_users:,} users · "
         f"{seen} in the arms · score {change} {bounds}"
     )
-    rows = guard_rows(last)
-    if width >= PICTURE_WIDTH and rows:
-        from promptyard.cli.canary_views import plot_line
-
-        utf8 = (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"
-        said = f"{said}  {plot_line(rows[0], utf8=utf8)}"
     return said[: width - 4].replace("[", r"\[")
 
 
