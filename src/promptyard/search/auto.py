@@ -191,8 +191,12 @@ class _Search:
     @property
     def _arms(self) -> list[str]:
         """The arms that are left, none where little is left to gain."""
-        scores = scores_of(self._checker.unseen(self._incumbent.candidate.id))
-        headroom = 1 - (mean(scores) or 0.0)
+        line = self._incumbent
+        # Accepted on seen cases it has no unseen rows: those that it was run on have to do.
+        rows = self._checker.unseen(line.candidate.id) or [
+            row for row in line.rows.values() if row.trial.program_id == line.candidate.id
+        ]
+        headroom = 1 - (mean(scores_of(rows)) or 0.0)
         return self._puller.left if headroom > self._settings.arm_headroom else []
 
     async def _pull_arms(self) -> None:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from promptyard.records.evidence import Attempt
+from promptyard.records.evidence import Attempt, TrainTrial
 from promptyard.records.origins import Origin
 from promptyard.search.credit import SectionCredit
+from promptyard.search.working_line import WorkingLine
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Memory:
     tried: dict[str, tuple[Origin, ...]] = field(default_factory=dict[str, tuple[Origin, ...]])
     freed: set[str] = field(default_factory=set[str])
     credit: SectionCredit = field(default_factory=SectionCredit)
+    patched: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
     def strike(self, origins: Iterable[Origin], n: int = 1) -> None:
         """Count a failure of sentences; two ban them."""
@@ -34,6 +36,14 @@ class Memory:
         """Wake resting buckets: a fresh case fails in the same way again."""
         for name in buckets:
             self.vain[name] = min(self.vain[name], 1)
+
+    def is_outdated(self, bucket: str, row: TrainTrial, line: WorkingLine) -> bool:
+        """Whether a row is of a program that had no sentence for a bucket, and the line has one.
+
+        Whether the case still fails in this way is not known: it is no evidence for another one.
+        """
+        had = self.patched.get(row.trial.program_id)
+        return had is not None and bucket not in had and bucket in line.patched
 
     @property
     def is_hard(self) -> bool:

@@ -1,0 +1,51 @@
+"""Learning: what a failure of before a patch tells, and what becomes of sentences that stand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from promptyard.records.cases import Case
+from promptyard.records.edits import Candidate
+from promptyard.records.events import Credited
+from promptyard.records.evidence import Evidence
+from promptyard.search.auto import Auto
+from promptyard.testing.search_world import RULES, WorldContext
+
+WORDY = "Answer in many words."
+IDLE = "Be nice."
+
+
+def test_a_bucket_that_was_cured_on_the_slice_is_not_asked_about_for_what_failed_before() -> None:
+    context = WorldContext()
+    asyncio.run(Auto().search(context))
+    # Of each bucket seven cases failed under the seed and two were run again: five are unknown.
+    assert context.asked.count("propose reflect") == len(RULES)
+
+
+def test_what_failed_before_a_patch_earns_no_credit_for_a_second_one() -> None:
+    class HalfMended(WorldContext):
+        """Of the dates, one case of the slice needs what nobody proposes."""
+
+        def passes(self, candidate: Candidate, case: Case) -> bool:
+            return super().passes(candidate, case) and case.id != "t006"
+
+        async def propose(
+            self, generator: str, base: Candidate, evidence: Evidence, *, attempt: int = 0
+        ) -> Sequence[Candidate]:
+            found = await super().propose(generator, base, evidence, attempt=attempt)
+            again = [bucket for bucket in evidence.buckets if bucket.tag == "dates"]
+            if found or not again:
+                return found
+            return [self._with_sentence(base, generator, again[0], IDLE)]
+
+    context = HalfMended()
+    finalist = asyncio.run(Auto().search(context))
+    measured = [
+        (e.n_failing_before, e.n_failing_after)
+        for e in context.events
+        if isinstance(e, Credited) and e.bucket == "dates"
+    ]
+    assert measured[:2] == [(2, 1), (1, 1)]
+    assert finalist is not None
+    assert IDLE not in finalist.program.prompt.text
