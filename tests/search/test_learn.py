@@ -49,3 +49,26 @@ def test_what_failed_before_a_patch_earns_no_credit_for_a_second_one() -> None:
     assert measured[:2] == [(2, 1), (1, 1)]
     assert finalist is not None
     assert IDLE not in finalist.program.prompt.text
+
+
+def test_a_prompt_that_was_accepted_on_seen_cases_leaves_no_more_to_gain_than_they_show() -> None:
+    class Late(WorldContext):
+        """A few names fail, and the sentence for them comes when all of train has been used."""
+
+        def passes(self, candidate: Candidate, case: Case) -> bool:
+            rare = case.tags[0] == "names" and int(case.id[1:]) % 8 == 3
+            needed = rare or case.tags[0] == "format"
+            return not needed or super().passes(candidate, case)
+
+        async def propose(
+            self, generator: str, base: Candidate, evidence: Evidence, *, attempt: int = 0
+        ) -> Sequence[Candidate]:
+            early = not any(asked.startswith("run seen") for asked in self.asked)
+            found = await super().propose(generator, base, evidence, attempt=attempt)
+            return [item for item in found if not (early and "names" in item.evidence)]
+
+    context = Late(generators=("reflect", "induce"))
+    finalist = asyncio.run(Auto().search(context))
+    assert finalist is not None
+    assert RULES["names"] in finalist.program.prompt.text
+    assert "propose induce" not in context.asked

@@ -133,6 +133,19 @@ class Checker:
             None,
         )
 
+    async def broken(
+        self, line: WorkingLine, incumbent: WorkingLine, rows: Sequence[TrainTrial]
+    ) -> list[TrainTrial]:
+        """Return the rows in which a line is behind the incumbent; costs a call a failing row."""
+        failing = [row for row in rows if not row.trial.passed]
+        before = await self._run(incumbent, failing)
+        lost = {
+            row.case.id
+            for row in failing
+            if any(value < 0 for value in score_differences([row], before))
+        }
+        return [row for row in failing if row.case.id in lost]
+
     def _quick(self, line: WorkingLine, incumbent: WorkingLine) -> Ruling | None:
         """Look without a call: unseen rows of both, on whatever cases; None where it is open."""
         ours, theirs = self.unseen(line.candidate.id), self.unseen(incumbent.candidate.id)

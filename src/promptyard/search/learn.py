@@ -100,17 +100,10 @@ class Learner:
             tuple(line.rows.values()), line.candidate, self._memory.attempts
         )
         self._memory.patched.setdefault(line.candidate.id, line.patched)
-        told: list[Bucket] = []
-        for bucket in found.buckets:
-            has_company = len(bucket.case_ids) > 1 or bucket.name not in line.patched
-            ids = tuple(
-                case_id
-                for case_id in bucket.case_ids
-                if not self._memory.is_outdated(bucket.name, line.rows[case_id], line)
-            )
-            if ids and has_company:
-                told.append(bucket.model_copy(update={"case_ids": ids}))
-        return found.model_copy(update={"buckets": tuple(told)}), self._awake(told)
+        alone = {bucket.name for bucket in found.buckets if len(bucket.case_ids) == 1}
+        told = self._memory.telling(found, line)
+        lucky = alone & line.patched
+        return told, self._awake([item for item in told.buckets if item.name not in lucky])
 
     def _awake(self, buckets: Sequence[Bucket]) -> list[Bucket]:
         """Return the buckets to ask about: the largest that do not rest; labels count as one."""

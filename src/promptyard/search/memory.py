@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from promptyard.records.evidence import Attempt, TrainTrial
+from promptyard.records.evidence import Attempt, Bucket, Evidence, TrainTrial
 from promptyard.records.origins import Origin
 from promptyard.search.credit import SectionCredit
 from promptyard.search.working_line import WorkingLine
@@ -44,6 +44,19 @@ class Memory:
         """
         had = self.patched.get(row.trial.program_id)
         return had is not None and bucket not in had and bucket in line.patched
+
+    def telling(self, evidence: Evidence, line: WorkingLine) -> Evidence:
+        """Return a line's evidence without what is outdated; buckets of nothing else are gone."""
+        told: list[Bucket] = []
+        for bucket in evidence.buckets:
+            ids = [
+                case_id
+                for case_id in bucket.case_ids
+                if not self.is_outdated(bucket.name, line.rows[case_id], line)
+            ]
+            if ids:
+                told.append(bucket.model_copy(update={"case_ids": tuple(ids)}))
+        return evidence.model_copy(update={"buckets": tuple(told)})
 
     @property
     def is_hard(self) -> bool:
