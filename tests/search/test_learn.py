@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from promptyard.records.cases import Case
-from promptyard.records.edits import Candidate
+from promptyard.records.edits import Candidate, Replace, apply_edits
 from promptyard.records.events import Credited
 from promptyard.records.evidence import Evidence
+from promptyard.records.prompts import Program, Prompt
 from promptyard.search.auto import Auto
 from promptyard.testing.search_world import RULES, WorldContext
 
@@ -49,6 +50,43 @@ def test_what_failed_before_a_patch_earns_no_credit_for_a_second_one() -> None:
     assert measured[:2] == [(2, 1), (1, 1)]
     assert finalist is not None
     assert IDLE not in finalist.program.prompt.text
+
+
+def test_a_replacement_by_a_sentence_that_stands_already_deletes_what_it_replaces() -> None:
+    class Contradicted(WorldContext):
+        def __init__(self) -> None:
+            super().__init__()
+            seed = f"system:\nAnswer the question. {RULES['format']} {WORDY}\n\nuser:\n{{{{x}}}}\n"
+            self.baseline = Candidate(program=Program.single(Prompt.from_text(seed)))
+
+        def passes(self, candidate: Candidate, case: Case) -> bool:
+            text = candidate.program.prompt.text
+            return case.tags[0] != "format" or WORDY not in text
+
+        async def propose(
+            self, generator: str, base: Candidate, evidence: Evidence, *, attempt: int = 0
+        ) -> Sequence[Candidate]:
+            section = base.program.prompt.sections[0]
+            at = section.text.find(WORDY)
+            if generator != "reflect" or at < 0:
+                return ()
+            edit = Replace(
+                section=section.id,
+                start=at,
+                end=at + len(WORDY),
+                old=WORDY,
+                text=RULES["format"],
+            )
+            program = apply_edits(base.program, [edit])
+            names = tuple(bucket.name for bucket in evidence.buckets)
+            return [Candidate(program=program, edits=(edit,), generator=generator, evidence=names)]
+
+    context = Contradicted()
+    finalist = asyncio.run(Auto().search(context))
+    assert finalist is not None
+    text = finalist.program.prompt.text
+    assert WORDY not in text
+    assert text.count(RULES["format"]) == 1
 
 
 def test_a_prompt_that_was_accepted_on_seen_cases_leaves_no_more_to_gain_than_they_show() -> None:

@@ -153,10 +153,15 @@ class Learner:
         known = {origin.atom.key for origin in line.origins}
         texts = [step.prompt.text for step in line.candidate.program.steps]
         for candidate in candidates:
-            for origin in origins_of(candidate, line.candidate, evidence):
+            for proposed in origins_of(candidate, line.candidate, evidence):
+                origin = proposed
+                stands = origin.atom.kind != "delete" and says(texts, origin.atom.text)
+                if stands and origin.atom.kind == "replace":
+                    # What was to come in its place is there: what is left to do is to delete it.
+                    gone = origin.atom.model_copy(update={"kind": "delete", "text": ""})
+                    origin, stands = origin.model_copy(update={"atom": gone}), False
                 key = origin.atom.key
                 banned = self._memory.strikes[key] >= self._settings.strikes_before_ban
-                stands = origin.atom.kind != "delete" and says(texts, origin.atom.text)
                 if key in known or banned or stands:
                     continue
                 first = found.setdefault(key, origin)
