@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate, Replace, apply_edits
-from promptyard.records.events import Credited
+from promptyard.records.events import Accepted, Credited
 from promptyard.records.evidence import Evidence
 from promptyard.records.prompts import Program, Prompt
 from promptyard.search.auto import Auto
@@ -87,6 +87,19 @@ def test_a_replacement_by_a_sentence_that_stands_already_deletes_what_it_replace
     text = finalist.program.prompt.text
     assert WORDY not in text
     assert text.count(RULES["format"]) == 1
+
+
+def test_the_last_rare_failure_is_mended_alone_where_no_fresh_case_fails() -> None:
+    class OneRare(WorldContext):
+        def passes(self, candidate: Candidate, case: Case) -> bool:
+            return case.id != "t004" or super().passes(candidate, case)
+
+    context = OneRare()
+    finalist = asyncio.run(Auto().search(context))
+    assert finalist is not None
+    assert RULES["format"] in finalist.program.prompt.text
+    reasons = [e.reason for e in context.events if isinstance(e, Accepted)]
+    assert reasons[0] == "1 failure mended, no fresh case broken"
 
 
 def test_a_prompt_that_was_accepted_on_seen_cases_leaves_no_more_to_gain_than_they_show() -> None:
