@@ -27,7 +27,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 from promptyard.errors import PromptError
@@ -37,6 +37,7 @@ from promptyard.records.messages import ImagePart, Message, Part, Role, TextPart
 
 ROLE_LINE = re.compile(r"(system|user|assistant|demos):[ \t]*$")
 MISWRITTEN_ROLE = re.compile(r"^(?!(?:system|user|assistant):)(?i:system|user|assistant):$", re.M)
+COLON_AT_END = re.compile(r":$", re.M)
 HEADING_LINE = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(\{[ \t]*[#.][^{}]*\})?[ \t]*$")
 FENCE_LINE = re.compile(r"[ \t]{0,3}(```+|~~~+)")
 VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*\}\}")
@@ -100,7 +101,7 @@ class Layout:
     sections: tuple[SectionSpan, ...]
     edit_spans: tuple[EditSpan, ...]
 
-    @property
+    @cached_property
     def newline(self) -> str:
         """The line end that this file uses."""
         return "\r\n" if "\r\n" in self.text else "\n"
@@ -160,6 +161,15 @@ def parse_layout(text: str) -> Layout:
         headings = [(line, match, index - 1) for line, match, index in headings]
     sections = _sections(blocks, headings)
     return Layout(text, front, front_yaml, tuple(blocks), sections, _edit_spans(text, sections))
+
+
+def miswritten_role(text: str) -> re.Match[str] | None:
+    """Find the first line that would open a message if it were written in lower case."""
+    # By its colon: the expression for the line itself is tried at every character of the text.
+    for colon in COLON_AT_END.finditer(text, parse_layout(text).front):
+        if found := MISWRITTEN_ROLE.match(text, text.rfind("\n", 0, colon.start()) + 1):
+            return found
+    return None
 
 
 def _body(text: str, block: Block) -> str:
@@ -241,6 +251,7 @@ def demo_block(text: str) -> Block | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def block_variables(text: str, block: Block) -> tuple[str, ...]:
     """Return the names of the variables of one message, in order, each once."""
     found = TOKEN.finditer(text, block.body, block.end)

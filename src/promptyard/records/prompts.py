@@ -81,7 +81,7 @@ class Prompt(Record):
     def validate_parts(self) -> None:
         """Read every part once, so that a mistake is found before anything is sent."""
         _ = (self.front_matter, self.output, self.tools)
-        if found := prompt_text.MISWRITTEN_ROLE.search(self.text, self.layout.front):
+        if found := prompt_text.miswritten_role(self.text):
             line = self.text.count("\n", 0, found.start()) + 1
             raise PromptError(
                 f"line {line}: '{found.group(0)}' opens no message; write it in lower case, "
@@ -114,7 +114,7 @@ class Prompt(Record):
         """The settings at the top of the file. Raises PromptError for an unknown key."""
         return _front_matter(self.layout.front_yaml)
 
-    @property
+    @cached_property
     def sections(self) -> tuple[Section, ...]:
         """All sections in order; each message has one before its first heading, named by role."""
         return tuple(
