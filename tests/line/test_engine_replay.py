@@ -9,8 +9,11 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import random
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -138,6 +141,38 @@ def test_e1_replay_is_byte_identical_at_any_concurrency_and_speed(
         assert not replay.sent
         assert hashed(replay.journal) == hashed(replays[0].journal)
         assert uncounted(replay.journal) == uncounted(live[0].journal)
+
+
+SEARCH_RULES = """
+import asyncio, sys
+from pathlib import Path
+import promptyard as py
+from line.test_engine_replay import journal_of
+from promptyard.testing.search_world import RULES
+from support.rule_task import rule_task
+in_vain = {**RULES, next(iter(RULES)): "Mind the weather."}
+run = py.optimize(rule_task(sentences=in_vain), seed=1, store=sys.argv[1])
+print(*asyncio.run(journal_of(Path(sys.argv[1]), run.id)), sep="\\n")
+"""
+
+
+def test_e1_a_run_repeats_whatever_the_order_of_sets_in_a_process(tmp_path: Path) -> None:
+    journals = [
+        subprocess.run(
+            [sys.executable, "-c", SEARCH_RULES, str(tmp_path / f"{seed}.db")],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    first, second = (
+        [item for item in map(json.loads, journal.splitlines()) if item[0] == "composed"]
+        for journal in journals
+    )
+    assert max(len(payload["buckets"]) for _, payload in first) > 1
+    assert first == second
 
 
 @pytest.mark.parametrize("strategy", ["auto", "opro", "pareto", "halving", "racing"])
