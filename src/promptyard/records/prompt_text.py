@@ -37,7 +37,6 @@ from promptyard.records.messages import ImagePart, Message, Part, Role, TextPart
 
 ROLE_LINE = re.compile(r"(system|user|assistant|demos):[ \t]*$")
 MISWRITTEN_ROLE = re.compile(r"^(?!(?:system|user|assistant):)(?i:system|user|assistant):$", re.M)
-COLON_AT_END = re.compile(r":$", re.M)
 HEADING_LINE = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(\{[ \t]*[#.][^{}]*\})?[ \t]*$")
 FENCE_LINE = re.compile(r"[ \t]{0,3}(```+|~~~+)")
 VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*\}\}")
@@ -161,15 +160,6 @@ def parse_layout(text: str) -> Layout:
         headings = [(line, match, index - 1) for line, match, index in headings]
     sections = _sections(blocks, headings)
     return Layout(text, front, front_yaml, tuple(blocks), sections, _edit_spans(text, sections))
-
-
-def miswritten_role(text: str) -> re.Match[str] | None:
-    """Find the first line that would open a message if it were written in lower case."""
-    # By its colon: the expression for the line itself is tried at every character of the text.
-    for colon in COLON_AT_END.finditer(text, parse_layout(text).front):
-        if found := MISWRITTEN_ROLE.match(text, text.rfind("\n", 0, colon.start()) + 1):
-            return found
-    return None
 
 
 def _body(text: str, block: Block) -> str:
