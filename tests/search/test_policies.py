@@ -161,6 +161,7 @@ def test_what_cannot_be_scored_wins_nothing_and_breaks_nothing(
     assert context.staged == []
 
 
+@pytest.mark.no_cover  # the same lines many times
 @every_policy
 def test_another_seed_gives_another_search(name: str) -> None:
     world = ToyWorld(noise=0.1, n_rules=6)
