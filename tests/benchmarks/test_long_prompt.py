@@ -16,6 +16,7 @@ from long_prompt import (
 from search_worlds import world_of
 
 
+@pytest.mark.no_cover  # whole runs: other tests reach these lines, and tracing doubles the time
 @pytest.mark.parametrize("seed", [0, 6, 9])
 def test_one_local_edit_mends_a_long_prompt_where_a_rewrite_loses_rules(seed: int) -> None:
     world = world_of("crew-handbook", seed)

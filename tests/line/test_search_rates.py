@@ -11,6 +11,9 @@ from promotion_rates import is_returned, run_once
 from promptyard.records.runs import Run
 from support.world import HARMFUL, RULE
 
+# Dozens of whole runs; other tests reach these lines, and tracing doubles the time.
+pytestmark = pytest.mark.no_cover
+
 N_NULL, N_HARMFUL, N_PLANTED = 8, 6, 8
 KINDS = ("label", "graded", "label_without_holdout", "tight_without_holdout")
 

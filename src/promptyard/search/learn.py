@@ -253,7 +253,7 @@ class Learner:
         demos = (*line.demos, *(d for name, some in picked.items() if name in good for d in some))
         pruned = composite
         if len(kept) < len(proposed) or len(demos) < len(shown):
-            pruned = await self._compose((*line.origins, *kept), demos, tuple(good))
+            pruned = await self._compose((*line.origins, *kept), demos, sorted(good))
             if pruned is None:
                 return None
         made = replace(line, candidate=pruned, origins=(*line.origins, *kept), demos=demos)
