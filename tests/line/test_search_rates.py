@@ -30,8 +30,9 @@ def test_a_harmful_generator_always_leaves_the_baseline(setting: str) -> None:
     assert returned("harmful", setting, N_HARMFUL) == []
 
 
-def test_a_planted_gain_of_ten_points_is_found_and_promoted() -> None:
-    found = returned("planted", "label", N_PLANTED)
+@pytest.mark.parametrize("setting", ["label", "graded"])
+def test_a_planted_gain_of_ten_points_is_found_and_promoted(setting: str) -> None:
+    found = returned("planted", setting, N_PLANTED)
     assert len(found) >= 7
     assert all(RULE in run.best.prompt.text for run in found)
     assert not any(text in run.best.prompt.text for run in found for text in HARMFUL)

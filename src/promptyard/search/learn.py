@@ -17,7 +17,7 @@ from promptyard.records.evidence import Attempt, Bucket, Evidence, TrainTrial
 from promptyard.records.origins import Effect, Origin
 from promptyard.records.prompts import Demo
 from promptyard.records.sentences import says
-from promptyard.search.attribution import cover, effect_on, failed_in, made_by, origins_of
+from promptyard.search.attribution import cover, effect_on, failed_in, filled, made_by, origins_of
 from promptyard.search.memory import Memory
 from promptyard.search.pipeline import side_by_side
 from promptyard.search.settings import AutoSettings
@@ -204,6 +204,7 @@ class Learner:
             return None
         wanted = [bucket for bucket in evidence.buckets if bucket.name in asked]
         cases = cover(line.failures, wanted, self._slice_cases, self._max_slice(wanted))
+        cases = filled(cases, line.failures, wanted, self._settings.min_slice_cases)
         if not cases:
             return None
         after = await self._context.run(
