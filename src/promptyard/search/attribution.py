@@ -41,10 +41,7 @@ def filled(
     buckets: Sequence[Bucket],
     n: int,
 ) -> list[TrainTrial]:
-    """Return the chosen rows and, up to `n` of them, other failing rows of these buckets.
-
-    Where one case shows every bucket, the fewest cases are too few to see a small gain.
-    """
+    """Return the chosen rows and, up to `n` rows in all, other failing rows of these buckets."""
     known = {row.case.id for row in chosen}
     members = {case_id for bucket in buckets for case_id in bucket.case_ids} - known
     others = [row for row in failures if row.case.id in members]
