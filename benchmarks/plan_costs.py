@@ -2,9 +2,9 @@
 
     python benchmarks/plan_costs.py
 
-Runs `auto` in three worlds of search_worlds, plain and with a weak optimizer and terse feedback: 100
-train and 60 dev cases, all generators, no holdout, a budget of 1,000 task calls. Prints the task
-calls of each phase over all runs, and the ratios that src/promptyard/search/outlook.py holds.
+Runs `auto` in three worlds of search_worlds, plain and with a weak optimizer and terse feedback:
+100 train and 60 dev cases, all generators, no holdout, a budget of 1,000 task calls. Prints the
+task calls of each phase over all runs, and the ratios that src/promptyard/search/outlook.py holds.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "second looks": ("seen",),
     "leaving out": ("lean", "tidy"),
     "dev": ("full",),
+    "cut off by the budget": (),
 }
-"""What a row of the table counts: the names of stages in a run's record."""
+"""What a row of the table counts: the names of stages in a run's record. The last one is the rest:
+calls of what the search was doing when its budget ended."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,13 @@ class Cost:
     n_left: int
 
 
-def cost_of(world_name: str, seed: int) -> Cost:
+def searched(world_name: str, seed: int, task_calls: int = TASK_CALLS) -> py.Run:
     """Search once."""
-    task = task_of(world_of(world_name, seed))
-    budget = py.Budget(task_calls=TASK_CALLS)
-    return cost_of_run(py.optimize(task, budget=budget, seed=seed, store=None))
+    budget = py.Budget(task_calls=task_calls)
+    return py.optimize(task_of(world_of(world_name, seed)), budget=budget, seed=seed, store=None)
 
 
-def cost_of_run(run: py.Run) -> Cost:
+def cost_of(run: py.Run) -> Cost:
     """Sort what a run spent into phases. Raises ValueError for a stage that none of them counts."""
     phase_of = {stage: phase for phase, stages in PHASES.items() for stage in stages}
     phases = dict.fromkeys(PHASES, 0)
@@ -64,6 +65,7 @@ def cost_of_run(run: py.Run) -> Cost:
         if summary.stage not in phase_of:
             raise ValueError(f"no phase counts the stage {summary.stage!r}: add it to PHASES")
         phases[phase_of[summary.stage]] += summary.calls
+    phases["cut off by the budget"] = run.spent.task_calls - sum(phases.values())
     first = run.served[0].calls_so_far if run.served else None
     n_left = N_TRAIN - phases["baseline"]
     return Cost(phases, run.spent.optimizer_calls, first, n_left)
@@ -117,7 +119,7 @@ def main() -> int:
     costs: list[Cost] = []
     for name in (f"{world}{options}" for world in given.worlds for options in OPTIONS):
         for seed in given.seeds:
-            costs.append(cost_of(name, seed))
+            costs.append(cost_of(searched(name, seed)))
             print(f"{name} {seed}: {dict(costs[-1].phases)}", file=sys.stderr, flush=True)
     print(table(costs))
     return 0

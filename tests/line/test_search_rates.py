@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from promotion_rates import is_returned, run_once
+from promotion_rates import is_harmful, is_returned, run_once
 from promptyard.records.runs import Run
 from support.world import HARMFUL, RULE
 
@@ -36,3 +36,9 @@ def test_a_planted_gain_of_ten_points_is_found_and_promoted(setting: str) -> Non
     assert len(found) >= 7
     assert all(RULE in run.best.prompt.text for run in found)
     assert not any(text in run.best.prompt.text for run in found for text in HARMFUL)
+
+
+def test_beside_harmless_generators_no_harmful_sentence_is_returned() -> None:
+    found = returned("mixed", "label", N_HARMFUL)
+    assert not any(is_harmful(run) for run in found)
+    assert len(found) <= 1
