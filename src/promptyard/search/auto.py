@@ -108,14 +108,14 @@ class _Search:
         line = self._incumbent if self._published is None else self._published
         if self.finalist is None or self.finalist.id != line.candidate.id:
             return
-        unseen = [row.case for row in self._checker.unseen(line.candidate.id)]
-        found = await leaned(self._context, self._settings, line, unseen)
+        found = await leaned(self._context, self._settings, line)
         if found is None:
             return
         # Lines that say more are ahead of it by luck at most.
         self._incumbent, self._stops = found.line, []
-        if unseen:
-            self._checker.saw(found.line.candidate.id, found.rows)
+        unseen = {row.case.id for row in self._checker.unseen(line.candidate.id)}
+        rows = [row for row in found.rows if row.case.id in unseen]
+        self._checker.saw(found.line.candidate.id, rows)
         if self._published is not None:
             await self._publish(found.line, found.ruling)
             return

@@ -17,7 +17,7 @@ from promptyard.records.evidence import Attempt, Bucket, Evidence, TrainTrial
 from promptyard.records.origins import Effect, Origin
 from promptyard.records.prompts import Demo
 from promptyard.records.sentences import says
-from promptyard.search.attribution import cover, effect_on, failed_in, made_by, origins_of
+from promptyard.search.attribution import cover, effect_on, failed_in, filled, made_by, origins_of
 from promptyard.search.memory import Memory
 from promptyard.search.pipeline import side_by_side
 from promptyard.search.settings import AutoSettings
@@ -147,9 +147,11 @@ class Learner:
     ) -> list[Origin]:
         """Cut proposals into sentences that are neither there nor banned; the same one counts once.
 
-        Among labels, a sentence that several replies propose answers the labels of all of them.
+        Among labels, a sentence that several replies propose answers the labels of all of them;
+        elsewhere it answers the buckets, too, for which nothing else is proposed.
         """
         found: dict[str, Origin] = {}
+        repeated: list[Origin] = []
         known = {origin.atom.key for origin in line.origins}
         texts = [step.prompt.text for step in line.candidate.program.steps]
         for candidate in candidates:
@@ -166,8 +168,13 @@ class Learner:
                     continue
                 first = found.setdefault(key, origin)
                 if len(first.buckets) > 1:
-                    both = dict.fromkeys((*first.buckets, *origin.buckets))
-                    found[key] = first.model_copy(update={"buckets": tuple(both)})
+                    found[key] = first.answering(origin.buckets)
+                elif first is not origin:
+                    repeated.append(origin)
+        answered = {name for origin in found.values() for name in origin.buckets}
+        for origin in repeated:
+            others = [name for name in origin.buckets if name not in answered]
+            found[origin.atom.key] = found[origin.atom.key].answering(others)
         return list(found.values())
 
     def _demos(
@@ -214,6 +221,9 @@ class Learner:
         self._memory.patched[composite.id] = line.patched.union(*(o.buckets for o in proposed))
         wanted = [bucket for bucket in evidence.buckets if bucket.name in asked]
         cases = cover(line.failures, wanted, self._slice_cases, self._max_slice(wanted))
+        # A case may show every bucket; then the fewest are too few to see a small gain.
+        n_wanted = min(self._settings.min_slice_cases, self._slice_cases * len(wanted))
+        cases = filled(cases, line.failures, wanted, n_wanted)
         if not cases:
             return None
         after = await self._context.run(
