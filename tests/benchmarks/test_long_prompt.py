@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from long_prompt import (
     MAX_SHARE,
     changed,
