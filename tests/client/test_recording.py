@@ -417,6 +417,21 @@ def test_an_exposure_that_found_the_queue_full_is_recorded_the_next_time(
         assert len(events_in(spool)) == 15
 
 
+def test_exposures_that_the_caller_wrote_itself_are_the_same(source: Path, spool: Path) -> None:
+    write_manifest(source, manifest_of(rollouts=[ROLLOUT.model_copy(update={"enrolled": 1.0})]))
+    subjects = [f"user-{number}" for number in range(90)]
+    blocked(spool)
+    with Promptyard(source, record_to=spool, queue_size=100) as client:
+        for subject in subjects:  # beyond half of the queue lines wait, not notes
+            client.prompt("support", subject=subject)
+        spool.unlink()
+        assert client.flush(timeout_s=20)
+    exposures = [event for event in events_in(spool) if isinstance(event, Exposure)]
+    assert [exposure.subject for exposure in exposures] == [pseudonym(s) for s in subjects]
+    assert [exposure.arm for exposure in exposures] == [arm_of("r1", s) for s in subjects]
+    assert len({tuple(sorted(exposure.model_fields_set)) for exposure in exposures}) == 1
+
+
 def test_a_segment_that_somebody_removed_is_told(source: Path, spool: Path) -> None:
     with Promptyard(source, record_to=spool) as client:
         prompt = client.prompt("support")
