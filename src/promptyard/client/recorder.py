@@ -49,6 +49,7 @@ class Recorder:
 
     Attributes:
         n_dropped: notes that found the queue full, or the recorder closed.
+        n_unversioned: outcomes of prompts without a version, which are not written.
         n_written: events written to the spool.
         n_lost: events whose segment somebody removed before they were made durable.
         n_faults: failures of the disk; `last_fault` is the last one in one line.
@@ -56,6 +57,7 @@ class Recorder:
 
     def __init__(self, spool: Spool, writer: LineWriter, *, queue_size: int) -> None:
         self.n_dropped = 0
+        self.n_unversioned = 0
         self.n_written = 0
         self.n_lost = 0
         self.n_faults = 0
