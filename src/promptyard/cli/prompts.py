@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptyard.cli import prompts_log, prompts_moves
+from promptyard.cli import prompts_files, prompts_log, prompts_moves
 from promptyard.cli.draw import console, print_json, table
 from promptyard.cli.options import AsJson, StoreUrl
 from promptyard.reports.visible import visible
@@ -133,3 +133,5 @@ app.command("request")(prompts_moves.request_command)
 app.command("approve")(prompts_moves.approve_command)
 app.command("requests")(prompts_moves.requests_command)
 app.command("publish")(prompts_moves.publish_command)
+app.command("export")(prompts_files.export_command)
+app.command("import")(prompts_files.import_command)

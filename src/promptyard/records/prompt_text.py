@@ -37,7 +37,9 @@ from promptyard.records.messages import ImagePart, Message, Part, Role, TextPart
 
 ROLE_LINE = re.compile(r"(system|user|assistant|demos):[ \t]*$")
 MISWRITTEN_ROLE = re.compile(r"^(?!(?:system|user|assistant):)(?i:system|user|assistant):$", re.M)
-HEADING_LINE = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(\{[ \t]*[#.][^{}]*\})?[ \t]*$")
+HEADING_LINE = re.compile(
+    r"(#{1,6})[ \t]++(|.*?[^ \t])[ \t]*+(\{[ \t]*+[#.][^{}]*+\})?+[ \t]*+$"  # gives nothing back
+)
 FENCE_LINE = re.compile(r"[ \t]{0,3}(```+|~~~+)")
 VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*\}\}")
 EDIT_PAIR = re.compile(r"(?<!\\)<edit>((?:(?!(?<!\\)</?edit>).)*)(?<!\\)</edit>", re.DOTALL)

@@ -1,0 +1,234 @@
+"""Brings prompts into the store out of files, and writes them as plain files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from promptyard.errors import ApprovalNeeded, ConfigError, PromptError
+from promptyard.line.prompt_sources import PromptSource, read_source
+from promptyard.line.publish import Publication, publish_after
+from promptyard.line.query import opened, require_prompt
+from promptyard.protocols import Store
+from promptyard.records.base import Record
+from promptyard.records.versions import PromptVersion
+from promptyard.registry.exchange.foreign import ForeignVersion
+from promptyard.registry.exchange.plain_files import PlainPrompt, file_name, write_plain
+from promptyard.registry.versions import check_pointer_name, promote
+
+
+class ImportedPrompt(Record):
+    """What became of one prompt. `numbers` maps their numbers to ours, `n_new` of them are new.
+
+    `pointers` are those that were moved, `n_moves` the moves of the log that were made again.
+    """
+
+    name: str
+    numbers: Mapping[int, int]
+    n_new: int
+    pointers: Mapping[str, int] = Field(default_factory=dict)
+    n_moves: int = 0
+
+
+class Imported(Record):
+    """What became of an import: prompts, notes on what was left out, what was refused."""
+
+    format: str
+    prompts: tuple[ImportedPrompt, ...]
+    notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    publication: Publication | None = None
+
+
+class ImportWishes(NamedTuple):
+    """How to import: see the options of `promptyard prompts import`."""
+
+    format_name: str | None = None
+    name: str | None = None
+    syntax: str = "double"
+    pointers: bool = False
+    skip_refused: bool = False
+
+
+async def import_prompts(
+    url: str | None, path: Path, wishes: ImportWishes, *, actor: str
+) -> Imported:
+    """Read prompts out of a file or folder into the store, which is made if there is none.
+
+    Everything is read and checked before anything is written. Raises PromptError or Tampered, a
+    line for each prompt that cannot be had unless these are to be skipped.
+    """
+    source = read_source(
+        path, format_name=wishes.format_name, name=wishes.name, syntax=wishes.syntax
+    )
+    refused = source.refused
+    if refused and not wishes.skip_refused:
+        hint = "" if not source.has_prompts else " (--skip-refused imports the others)"
+        raise PromptError(f"{refused[0]}{hint}", others=refused[1:])
+    if not source.has_prompts:
+        raise PromptError(f"{path}: there is no prompt in it")
+    async with opened(url, must_exist=False) as store:
+        return await _import(store, source, path, wishes, actor)
+
+
+async def export_prompts(url: str | None, names: Sequence[str] | None, folder: Path) -> list[Path]:
+    """Write prompts (None: all) as plain files, a folder each; return these folders.
+
+    What is there already is overwritten with the same bytes: versions never change. Raises Tampered
+    for a version whose bytes are not those that were registered, ConfigError for a folder that
+    cannot be written.
+    """
+    async with opened(url) as store:
+        for name in names or ():
+            await require_prompt(store, name)
+        chosen = list(names) if names is not None else list(await store.prompt_names())
+        _check_folders(chosen)
+        return [await _export(store, name, folder / file_name(name)) for name in chosen]
+
+
+async def _export(store: Store, name: str, folder: Path) -> Path:
+    versions = [await store.version(name, item.number) for item in await store.versions(name)]
+    files = write_plain(
+        versions,
+        await store.pointers(name),
+        await store.moves(name),
+        await store.protections(name),
+    )
+    try:
+        for path, content in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written ({error.strerror or error}); choose another folder"
+        ) from None
+    return folder
+
+
+def _check_folders(names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(file_name(name).casefold(), name)
+        if other != name:
+            raise ConfigError(
+                f"'{other}' and '{name}' would be one folder where case does not count; export "
+                "them one by one into different folders"
+            )
+
+
+async def _import(
+    store: Store, source: PromptSource, path: Path, wishes: ImportWishes, actor: str
+) -> Imported:
+    notes = list(source.notes)
+    done: list[ImportedPrompt] = []
+    for prompt in source.plain:
+        done.append(await _import_plain(store, prompt, wishes.pointers, actor, notes))
+    by_name: dict[str, list[ForeignVersion]] = {}
+    for version in source.foreign:
+        by_name.setdefault(version.name, []).append(version)
+    for name, versions in by_name.items():
+        ordered = sorted(versions, key=lambda item: item.number)
+        imported = await _register(store, name, ordered, source.format)
+        labels = {label: imported.numbers[v.number] for v in ordered for label in v.labels}
+        if wishes.pointers:
+            moved = await _point(store, name, labels, actor, f"imported from {path.name}", notes)
+            imported = imported.model_copy(update={"pointers": moved})
+        elif labels:
+            notes.append(f"{name}: {_listed(labels)} stayed where they are; --pointers moves them")
+        done.append(imported)
+    return Imported(
+        format=source.format,
+        prompts=tuple(done),
+        notes=tuple(notes),
+        refused=source.refused,
+        publication=await publish_after(store),
+    )
+
+
+async def _import_plain(
+    store: Store, prompt: PlainPrompt, pointers: bool, actor: str, notes: list[str]
+) -> ImportedPrompt:
+    """Register the versions; make the moves again where nothing here contradicts them."""
+    before = await store.versions(prompt.name)
+    numbers: dict[int, int] = {}
+    for version in prompt.versions:
+        parent = numbers.get(version.parent) if version.parent is not None else None
+        fresh = version.model_copy(update={"number": 0, "parent": parent})
+        numbers[version.number] = (await store.add_version(fresh)).number
+    made = ImportedPrompt(
+        name=prompt.name,
+        numbers=numbers,
+        n_new=len(set(numbers.values()) - {version.number for version in before}),
+    )
+    keeps_numbers = all(there == here for there, here in numbers.items())
+    untouched = not await store.moves(prompt.name) and not await store.protections(prompt.name)
+    if keeps_numbers and untouched and (not before or pointers):
+        for move in prompt.moves:
+            await store.move_pointer(move)
+        for protection in prompt.protections:
+            await store.protect(protection)
+        update = {"pointers": dict(prompt.pointers), "n_moves": len(prompt.moves)}
+        return made.model_copy(update=update)
+    wanted = {pointer: numbers[number] for pointer, number in prompt.pointers.items()}
+    here = {item.pointer: item.number for item in await store.pointers(prompt.name)}
+    wanted = {pointer: number for pointer, number in wanted.items() if here.get(pointer) != number}
+    if pointers:
+        moved = await _point(store, prompt.name, wanted, actor, "imported", notes)
+        return made.model_copy(update={"pointers": moved})
+    if wanted:
+        said = f"{prompt.name}: {_listed(wanted)} stayed where they are; --pointers moves them"
+        notes.append(said)
+    return made
+
+
+async def _register(
+    store: Store, name: str, versions: Sequence[ForeignVersion], format_name: str
+) -> ImportedPrompt:
+    before = {version.number for version in await store.versions(name)}
+    numbers: dict[int, int] = {}
+    parent: int | None = None
+    for version in versions:
+        program = version.program
+        added = await store.add_version(
+            PromptVersion(
+                name=name,
+                number=0,
+                digest=program.id,
+                program=program,
+                author=version.author or f"imported/{format_name}",
+                parent=parent,
+                hypothesis=" ".join(version.message.split()),
+                created_at=version.created_at,
+            )
+        )
+        numbers[version.number] = parent = added.number
+    return ImportedPrompt(name=name, numbers=numbers, n_new=len(set(numbers.values()) - before))
+
+
+async def _point(
+    store: Store,
+    name: str,
+    labels: Mapping[str, int],
+    actor: str,
+    reason: str,
+    notes: list[str],
+) -> dict[str, int]:
+    """Promote pointers; what a protection or a name forbids is noted, and the rest goes on."""
+    moved: dict[str, int] = {}
+    for label, number in labels.items():
+        try:
+            check_pointer_name(label)
+            await promote(store, name, number, pointer=label, actor=actor, reason=reason)
+        except (ApprovalNeeded, ConfigError) as error:
+            notes.append(str(error))
+        else:
+            moved[label] = number
+    return moved
+
+
+def _listed(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{label} (v{number})" for label, number in labels.items())
