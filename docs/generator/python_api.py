@@ -35,10 +35,30 @@ def python_api_page() -> str:
             )
     for name in values.keys() - functions.keys() - classes.keys():
         out.append(f"## {name}\n\n{_union(values[name])}")
+    out += _client()
     out.append("## promptyard.testing\n\n" + docstring(testing.__doc__) + "\n\n")
     suites = [(f"`{name}`", first(getattr(testing, name).__doc__)) for name in testing.__all__]
     out.append(table(("name", "what it is"), suites))
     return page("Python API", out)
+
+
+def _client() -> Iterator[str]:
+    """Describe what an application imports: the classes of `promptyard.client`."""
+    from promptyard import client
+
+    yield f"## promptyard.client\n\n{docstring(client.__doc__)}\n\n"
+    for name in sorted(client.__all__):
+        cls: Any = getattr(client, name)
+        yield f"### {name}\n\n{docstring(cls.__doc__)}\n\n"
+        yield _fields(cls)
+        members = list(_methods(cls))
+        if cls.__init__.__doc__:
+            members.insert(0, ("__init__", cls.__init__))
+        for member, function in members:
+            is_async = inspect.iscoroutinefunction(function)
+            shown = name if member == "__init__" else f"{name}.{member}"
+            called = f"await {shown}" if is_async else shown
+            yield f"{_signature(called, function)}{docstring(function.__doc__)}\n\n"
 
 
 def _signature(name: str, function: Any) -> str:
@@ -50,7 +70,8 @@ def _signature(name: str, function: Any) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not star:
             parameters.append("*")
             star = True
-        text = f"{parameter.name}: {parameter.annotation}"
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        text = f"{stars}{parameter.name}: {parameter.annotation}"
         if parameter.default is not parameter.empty:
             text += f" = {parameter.default!r}"
         parameters.append(text)

@@ -373,11 +373,24 @@ def test_content_that_changed_behind_the_same_stamp_is_found(source: Path) -> No
         assert client.prompt("support").version == 3
 
 
+def test_a_refresh_may_be_the_first_call(source: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    write_manifest(snapshot, manifest_of(revision=9, pointers={"production": 3}))
+    with Promptyard(source, snapshot=snapshot, poll_s=0.05) as client:
+        assert not client.refresh()  # it is older than the snapshot
+        assert client.prompt("support").version == 3
+        mend(source, revision=10)
+        wait_for(lambda: client.status()["revision"] == 10)
+    removed(source)
+    with Promptyard(source) as client:
+        assert not client.refresh()
+
+
 def test_the_snapshot_is_saved_and_never_goes_back(source: Path, tmp_path: Path) -> None:
     snapshot = tmp_path / "cache" / "snapshot.json"
     with Promptyard(source, snapshot=snapshot) as client:
         client.prompt("support")
-        wait_for(lambda: snapshot.exists() and snapshot.read_bytes() == source.read_bytes())
+    assert snapshot.read_bytes() == source.read_bytes()
     newer = tmp_path / "newer.json"
     write_manifest(newer, manifest_of(revision=9, pointers={"production": 3}))
     with Promptyard(newer, snapshot=snapshot) as client:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptyard.client.contents import Contents, contents_of_bytes
-from promptyard.client.snapshot import confirm_snapshot, load_snapshot, save_snapshot
+from promptyard.client.snapshot import Snapshot
 from promptyard.client.source import SourceFault, SourceState, Stamp, read_bytes, stamp_of
 from promptyard.client.tasks import Task
 from promptyard.client.view import Origin, Seen, View
@@ -33,7 +33,6 @@ MAX_LEFT_BEHIND = 3
 """How many reads of the source may hang at once."""
 UNREAD_POLLS = 10
 """After so many polls a file is read even if it looks unchanged: its clock may stand still."""
-CONFIRM_EVERY_S = 60.0
 
 
 @dataclass
@@ -46,8 +45,6 @@ class Health:
     revision: int | None = None
     n_checks: int = 0
     n_faults: int = 0
-    n_snapshot_faults: int = 0
-    snapshot_message: str = ""
     fallback_message: str = ""
 
 
@@ -90,7 +87,7 @@ class Keeper:
         self.health = Health()
         self.seen: dict[str, Seen] = {}
         self.source = source
-        self._snapshot = snapshot
+        self.snapshot = Snapshot(snapshot)
         self._fallback = fallback
         self._deadline_s = deadline_s
         self._poll_s = poll_s
@@ -98,8 +95,6 @@ class Keeper:
         self._known: Known | None = None
         self._snapshot_found: tuple[Contents, float] | None = None
         self._source_found: tuple[Contents, bytes] | None = None
-        self._unsaved: tuple[bytes, int] | None = None
-        self._confirmed_snapshot_s = time.monotonic()
         self._begin()
 
     def _begin(self) -> None:
@@ -108,7 +103,6 @@ class Keeper:
         self._polling: threading.Thread | None = None
         self._first: FirstRead | None = None
         self._reads: list[Task] = []
-        self._writing: Task | None = None
 
     # the first call
 
@@ -133,7 +127,7 @@ class Keeper:
         begun_s = first.end_s - self._deadline_s
         has_source = first.source.wait_until(begun_s + SOURCE_SHARE * self._deadline_s)
         first.snapshot.wait_until(begun_s + SNAPSHOT_SHARE * self._deadline_s)
-        if not self._can_serve(first):
+        if not self._can_serve():
             first.fallback.wait_until(begun_s + FALLBACK_SHARE * self._deadline_s)
             if not has_source and self.fallback_view is None:
                 first.source.wait_until(begun_s + LAST_SHARE * self._deadline_s)
@@ -143,7 +137,10 @@ class Keeper:
             if not first.source.done.is_set():
                 self._note(SourceFault("hung", f"{self.source} does not answer"))
             self._start_polling()
-            return self.view
+            view = self.view
+        if view is not None:
+            Task("warm", view.warm)
+        return view
 
     def fallback_in_time(self) -> View | None:
         """Return the fallback, which may still be being read; None where there is none."""
@@ -155,7 +152,7 @@ class Keeper:
             task.wait_until(began_s + LAST_SHARE * self._deadline_s)
         return self.fallback_view
 
-    def _can_serve(self, first: FirstRead) -> bool:
+    def _can_serve(self) -> bool:
         with self._lock:
             return self._source_found is not None or self._snapshot_found is not None
 
@@ -172,14 +169,8 @@ class Keeper:
             self.view = self.fallback_view
 
     def _read_snapshot(self) -> None:
-        if self._snapshot is None:
-            return
-        try:
-            found = load_snapshot(self._snapshot)
-        except SourceFault as fault:
-            with self._lock:
-                if fault.state != "missing":
-                    self._note_snapshot(str(fault))
+        found = self.snapshot.load()
+        if found is None:
             return
         with self._lock:
             self._snapshot_found = found
@@ -204,14 +195,15 @@ class Keeper:
 
     def check(self) -> bool:
         """Look at the source now, for at most the deadline; returns whether it is good."""
+        if self.view is None:
+            self.first_view()
+            return self.health.state == "ok"
         with self._lock:
             task = self._read_anew()
         is_done = task.wait_until(time.monotonic() + self._deadline_s)
         with self._lock:
             if not is_done:
                 self._note(SourceFault("hung", f"{self.source} does not answer"))
-            if self._first is None:
-                self._settle()
             return self.health.state == "ok"
 
     def _read_anew(self) -> Task:
@@ -261,12 +253,15 @@ class Keeper:
                 self._adopt(contents, data)
             else:  # the first caller weighs it against the snapshot
                 self._note_good(contents.revision)
+            view = self.view
+        if view is not None:
+            Task("warm", view.warm)
         return None
 
     def _repeat(self, known: Known) -> None:
         """The source says what it said before."""
         if known.fault is not None:
-            raise known.fault
+            raise known.fault.with_traceback(None)  # else it grows with every look
         with self._lock:
             if self._source_found is None:
                 return
@@ -286,10 +281,10 @@ class Keeper:
         now = time.monotonic()
         if view is not None and view.contents is contents:
             view.confirmed_s, view.reason = now, None
+            self.snapshot.confirm()
         else:
             self._show(contents, "source", now)
-            self._unsaved = (data, contents.revision)
-        self._keep_snapshot(now)
+            self.snapshot.keep(data, contents.revision)
 
     def _show(self, contents: Contents, origin: Origin, confirmed_s: float | None) -> None:
         before = self.view
@@ -316,38 +311,6 @@ class Keeper:
             is_stale = (view.age_s() or 0.0) > self._stale_after_s
             view.reason = "stale" if is_stale else "cached"
 
-    # the snapshot
-
-    def _keep_snapshot(self, now: float) -> None:
-        """Save what the source says, or say of what is saved that it is still true."""
-        path = self._snapshot
-        if path is None or not (self._writing is None or self._writing.done.is_set()):
-            return
-        unsaved = self._unsaved
-        if unsaved is not None:
-            self._writing = Task("snapshot", lambda: self._save_snapshot(path, *unsaved))
-        elif now - self._confirmed_snapshot_s >= CONFIRM_EVERY_S:
-            self._confirmed_snapshot_s = now
-            self._writing = Task("snapshot", lambda: self._save_snapshot(path, None, 0))
-
-    def _save_snapshot(self, path: Path, data: bytes | None, revision: int) -> None:
-        try:
-            if data is None:
-                confirm_snapshot(path)
-            else:
-                save_snapshot(path, data, revision)
-        except OSError as error:
-            with self._lock:
-                self._note_snapshot(f"{path} cannot be written: {error.strerror or error}")
-            return
-        with self._lock:
-            if self._unsaved is not None and self._unsaved[0] is data:
-                self._unsaved = None
-
-    def _note_snapshot(self, message: str) -> None:
-        self.health.n_snapshot_faults += 1
-        self.health.snapshot_message = message
-
     # the polls
 
     def _start_polling(self) -> None:
@@ -364,12 +327,14 @@ class Keeper:
             self._polling = None
 
     def close(self) -> None:
-        """Stop polling. What is in memory can still be served."""
+        """Stop polling; wait a little for the snapshot. What is in memory can still be served."""
         self._closing.set()
+        self.snapshot.close()
 
     def after_fork(self) -> None:
         """Begin anew in a child: threads and locks stayed with the parent."""
         self._begin()
+        self.snapshot.begin()
         self.seen.clear()
         view = self.view
         if view is not None:

@@ -6,17 +6,30 @@ it: notes wait and are tried again, and where the queue is full they are dropped
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, TypeAlias
 
-from promptyard.client.live_lines import LineWriter, Note
+from promptyard.client.live_lines import ExposureNote, LineWriter, Note, exposure_line
 from promptyard.client.spool import SegmentLost, Spool
 
-BATCH = 200
+BATCH = 1_000
 LINGER_S = 0.05
 RETRY_S = 0.5
+LOOK_UP_S = 30.0
+EXIT_S = 2.0
+"""How long the end of the process may wait for the disk."""
+
+_open: set[Recorder] = set()
+"""Recorders with a thread. They are kept until everything is written, whoever forgot them."""
+
+
+def new_owner() -> str:
+    """Return a name that no other process and no other client has."""
+    return f"{os.getpid()}-{os.urandom(6).hex()}"
 
 
 class _Mark:
@@ -27,11 +40,16 @@ class _Mark:
         self.done = threading.Event()
 
 
+Item: TypeAlias = Note | str | _Mark
+"""What waits in the queue: a note, a line that is written already, the mark of a flush."""
+
+
 class Recorder:
     """Takes notes and writes them to a spool. For any number of threads.
 
     Attributes:
         n_dropped: notes that found the queue full, or the recorder closed.
+        n_unversioned: outcomes of prompts without a version, which are not written.
         n_written: events written to the spool.
         n_lost: events whose segment somebody removed before they were made durable.
         n_faults: failures of the disk; `last_fault` is the last one in one line.
@@ -39,6 +57,7 @@ class Recorder:
 
     def __init__(self, spool: Spool, writer: LineWriter, *, queue_size: int) -> None:
         self.n_dropped = 0
+        self.n_unversioned = 0
         self.n_written = 0
         self.n_lost = 0
         self.n_faults = 0
@@ -51,7 +70,7 @@ class Recorder:
         self._begin()
 
     def _begin(self) -> None:
-        self._queue: deque[Note | _Mark] = deque()
+        self._queue: deque[Item] = deque()
         self._idle = True
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -70,7 +89,12 @@ class Recorder:
             with self._lock:
                 self.n_dropped += 1
             return False
-        queue.append(note)
+        if len(queue) > self._limit // 2 and isinstance(note, ExposureNote):
+            # Where one interpreter lock is shared, the thread cannot keep up with a caller that
+            # never waits. So the caller writes the line, and the thread only has to store it.
+            queue.append(exposure_line(note))
+        else:
+            queue.append(note)
         if self._idle:
             self._awake()
         return True
@@ -101,10 +125,17 @@ class Recorder:
             thread.join(timeout_s)
         return is_durable
 
-    def after_fork(self, owner: str) -> None:
+    def release(self) -> None:
+        """Let the thread write what waits, close the segment and end: nobody will record more.
+
+        Takes no lock, so that it can be called when the client is collected as garbage.
+        """
+        self._is_closed = True
+
+    def after_fork(self) -> None:
         """Begin anew in a child: what waits is the parent's, and so is the segment."""
         self._spool.leave()
-        self._spool.begin(owner)
+        self._spool.begin(new_owner())
         self._begin()
 
     def spool_state(self) -> dict[str, Any]:
@@ -128,16 +159,7 @@ class Recorder:
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
-                    thread = threading.Thread(
-                        target=self._run, name="promptyard-spool", daemon=True
-                    )
-                    try:
-                        thread.start()
-                    except RuntimeError as error:  # no more threads: tried again at the next note
-                        self._note(error)
-                        self._idle = True
-                        return
-                    self._thread = thread
+                    self._thread = self._started()
         self._wake.set()
 
     def _started(self) -> threading.Thread | None:
@@ -148,6 +170,7 @@ class Recorder:
             self._note(error)
             self._idle = True
             return None
+        _open.add(self)
         return thread
 
     def _run(self) -> None:
@@ -155,7 +178,8 @@ class Recorder:
         while not (self._is_closed and not this_queue):
             self._idle = True
             if not this_queue and not self._is_closed:
-                self._wake.wait(self._spool.due_in_s())
+                due_s = self._spool.due_in_s()
+                self._wake.wait(LOOK_UP_S if due_s is None else min(due_s, LOOK_UP_S))
             self._wake.clear()
             self._idle = False
             if this_queue and not self._is_closed:
@@ -165,21 +189,24 @@ class Recorder:
                 self._write_batch(this_queue)
             self._try(self._spool.rotate_if_due)
         self._try(self._spool.close)
+        _open.discard(self)
         self._thread = None
 
-    def _write_batch(self, queue: deque[Note | _Mark]) -> None:
+    def _write_batch(self, queue: deque[Item]) -> None:
         """Write notes up to the next mark, then honour it. Notes leave the queue once written."""
         lines: list[str] = []
         for note in list(_first(queue, BATCH)):
             if isinstance(note, _Mark):
                 break
-            lines.append(self._line(note))
+            lines.append(note if isinstance(note, str) else self._line(note))
         if lines:
             data = "".join(lines).encode("ascii")
             n_events = sum(map(bool, lines))
             while not self._try(lambda: self._spool.append(data, n_events)):
-                if self._is_closed:
-                    break  # the process ends; there is no other disk
+                if self._is_closed:  # there is no other disk to wait for
+                    with self._lock:
+                        self.n_dropped += n_events
+                    break
                 time.sleep(RETRY_S)
             else:
                 self.n_written += n_events
@@ -216,6 +243,22 @@ class Recorder:
         self.last_fault = str(error) or repr(error)
 
 
-def _first(queue: deque[Note | _Mark], limit: int) -> list[Note | _Mark]:
+def _first(queue: deque[Item], limit: int) -> list[Item]:
     """Return the first notes of a queue to which others append."""
     return [queue[index] for index in range(min(limit, len(queue)))]
+
+
+def _close_all() -> None:
+    for recorder in list(_open):
+        recorder.close(EXIT_S)
+
+
+def _after_fork() -> None:
+    for recorder in list(_open):
+        recorder.after_fork()
+    _open.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
 import random
@@ -25,7 +24,7 @@ from promptyard.client.live_lines import (
     OutcomeNote,
     Scorer,
 )
-from promptyard.client.recorder import Recorder
+from promptyard.client.recorder import Recorder, new_owner
 from promptyard.client.redaction import Redact, Redaction
 from promptyard.client.resolved import ResolvedPrompt
 from promptyard.client.spool import MAX_BYTES, Spool
@@ -40,10 +39,8 @@ if TYPE_CHECKING:
 
 PRODUCTION = "production"
 QUEUE_SIZE = 10_000
-EXIT_S = 2.0
-"""How long the end of the process may wait for the disk."""
 
-_open_clients: weakref.WeakSet[Promptyard] = weakref.WeakSet()
+_clients: weakref.WeakSet[Promptyard] = weakref.WeakSet()
 
 
 class Promptyard:
@@ -76,7 +73,7 @@ class Promptyard:
         """Set a client up; reads nothing and starts nothing.
 
         Args:
-            source: the manifest file, as `promptyard prompts publish` writes it.
+            source: the manifest file, as the registry publishes it.
             fallback: what is served when nothing else can be: a manifest file or its JSON, or a
                 dict of prompt texts by name. Its rollouts are not run.
             snapshot: a file in which the last good manifest is kept for the next start.
@@ -120,12 +117,13 @@ class Promptyard:
         )
         self._recorder: Recorder | None = None
         if record_to is not None:
-            spool = Spool(Path(record_to), self._owner, max_bytes=spool_bytes)
+            spool = Spool(Path(record_to), new_owner(), max_bytes=spool_bytes)
             self._recorder = Recorder(spool, self._writer, queue_size=queue_size)
-        _open_clients.add(self)
+            weakref.finalize(self, self._recorder.release).atexit = False
+        _clients.add(self)
 
     def _begin(self) -> None:
-        self._owner = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._owner = new_owner()
         self._numbers = itertools.count(1)
         self._chance = random.Random()
 
@@ -223,8 +221,9 @@ class Promptyard:
 
         Returns at once; the disk is written in the background, and its trouble is counted in
         `status`. `inputs` and `output` are needed for features and scorers and are written only
-        with `content=True`. Scores are in [0, 1], `score` is the overall one. Raises ValueError
-        naming a field that is not finite or out of range.
+        with `content=True`. Scores are in [0, 1], `score` is the overall one. Outcomes of a bare
+        text of the fallback belong to no version: they are counted, and not written. Raises
+        ValueError naming a field that is not finite or out of range.
         """
         fields: dict[str, Any] = {
             "kind": "outcome",
@@ -234,22 +233,24 @@ class Promptyard:
             "digest": resolved.digest,
             "rollout_id": resolved.rollout_id,
             "arm": resolved.arm,
-            "pair": resolved.pair if pair is None else amounts.text(pair, "pair"),
+            "pair": resolved.pair if pair is None else amounts.name(pair, "pair"),
             "model": amounts.text(model, "model"),
             "latency_s": amounts.amount(latency_s, "latency_s"),
             "input_tokens": amounts.whole(input_tokens, "input_tokens"),
             "output_tokens": amounts.whole(output_tokens, "output_tokens"),
             "cost_usd": amounts.amount(cost_usd, "cost_usd"),
             "finish_reason": amounts.text(finish_reason, "finish_reason"),
-            "error": amounts.text(error, "error"),
+            "error": amounts.content(error, "error"),
             "scores": amounts.scores_of(scores, score),
             "hard_failure": amounts.flag(hard_failure, "hard_failure"),
             "trace_id": amounts.text(trace_id, "trace_id"),
             "span_id": amounts.text(span_id, "span_id"),
         }
         if output is not None:
-            amounts.text(output, "output")
-        if self._recorder is not None:
+            amounts.content(output, "output")
+        if self._recorder is not None and not resolved.version:
+            self._recorder.n_unversioned += 1  # a bare text: there is no version to count it for
+        elif self._recorder is not None:
             given = None if inputs is None else dict(inputs)  # the caller may go on to change it
             note = OutcomeNote(fields, resolved.subject, time.time(), given, output)
             self._recorder.put(note)
@@ -274,12 +275,12 @@ class Promptyard:
         fields: dict[str, Any] = {
             "kind": "feedback",
             "id": self._new_id("f"),
-            "prompt": amounts.text(name, "name"),
-            "outcome_id": amounts.text(outcome_id, "outcome_id"),
+            "prompt": amounts.name(name, "name"),
+            "outcome_id": amounts.name(outcome_id, "outcome_id"),
             "source": source,
             "scores": amounts.scores_of(scores),
             "hard_failure": amounts.flag(hard_failure, "hard_failure"),
-            "comment": amounts.text(comment, "comment"),
+            "comment": amounts.content(comment, "comment"),
         }
         if self._recorder is not None:
             self._recorder.put(FeedbackNote(fields, time.time()))
@@ -307,7 +308,6 @@ class Promptyard:
         Prompts can still be resolved out of memory; what is recorded later is dropped and counted.
         """
         self._keeper.close()
-        _open_clients.discard(self)
         return True if self._recorder is None else self._recorder.close(timeout_s)
 
     def status(self) -> dict[str, Any]:
@@ -336,8 +336,6 @@ class Promptyard:
     def _after_fork(self) -> None:
         self._begin()
         self._keeper.after_fork()
-        if self._recorder is not None:
-            self._recorder.after_fork(self._owner)
 
 
 def _check_positive(**values: float) -> None:
@@ -346,16 +344,10 @@ def _check_positive(**values: float) -> None:
             raise ConfigError(f"{name} is above 0, got {value!r}")
 
 
-def _close_all() -> None:
-    for client in list(_open_clients):
-        client.close(timeout_s=EXIT_S)
-
-
 def _after_fork() -> None:
-    for client in list(_open_clients):
+    for client in list(_clients):
         client._after_fork()  # pyright: ignore[reportPrivateUsage] (of this module)
 
 
-atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -4,11 +4,90 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from pathlib import Path
 
 from promptyard.client.contents import Contents, contents_of_bytes
 from promptyard.client.source import SourceFault, read_bytes
+from promptyard.client.tasks import Task
+
+CONFIRM_EVERY_S = 60.0
+CLOSE_S = 1.0
+
+
+class Snapshot:
+    """Keeps a snapshot in the background. What could not be written is tried again.
+
+    Attributes:
+        n_faults: how often it could not be read or written.
+        message: what happened last, in one line.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.n_faults = 0
+        self.message = ""
+        self._path = path
+        self._unsaved: tuple[bytes, int] | None = None
+        self._confirmed_s = time.monotonic()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin without a thread, as after a fork."""
+        self._lock = threading.Lock()
+        self._writing: Task | None = None
+
+    def load(self) -> tuple[Contents, float] | None:
+        """Return what the snapshot says and its age in seconds; None where there is none."""
+        if self._path is None:
+            return None
+        try:
+            return load_snapshot(self._path)
+        except SourceFault as fault:
+            if fault.state != "missing":
+                self._note(str(fault))
+            return None
+
+    def keep(self, data: bytes, revision: int) -> None:
+        """Save a manifest that is served now."""
+        self._unsaved = (data, revision)
+        self.confirm()
+
+    def confirm(self) -> None:
+        """The source still says what it said: save what is unsaved, else note the time."""
+        path = self._path
+        with self._lock:
+            if path is None or not (self._writing is None or self._writing.done.is_set()):
+                return
+            unsaved, now = self._unsaved, time.monotonic()
+            if unsaved is None and now - self._confirmed_s < CONFIRM_EVERY_S:
+                return
+            self._confirmed_s = now
+            self._writing = Task("snapshot", lambda: self._write(path, unsaved))
+
+    def close(self) -> None:
+        """Wait a little for what is being written."""
+        writing = self._writing
+        if writing is not None:
+            writing.done.wait(CLOSE_S)
+
+    def _write(self, path: Path, unsaved: tuple[bytes, int] | None) -> None:
+        try:
+            if unsaved is None:
+                os.utime(path)
+            else:
+                save_snapshot(path, *unsaved)
+        except OSError as error:
+            self._note(f"{path} cannot be written: {error.strerror or error}")
+            return
+        with self._lock:
+            if self._unsaved is unsaved:
+                self._unsaved = None
+
+    def _note(self, message: str) -> None:
+        with self._lock:
+            self.n_faults += 1
+            self.message = message
 
 
 def load_snapshot(path: Path) -> tuple[Contents, float]:
@@ -41,11 +120,6 @@ def save_snapshot(path: Path, data: bytes, revision: int) -> None:
             written.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
-
-
-def confirm_snapshot(path: Path) -> None:
-    """Note that the source still says what the snapshot does. Raises OSError."""
-    os.utime(path)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -28,7 +28,10 @@ def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> 
             "n_checks": health.n_checks,
             "n_faults": health.n_faults,
         },
-        "snapshot": {"n_faults": health.n_snapshot_faults, "message": health.snapshot_message},
+        "snapshot": {
+            "n_faults": keeper.snapshot.n_faults,
+            "message": keeper.snapshot.message,
+        },
         "fallback": {
             "is_ready": keeper.fallback_view is not None,
             "message": health.fallback_message,
@@ -72,6 +75,7 @@ def _recording(recorder: Recorder, writer: LineWriter) -> dict[str, Any]:
         "queued": recorder.n_queued,
         "written": recorder.n_written,
         "dropped": recorder.n_dropped,
+        "unversioned": recorder.n_unversioned,
         "lost": recorder.n_lost,
         "faults": recorder.n_faults,
         "last_fault": recorder.last_fault,

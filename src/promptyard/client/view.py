@@ -5,6 +5,7 @@ A view is built when other contents arrive, so that a resolution is two look-ups
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -138,6 +139,15 @@ class View:
             return None
         age_s = time.monotonic() - confirmed_s
         return age_s if age_s > 0.0 else 0.0
+
+    def warm(self) -> None:
+        """Build what rendering needs before it is asked for: records, programs, YAML."""
+        for entry in self.entries.values():
+            split = entry.split
+            for served in {entry.served, *((split.control, split.treatment) if split else ())}:
+                with contextlib.suppress(Exception):  # whoever renders it is told
+                    for step in served.program.steps:
+                        _ = (step.prompt.layout, step.prompt.front_matter)
 
     def rollout_ids(self) -> set[str]:
         """Ids of the rollouts that are running."""
