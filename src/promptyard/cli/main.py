@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from promptyard.cli import (
+    canary,
     check,
     demo,
     evalset,
@@ -49,6 +50,7 @@ app.command("check")(check.command)
 app.command("eval")(evaluate.command)
 app.command("optimize")(optimize.command)
 app.command("gate")(gate.command)
+app.add_typer(canary.app, name="canary")
 app.add_typer(evalset.app, name="evalset")
 app.add_typer(judge.app, name="judge")
 app.add_typer(monitor.app, name="monitor")

@@ -235,6 +235,15 @@ async def find_rollout(
     return record
 
 
+async def show_rollout(
+    url: str | None, reference: str, *, pointer: str | None = None, last_only: bool = True
+) -> RolloutRecord:
+    """Return a rollout with its last decision, or with all of them. Raises NotFound."""
+    async with opened(url) as store:
+        record = await find_rollout(store, reference, pointer)
+        return record if last_only else await store.rollout(record.rollout.id)
+
+
 async def list_rollouts(url: str | None, name: str | None = None) -> Sequence[RolloutRecord]:
     """Rollouts of one prompt or of all, oldest first, each with its last decision."""
     async with opened(url) as store:

@@ -1,0 +1,143 @@
+"""Where the plan of a rollout comes from: task.yaml, then what is said at its start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from promptyard.config import ReleaseConfig, load_task_config
+from promptyard.config.release_shape import guard_of
+from promptyard.errors import ConfigError
+from promptyard.line.query import opened, require_prompt
+from promptyard.records.rollouts import Rollout, RolloutMode, RolloutPlan
+from promptyard.registry.versions import pointer_named, resolve_version
+from promptyard.release.plan import Expected, PlannedRollout, plan_rollout
+
+_UNITS_S: Mapping[str, float] = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "": 1}
+
+
+@dataclass(frozen=True)
+class PlanChanges:
+    """What is said at the start of a rollout; None leaves what task.yaml says.
+
+    `steps` as `2,10,100`, `guards` as `score` or `score=0.05`, times as `90`, `30m`, `1h`, `7d`.
+    """
+
+    mode: RolloutMode | None = None
+    steps: str | None = None
+    guards: Sequence[str] = ()
+    min_subjects: int | None = None
+    min_step: str | None = None
+    max_age: str | None = None
+    outcome_window: str | None = None
+    alpha: float | None = None
+
+
+def rollout_plan(task: Path | None, changes: PlanChanges | None = None) -> RolloutPlan:
+    """Return the plan that a task's `release` section gives, with changes.
+
+    Without a task the defaults stand. Raises ConfigError in one line for what cannot be meant.
+    """
+    release = ReleaseConfig() if task is None else load_task_config(task).release
+    said = changes or PlanChanges()
+    values: dict[str, Any] = {
+        "mode": said.mode,
+        "steps": None if said.steps is None else _steps(said.steps),
+        "guards": _guards(said.guards) or None,
+        "min_subjects": said.min_subjects,
+        "min_step_s": _seconds("--min-step", said.min_step),
+        "max_age_s": _seconds("--max-age", said.max_age),
+        "outcome_window_s": _seconds("--outcome-window", said.outcome_window),
+        "alpha": said.alpha,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        return RolloutPlan.model_validate({**release.plan.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        said_why = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {said_why}" if where else said_why) from None
+
+
+def expectation(plan: RolloutPlan, *, score: float, failing: float, correlation: float) -> Expected:
+    """Return what is expected of both versions: `score` is the mean of every live score."""
+    rates = {guard.dimension: score for guard in plan.guards}
+    return Expected(rates=rates, failing=failing, correlation=correlation)
+
+
+async def plan_for(
+    url: str | None,
+    name: str,
+    *,
+    reference: str,
+    pointer: str,
+    plan: RolloutPlan,
+    expected: Expected,
+    subjects_per_day: float | None,
+) -> PlannedRollout:
+    """Say how many subjects and days a rollout would take if both versions were equal.
+
+    Nothing is started. Raises NotFound for an unknown prompt or version, ConfigError for what is
+    expected outside its range. Costs no calls.
+    """
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        treatment = await resolve_version(store, name, reference)
+        place = await pointer_named(store, name, pointer)
+    rollout = Rollout(
+        id="planned",
+        prompt=name,
+        pointer=pointer,
+        control=treatment.number if place is None else place.number,
+        treatment=treatment.number,
+        control_digest="",
+        treatment_digest=treatment.digest,
+        plan=plan,
+        started_at="",
+        started_by="",
+    )
+    try:
+        return plan_rollout(rollout, expected=expected, subjects_per_day=subjects_per_day)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def traffic_per_day(text: str) -> float:
+    """Read `5000/day`, `200/hour` or `5000` as subjects a day. Raises ConfigError."""
+    match = re.fullmatch(r"\s*([0-9][0-9_.,]*)\s*(?:/\s*(day|d|hour|h))?\s*", text)
+    try:
+        number = float(match[1].replace(",", "").replace("_", "")) if match else 0.0
+    except ValueError:
+        number = 0.0
+    if match is None or not number > 0:
+        raise ConfigError(f"--traffic: expected new subjects a day, such as 5000/day, got {text!r}")
+    return number * 24 if match[2] in {"hour", "h"} else number
+
+
+def _steps(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part.strip().removesuffix("%")) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--steps: expected percent such as 2,10,100, got {text!r}") from None
+
+
+def _guards(written: Sequence[str]) -> tuple[Any, ...]:
+    try:
+        return tuple(guard_of(item) for item in written)
+    except ValueError as error:
+        raise ConfigError(f"--guard: {error}") from None
+
+
+def _seconds(option: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*", text)
+    if match is None or match[2] not in _UNITS_S:
+        raise ConfigError(f"{option}: expected a time such as 90s, 30m, 1h or 7d, got {text!r}")
+    return float(match[1]) * _UNITS_S[match[2]]
