@@ -279,3 +279,12 @@ def test_the_readme_shows_what_the_demo_printed() -> None:
     n_holdout = sum(row["split"] == "holdout" for row in rows)
     assert f"{len(rows):,} real messages" in block.text
     assert f"{n_holdout:,} of them sealed" in block.text
+
+
+def test_the_readme_shows_a_release_that_ends_both_ways() -> None:
+    comment = "printed by: promptyard demo --release"
+    block = next(b for b in blocks_of(ROOT / "README.md") if b.comment == comment)
+    assert "promoted v2" in block.text
+    assert "rolled v3 back" in block.text
+    n_all, n_equal = re.findall(r"of ([\d,]+) decisions, ([\d,]+) came out", block.text)[0]
+    assert n_all == n_equal

@@ -130,20 +130,25 @@ def draw_guards(record: RolloutRecord) -> None:
     zero, margin = (_column(at) for at in (0.0, 1.0))
     head = [" "] * PLOT_COLUMNS
     head[zero], head[margin] = "0", "M"
+    legend = "harm is to the right, M is the margin"
+    if name_width + PLOT_COLUMNS + 4 + len(legend) > out.width:
+        legend = "M: the margin"
     out.print(
-        f"{' ' * name_width}  {''.join(head)}  harm is to the right, M is the margin",
+        f"{' ' * name_width}  {''.join(head)}  {legend}",
         markup=False,
         style="dim",
         soft_wrap=True,
     )
     for row in rows:
-        said = f"{STATUS_WORDS[row.status]:8}  {row.difference} ({row.bounds}), margin {row.margin}"
-        out.print(
-            f"{visible(row.name):{name_width}}  {plot_line(row, utf8=is_utf8)}  {said}",
-            markup=False,
-            style=_STYLES[row.status],
-            soft_wrap=True,
-        )
+        status = f"{STATUS_WORDS[row.status]:8}"
+        said = f"{row.difference} ({row.bounds}), margin {row.margin}"
+        line = f"{visible(row.name):{name_width}}  {plot_line(row, utf8=is_utf8)}  {status}"
+        if len(line) + 2 + len(said) <= out.width or not out.is_terminal:
+            line = f"{line}  {said}"
+            said = ""
+        out.print(line, markup=False, style=_STYLES[row.status], soft_wrap=True)
+        if said:  # a narrow terminal
+            out.print(f"{' ' * name_width}  {said}", markup=False, style="dim", soft_wrap=True)
 
 
 def plot_line(row: GuardRow, *, utf8: bool) -> str:

@@ -25,7 +25,7 @@ from promptyard.release.guards import is_proof_needed, read_guards
 from promptyard.release.outlook import subjects_to_go
 from promptyard.release.standing import Standing
 from promptyard.release.tally import Tally, seconds
-from promptyard.release.wording import listed
+from promptyard.release.wording import listed, time_text
 from promptyard.stats.sample_ratio import log_e_ratio, ratio_p_value
 
 DOUBTFUL_RATIO = 0.01
@@ -127,14 +127,15 @@ class _Look:
                 "in the smaller arm"
             )
         if self.at_s - seconds(last.step_at) < plan.min_step_s:
-            waits.append(f"the step at {percent} lasts {plan.min_step_s / 3600:g} h at least")
+            waits.append(f"the step at {percent} lasts {time_text(plan.min_step_s)} at least")
         return _Step(last.step + 1 == len(plan.steps), tuple(waits))
 
     def revert(self, reasons: Sequence[str]) -> Decision:
         """Roll back for want of proof in time."""
-        days = self.plan.max_age_s / 86400
+        age_s = self.plan.max_age_s
+        within = f"{age_s / 86400:g} days" if age_s >= 86400 else time_text(age_s)
         sentence = (
-            f"Rolled back v{self.record.rollout.treatment}: no proof within {days:g} days that it "
+            f"Rolled back v{self.record.rollout.treatment}: no proof within {within} that it "
             "does no harm, so the control stays."
         )
         return self.decide("roll_back", sentence, reasons)

@@ -43,6 +43,14 @@ def listed(sentences: Sequence[str]) -> str:
     return "; ".join(sentences)
 
 
+def time_text(seconds: float) -> str:
+    """Write a time of a plan in its largest whole unit: hours, minutes or seconds."""
+    for unit, size_s in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= size_s:
+            return f"{seconds / size_s:g} {unit}"
+    return f"{seconds:g} s"
+
+
 def _why_unknown(reading: GuardReading, n_baseline: int) -> str:
     one_arm = max(reading.n_control, reading.n_treatment)
     arm = " of the control" if reading.n_treatment else " of the treatment" if one_arm else ""

@@ -28,6 +28,9 @@ MOST_POINTS = 300
 MOST_ROWS = 200
 WIDTH, HEIGHT = 520.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 66.0, 12.0, 22.0, 40.0
+_MARKED = {"advance": "", "promote": "promoted", "roll_back": "rolled back", "abort": "aborted"}
+MARK_CHARS = 6.5
+"""Width of a character of a mark, in units of the plot."""
 WORST, BEST = 3.0, -2.0
 """Ends of the axis of the guards, in margins towards harm."""
 
@@ -64,7 +67,10 @@ class Tick:
 
 @dataclass(frozen=True)
 class Curve:
-    """One guard over the subjects so far: the difference, its bounds, zero and the margin."""
+    """One guard over the subjects so far: the difference, its bounds, zero and the margin.
+
+    `marks` are the decisions that changed something, with what they led to.
+    """
 
     name: str
     description: str
@@ -74,6 +80,7 @@ class Curve:
     margin: float
     rows: tuple[Tick, ...]
     columns: tuple[Tick, ...]
+    marks: tuple[Tick, ...]
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ def rollout_html(record: RolloutRecord, *, now: str) -> str:
         height=HEIGHT,
         left=LEFT,
         right=WIDTH - RIGHT,
+        top=TOP,
         bottom=HEIGHT - BOTTOM,
         plan=_plan(record),
         decisions=[_decision(item) for item in reversed(shown)],
@@ -196,7 +204,7 @@ def _curves(record: RolloutRecord) -> list[Curve]:
     curves: list[Curve] = []
     for guard in record.last.guards or (measured[-1].guards if measured else ()):
         points = [
-            reading
+            (item, reading)
             for item in measured
             for reading in item.guards
             if reading.dimension == guard.dimension and reading.difference is not None
@@ -206,9 +214,11 @@ def _curves(record: RolloutRecord) -> list[Curve]:
     return curves
 
 
-def _curve(guard: GuardReading, points: Sequence[GuardReading]) -> Curve:
-    """Lay one guard out; the axis ends at three margins, beyond which nothing needs to be read."""
-    most = 3 * guard.margin
+def _curve(guard: GuardReading, looks: Sequence[tuple[Decision, GuardReading]]) -> Curve:
+    """Lay one guard out; the axis ends at three margins, or beyond the last difference."""
+    points = [reading for _, reading in looks]
+    last = points[-1]
+    most = max(3 * guard.margin, 1.25 * abs(last.difference or 0.0))
     end = max(item.n_control + item.n_treatment for item in points)
 
     def x_of(item: GuardReading) -> float:
@@ -223,8 +233,10 @@ def _curve(guard: GuardReading, points: Sequence[GuardReading]) -> Curve:
     middle = [f"{x_of(item)} {y_of(item.difference, 0.0)}" for item in points]
     upper = [f"{x_of(item)} {y_of(item.high, most)}" for item in points]
     lower = [f"{x_of(item)} {y_of(item.low, -most)}" for item in points]
-    last = points[-1]
     dimension = guard.dimension
+    ends = (-most, -guard.margin, 0.0, guard.margin, most)
+    if most > 6 * guard.margin:  # the margins are too close to zero for labels of their own
+        ends = (-most, 0.0, most)
     return Curve(
         name=guard_name(dimension),
         description=(
@@ -235,15 +247,26 @@ def _curve(guard: GuardReading, points: Sequence[GuardReading]) -> Curve:
         band="M" + "L".join([*upper, *reversed(lower)]) + "Z",
         zero=y_of(0.0, 0.0),
         margin=y_of(guard.worse * guard.margin, 0.0),
-        rows=tuple(
-            Tick(y_of(part * guard.margin, 0.0), _tick(dimension, part * guard.margin))
-            for part in (-3, -1, 0, 1, 3)
-        ),
+        rows=tuple(Tick(y_of(value, 0.0), _tick(dimension, value)) for value in ends),
         columns=tuple(
             Tick(round(LEFT + part / 4 * (WIDTH - RIGHT - LEFT), 1), count(round(end * part / 4)))
             for part in range(5)
         ),
+        marks=_marks([(x_of(reading), decision) for decision, reading in looks]),
     )
+
+
+def _marks(looks: Sequence[tuple[float, Decision]]) -> tuple[Tick, ...]:
+    """Mark what changed something; where two are close, the text of the earlier one gives way."""
+    marks: list[Tick] = []
+    free_from = math.inf
+    for x, item in reversed([look for look in looks if look[1].action in _MARKED]):
+        text = _MARKED[item.action] or f"{100 * item.enrolled:g} %"
+        shown = text if x <= free_from else ""
+        marks.append(Tick(x, shown))
+        if shown:
+            free_from = x - MARK_CHARS * (len(shown) + 1)
+    return tuple(reversed(marks))
 
 
 def _tick(dimension: str, value: float) -> str:
