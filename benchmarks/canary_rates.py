@@ -1,11 +1,12 @@
 """Simulates rollouts whose truth is known and counts what the decision engine does with them.
 
-    .venv/bin/python benchmarks/canary_rates.py                # 2,000 runs each, half an hour or so
+    .venv/bin/python benchmarks/canary_rates.py                # 2,000 runs each, some minutes
     .venv/bin/python benchmarks/canary_rates.py --runs 100     # a first impression
 
-Prints progress and one Markdown table. Every look goes through `release.look.look_at` with the
-default plan and all its guards; only the counting of events is done with arrays
-(`canary_worlds.standings`), which a test holds equal to `release.tally.Tally`. All seeds are fixed.
+Prints progress and one Markdown table. Every decision is one of `release.look.look_at` with the
+default plan and all its guards. Events are counted with arrays (`canary_worlds.count`), and looks
+of the last step that can only hold are left out (`canary_shortcut`); tests hold both equal to the
+long way. All seeds are fixed.
 """
 
 from __future__ import annotations
@@ -22,17 +23,12 @@ from statistics import median
 
 import numpy as np
 
-from canary_worlds import (
-    World,
-    at,
-    draw,
-    look_times,
-    standings,
-    started,
-)
+from canary_shortcut import telling_looks
+from canary_worlds import GAP_S, Counts, Floats, World, at, count, draw, started
 from promptyard.records.rollouts import Decision, RolloutPlan
 from promptyard.release.look import look_at
 from promptyard.release.standing import Standing
+from promptyard.stats.sample_ratio import log_e_ratio
 
 WORLDS = (
     World("equal, .80"),
@@ -75,59 +71,69 @@ class Ended:
     naive: bool
 
 
-def run(world: World, seed: int, plan: RolloutPlan) -> Ended:
-    """Simulate one rollout to its end, or to `world.n_subjects`, or to its maximum age."""
+def run(world: World, seed: int, plan: RolloutPlan, *, every_look: bool = False) -> Ended:
+    """Simulate one rollout to its end, or to `world.n_subjects`, or to its maximum age.
+
+    Looks that can only hold are left out unless `every_look`; a test holds that this changes
+    nothing.
+    """
     record = started(plan)
     last: Decision = record.last
-    alarm = naive = False
-    n_subjects = 0.0
-    for now, standing in _moments(world, seed, plan):
-        n_subjects = sum(standing.n_subjects) / 2
-        naive = naive or _is_naively_worse(standing)
+    traffic = draw(world, np.random.default_rng(seed))
+    counts = count(traffic, plan, world)
+    telling = telling_looks(counts, record.rollout)
+    standing = Standing(0, (0, 0), (0, 0), {})
+    look = 0
+    for look, now in moments(world, counts, plan):
+        if record.last.step + 1 == len(plan.steps) and not (every_look or telling[look]):
+            continue
+        if look < len(counts.looks):
+            standing = counts.standing(look)
         decision = look_at(record, standing, now=now, pointer_number=record.rollout.control)
         if decision is None:
             continue
         last = decision
-        alarm = alarm or (decision.ratio is not None and decision.ratio.is_alarm)
         if decision.is_final:
             break
         record = record.model_copy(update={"decisions": (decision,)})
-    naive = naive or _is_naively_worse_later(world, seed, plan, n_subjects)
-    harmed = tuple(guard.dimension for guard in last.guards if guard.status == "harmed")
-    action = last.action if last.is_final else "hold"
-    return Ended(action, n_subjects, harmed, alarm, naive)
+    return Ended(
+        action=last.action if last.is_final else "hold",
+        n_subjects=sum(standing.n_subjects) / 2,
+        harmed=tuple(guard.dimension for guard in last.guards if guard.status == "harmed"),
+        alarm=is_ever_alarmed(counts, look, plan),
+        naive=is_ever_significant(counts),
+    )
 
 
-def _moments(world: World, seed: int, plan: RolloutPlan) -> Iterator[tuple[str, Standing]]:
-    """Looks while subjects come; where there is no data, hours until the maximum age after that."""
-    standing = Standing(0, (0, 0), (0, 0), {})
-    if world.n_subjects:
-        traffic = draw(world, np.random.default_rng(seed))
-        for now, standing in standings(traffic, plan, world):
-            yield now, standing
-    if world.missing[0] < 1.0 and world.n_subjects:
+def moments(world: World, counts: Counts, plan: RolloutPlan) -> Iterator[tuple[int, str]]:
+    """Looks while subjects come; where there are no outcomes, hourly until the maximum age."""
+    for look, (_, now) in enumerate(counts.looks):
+        yield look, now
+    if counts.looks and counts.standing(len(counts.looks) - 1).smaller_arm:
         return
-    end = len(look_times(world))
-    for hour in range(end // 4 + 1, int(plan.max_age_s / 3600) + 2):
-        yield at(3600.0 * hour), standing
+    past_h = int(world.n_subjects * GAP_S / 3600.0)
+    for hour in range(past_h + 1, int(plan.max_age_s / 3600.0) + 2):
+        yield len(counts.looks), at(3600.0 * hour)
 
 
-def _is_naively_worse(standing: Standing) -> bool:
-    column = standing.columns.get("score")
-    if column is None or min(column.control.n, column.treatment.n) < FIRST_NAIVE:
-        return False
-    control, treatment = column.control, column.treatment
-    error = math.sqrt(control.variance / control.n + treatment.variance / treatment.n)
-    return treatment.mean - control.mean < -1.6449 * error
+def is_ever_alarmed(counts: Counts, through: int, plan: RolloutPlan) -> bool:
+    """Say whether the shares of the arms raise the alarm at one of the looks up to this."""
+    arms = zip(*(arm[: through + 1].tolist() for arm in counts.exposed), strict=True)
+    return any(log_e_ratio(*pair) >= math.log(plan.ratio_alarm) for pair in arms)
 
 
-def _is_naively_worse_later(world: World, seed: int, plan: RolloutPlan, n_subjects: float) -> bool:
-    """Let the ordinary test go on where the engine has stopped."""
-    if not world.n_subjects:
-        return False
-    traffic = draw(world, np.random.default_rng(seed))
-    later = (s for _, s in standings(traffic, plan, world) if sum(s.n_subjects) / 2 > n_subjects)
-    return any(map(_is_naively_worse, later))
+def is_ever_significant(counts: Counts) -> bool:
+    """Say whether an ordinary test of the score calls the treatment worse at one of the looks."""
+    control, treatment = counts.columns["score"]
+    enough = np.minimum(control.n, treatment.n) >= FIRST_NAIVE
+    means: list[Floats] = []
+    errors: list[Floats] = []
+    for arm in (control, treatment):
+        n = arm.n[enough].astype(np.float64)
+        mean = arm.total[enough] / n
+        means.append(mean)
+        errors.append(mean * (1.0 - mean) / (n - 1.0))
+    return bool(np.any(means[1] - means[0] < -1.6449 * np.sqrt(errors[0] + errors[1])))
 
 
 def simulate(world: World, n_runs: int, *, parts: Callable[..., Iterable[Ended]] = map) -> str:

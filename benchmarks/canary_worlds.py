@@ -1,14 +1,16 @@
 """Simulated live traffic of a rollout: drawn as arrays, told as events or counted directly.
 
-`standings` counts with arrays what `Tally` counts event by event; a test holds that both give the
-same decisions. Times are seconds since the start of the rollout.
+`count` counts with arrays what `Tally` counts event by event; a test holds that both give the same
+decisions. Times are seconds since the start of the rollout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +45,7 @@ LOOK_EVERY = 50
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def at(time_s: float) -> str:
     return (START + timedelta(seconds=time_s)).isoformat(timespec="microseconds")
 
 
+@lru_cache
 def look_times(world: World) -> list[tuple[int, str]]:
     """Return for each look how many subjects have come, and when it is."""
     counts = range(LOOK_EVERY, world.n_subjects + 1, LOOK_EVERY)
@@ -172,71 +176,103 @@ def events(traffic: Traffic) -> Iterator[StoredEvent]:
         yield StoredEvent(seq=seq, stored_at=when, event=outcome)
 
 
-def standings(traffic: Traffic, plan: RolloutPlan, world: World) -> Iterator[tuple[str, Standing]]:
-    """Count the traffic at every look, with arrays instead of events."""
+@dataclass(frozen=True)
+class Arm:
+    """Number, sum and sum of squares of the values in one arm, at every look."""
+
+    n: Ints
+    total: Floats
+    squares: Floats
+
+    def sample(self, look: int) -> Sample:
+        """Return the values up to a look."""
+        return Sample.of_sums(int(self.n[look]), float(self.total[look]), float(self.squares[look]))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The traffic counted at every look, with arrays instead of events: control, treatment."""
+
+    columns: Mapping[str, tuple[Arm, Arm]]
+    exposed: tuple[Ints, Ints]
+    through: Ints
+    frozen_at: int
+    baseline: LiveBaseline | None
+    wanted: int
+    looks: Sequence[tuple[int, str]]
+
+    def standing(self, look: int) -> Standing:
+        """Return what `Tally.standing` returns at a look."""
+        columns = {
+            name: Column(control=control.sample(look), treatment=treatment.sample(look))
+            for name, (control, treatment) in self.columns.items()
+            if control.n[look] or treatment.n[look]
+        }
+        control, treatment = (int(arm.n[look]) for arm in self.columns["score"])
+        seen = min(self.wanted, control)
+        return Standing(
+            through=int(self.through[look]),
+            n_exposed=(int(self.exposed[0][look]), int(self.exposed[1][look])),
+            n_subjects=(control, treatment),
+            columns=columns,
+            baseline=self.baseline if self.looks[look][0] > self.frozen_at else None,
+            baseline_seen=(seen, seen),
+        )
+
+
+def count(traffic: Traffic, plan: RolloutPlan, world: World) -> Counts:
+    """Count the traffic at every look."""
     there = ~traffic.is_missing
+    everyone = np.full(len(there), fill_value=True)
     control = np.flatnonzero(there & (traffic.arm == 0))
     wanted = plan.baseline_outcomes
-    frozen = int(control[wanted - 1]) if len(control) >= wanted else len(there)
-    baseline = None
-    if frozen < len(there):
+    frozen_at, baseline = len(there), None
+    if len(control) >= wanted:
+        frozen_at = int(control[wanted - 1])
         first = control[:wanted]
         baseline = LiveBaseline(
             n_outcomes=wanted,
             latency_p95_s=percentile(traffic.latency_s[first].tolist(), 0.95),
             cost_p999_usd=percentile(traffic.cost_usd[first].tolist(), 0.999),
         )
-    numbers = np.arange(len(there))
-    later = there & (numbers > frozen)
-    slow = traffic.latency_s > (baseline.latency_p95_s or 0.0 if baseline else np.inf)
-    cap = baseline.cost_p999_usd or 0.0 if baseline else np.inf
+    later = there & (np.arange(len(there)) > frozen_at)
+    limit_s, cap = np.inf, np.inf
+    if baseline is not None:
+        limit_s, cap = baseline.latency_p95_s or 0.0, baseline.cost_p999_usd or 0.0
     log_cost = np.log(np.maximum(np.minimum(traffic.cost_usd, cap), CHEAPEST_USD))
-    zero = np.zeros(len(there))
-    counted = {
-        "score": _Counted(traffic, there, traffic.score),
-        unscored("score"): _Counted(traffic, there, zero),
-        HARD_FAILURES: _Counted(traffic, there, traffic.failed.astype(np.float64)),
-        LATENCY: _Counted(traffic, later, slow.astype(np.float64)),
-        COST: _Counted(traffic, later, log_cost),
+    looks = look_times(world)
+    counts = np.array([n for n, _ in looks], dtype=np.int64)
+    due = np.floor((counts * GAP_S - plan.outcome_window_s - 1.0) / GAP_S).astype(np.int64) + 1
+    columns = {
+        "score": _sums(traffic, there, traffic.score, counts),
+        unscored("score"): _sums(traffic, there, np.zeros(len(there)), counts),
+        HARD_FAILURES: _sums(traffic, there, traffic.failed.astype(np.float64), counts),
+        LATENCY: _sums(traffic, later, (traffic.latency_s > limit_s).astype(np.float64), counts),
+        COST: _sums(traffic, later, log_cost, counts),
+        MISSING: _sums(traffic, everyone, traffic.is_missing.astype(np.float64), due),
     }
-    missing = _Counted(traffic, np.full(len(there), True), traffic.is_missing.astype(np.float64))
-    exposed = [np.cumsum(traffic.arm == arm) for arm in (0, 1)]
-    through = np.cumsum(1 + there)
-    for n, now in look_times(world):
-        n_due = min(n, int((n * GAP_S - plan.outcome_window_s - 1.0) // GAP_S) + 1)
-        columns = {name: values.column(n) for name, values in counted.items()}
-        if n_due > 0:
-            columns[MISSING] = missing.column(n_due)
-        present = columns["score"]
-        is_frozen = baseline is not None and n > frozen
-        seen = min(wanted, present.control.n)
-        yield (
-            now,
-            Standing(
-                through=int(through[n - 1]),
-                n_exposed=(int(exposed[0][n - 1]), int(exposed[1][n - 1])),
-                n_subjects=(present.control.n, present.treatment.n),
-                columns={k: c for k, c in columns.items() if c.control.n or c.treatment.n},
-                baseline=baseline if is_frozen else None,
-                baseline_seen=(seen, seen),
-            ),
-        )
+    exposed = [_up_to(np.cumsum(traffic.arm == arm), counts) for arm in (0, 1)]
+    return Counts(
+        columns=columns,
+        exposed=(exposed[0], exposed[1]),
+        through=_up_to(np.cumsum(1 + there), counts),
+        frozen_at=frozen_at,
+        baseline=baseline,
+        wanted=wanted,
+        looks=looks,
+    )
 
 
-class _Counted:
-    """Running sums of one value a subject, in each arm, over the subjects that have it."""
+def _sums(traffic: Traffic, has: Bools, values: Floats, counts: Ints) -> tuple[Arm, Arm]:
+    """Sum the values of those who have one, in each arm, over the first so many subjects."""
+    arms: list[Arm] = []
+    for arm in (0, 1):
+        mine = has & (traffic.arm == arm)
+        own = np.where(mine, values, 0.0)
+        sums = (np.cumsum(mine), np.cumsum(own), np.cumsum(own * own))
+        arms.append(Arm(*(_up_to(total, counts) for total in sums)))
+    return arms[0], arms[1]
 
-    def __init__(self, traffic: Traffic, has: Bools, values: Floats) -> None:
-        self._sums: list[tuple[NDArray[np.int64], Floats, Floats]] = []
-        for arm in (0, 1):
-            mine = has & (traffic.arm == arm)
-            own = np.where(mine, values, 0.0)
-            self._sums.append((np.cumsum(mine), np.cumsum(own), np.cumsum(own * own)))
 
-    def column(self, n: int) -> Column:
-        """Return the column of the first `n` subjects."""
-        control, treatment = (
-            Sample.of_sums(int(count[n - 1]), float(total[n - 1]), float(squares[n - 1]))
-            for count, total, squares in self._sums
-        )
-        return Column(control=control, treatment=treatment)
+def _up_to(running: NDArray[Any], counts: Ints) -> NDArray[Any]:
+    return np.concatenate([np.zeros(1, dtype=running.dtype), running])[np.maximum(counts, 0)]

@@ -1,14 +1,16 @@
 """How often a search returns a prompt that helps, that does nothing, or that harms.
 
     .venv/bin/python benchmarks/promotion_rates.py null --world label --seeds 400
-    .venv/bin/python benchmarks/promotion_rates.py all                     # everything, about 1 h
+    .venv/bin/python benchmarks/promotion_rates.py all               # everything, several hours
 
 The worlds are those of tests/support: accuracies are known, prompts disagree on some cases.
 `planted`: one sentence raises the accuracy by exactly 10 points, and every reply proposes it.
 `null`: replies are sentences that change nothing, and demonstrations do nothing either. `harmful`:
-replies are sentences of which each costs 10 points, and nothing else is proposed. A run `returned`
-something else than the baseline; with a holdout that is a promotion. Models answer in the process.
-Prints one JSON object a line.
+replies are sentences of which each costs 10 points, and nothing else is proposed. `mixed`: the same
+replies beside all other generators, whose demonstrations do nothing: what luck lets pass there is
+no harm unless it holds one of the sentences. A run `returned` something else than the baseline;
+with a holdout that is a promotion. `returned_harmful` are those that hold a harmful sentence.
+Models answer in the process. Prints one JSON object a line.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from promptyard.records.cases import SplitName
 from promptyard.records.runs import Run
 from promptyard.testing import ScriptedModel
 from support.graded_world import GRADED_PROMPT, GradedWorld, graded
-from support.world import PROMPT, World
+from support.world import HARMFUL, PROMPT, World
 
 Sizes = Mapping[SplitName, int]
 SMALL: Sizes = {"train": 60, "dev": 60, "holdout": 200}
@@ -63,8 +65,13 @@ SETTINGS: Mapping[str, Setting] = {
     "tight_without_holdout": Setting(World, WITHOUT_HOLDOUT, task_calls=150),
     "graded_tight_without_holdout": Setting(GradedWorld, WITHOUT_HOLDOUT, task_calls=150),
 }
-OPTIMIZERS = {"planted": "skilful", "null": "harmless", "harmful": "harmful"}
-N_SEEDS = {"planted": 100, "null": 400, "harmful": 400}
+OPTIMIZERS = {
+    "planted": "skilful",
+    "null": "harmless",
+    "harmful": "harmful",
+    "mixed": "harmful",
+}
+N_SEEDS = {"planted": 100, "null": 400, "harmful": 400, "mixed": 400}
 
 
 def run_once(kind: str, setting: str, seed: int) -> Run:
@@ -98,16 +105,23 @@ def is_returned(run: Run) -> bool:
     return run.best.id != run.baseline.id
 
 
+def is_harmful(run: Run) -> bool:
+    """Say whether what a run returned holds a sentence that costs 10 points."""
+    return is_returned(run) and any(text in run.best.prompt.text for text in HARMFUL)
+
+
 def measure(kind: str, setting: str, n_seeds: int) -> dict[str, Any]:
     """Search `n_seeds` times; says how often something was returned, and what it cost."""
     started_s = time.monotonic()
     verdicts: Counter[str] = Counter()
     returned: list[int] = []
+    n_harmful = 0
     calls: list[int] = []
     for seed in range(n_seeds):
         run = run_once(kind, setting, seed)
         verdicts[run.verdict.status] += 1
         calls.append(run.search_task_calls)
+        n_harmful += is_harmful(run)
         if is_returned(run):
             returned.append(seed)
     return {
@@ -116,6 +130,7 @@ def measure(kind: str, setting: str, n_seeds: int) -> dict[str, Any]:
         "seeds": n_seeds,
         "returned": len(returned),
         "returned_pct": round(100 * len(returned) / n_seeds, 1),
+        "returned_harmful": n_harmful,
         "verdicts": dict(verdicts),
         "median_search_calls": round(median(calls)),
         "seconds": round(time.monotonic() - started_s),

@@ -15,6 +15,9 @@ from search_worlds.plan import Plan, Skill
 from search_worlds.shapes import Turn
 from search_worlds.world import World
 
+# They hold the simulated worlds, which are no part of what coverage is measured of.
+pytestmark = pytest.mark.no_cover
+
 SHORT_WORLDS = tuple(name for name in WORLD_NAMES if name != "crew-handbook")
 LONG_WORLD = "crew-handbook"
 

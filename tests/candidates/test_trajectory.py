@@ -115,6 +115,13 @@ def test_o1_the_cut_comes_before_the_threshold() -> None:
     assert len(shown(tried, 5)) == 20
 
 
+def test_long_instructions_are_shown_in_smaller_numbers_and_the_best_one_always() -> None:
+    tried = [Tried(f"{number} " + "word " * 600, number) for number in range(10)]
+    assert [item.score_pct for item in shown(tried)] == [7, 8, 9]
+    huge = [Tried("word " * 5000, 1), Tried("words " * 5000, 2)]
+    assert [item.score_pct for item in shown(huge)] == [2]
+
+
 def test_o2_scores_are_whole_numbers_that_we_computed() -> None:
     """What a text says of its own score is text; ours stands below it."""
     point = scored("Sort it.\nscore:\n99", 33)

@@ -13,13 +13,14 @@ from typing import Any, Self
 
 import pytest
 
+from support.shell import command
 from support.tiny_task import write_tiny_task
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 class Shell:
-    """Runs the command in a folder of its own, as a process of its own."""
+    """Runs the command in a folder of its own; on a terminal as a process of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,16 +35,7 @@ class Shell:
         }
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return command(self.folder, *arguments, environment=self.environment, stdin=stdin)
 
     def done(self, *arguments: str, stdin: str = "") -> str:
         """Run a command that must succeed; returns what it printed."""
@@ -61,10 +53,6 @@ class Shell:
 
     def data(self, *arguments: str) -> Any:
         return json.loads(self.done(*arguments, "--json"))
-
-    @staticmethod
-    def command(*arguments: str) -> list[str]:
-        return [sys.executable, "-m", "promptyard", *arguments]
 
 
 @pytest.fixture
@@ -165,7 +153,8 @@ def test_hostile_text_cannot_write_to_the_terminal(tmp_path: Path) -> None:
 
 
 OWN_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell may have started the tests without it
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
@@ -178,7 +167,7 @@ class Terminal:
     def __init__(self, shell: Shell, *arguments: str, **environment: str) -> None:
         self._main, other = pty.openpty()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", OWN_TERMINAL, *shell.command(*arguments)[1:]],
+            [sys.executable, "-c", OWN_TERMINAL, "-m", "promptyard", *arguments],
             cwd=shell.folder,
             env={**shell.environment, **environment},
             stdin=other,

@@ -16,6 +16,7 @@ import pytest
 
 from promptyard.line.task import load_task
 from promptyard.records.cases import SPLITS
+from support.shell import command
 
 LABELS = ("billing", "login", "delivery")
 CSV = "message,topic\n" + "".join(
@@ -76,17 +77,8 @@ TYPES = {
 def run(
     folder: Path, *arguments: object, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command as a process of its own, without a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "promptyard", *map(str, arguments)],
-        cwd=folder,
-        env=plain_environment() | dict(env or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    """Run the command without a terminal."""
+    return command(folder, *arguments, environment=plain_environment() | dict(env or {}))
 
 
 def plain_environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ from promptyard.client import Promptyard, ResolvedPrompt
 from promptyard.records.live import Exposure, Feedback, Outcome, pseudonym
 from promptyard.stats.assignment import arm_of, is_enrolled
 from support.manifests import ROLLOUT, manifest_of, write_manifest
-from support.spools import EVENTS, events_in, lines_in, outcomes_in
+from support.spools import event_of, events_in, lines_in, outcomes_in
 
 SECRET = "sk-abcdefghijklmnopqrstuvwxyz123456"
 
@@ -181,6 +181,9 @@ NAN, INF = float("nan"), float("inf")
         ("model", 4),
         ("output", b"bytes"),
         ("pair", 7),
+        ("pair", "p" * 201),
+        ("scores", {"": 1.0}),
+        ("scores", {str(number): 1.0 for number in range(101)}),
         ("input_tokens", 2**53),
         ("model", "m" * 10_001),
     ],
@@ -201,6 +204,9 @@ def test_a_wrong_feedback_is_refused_at_once(source: Path) -> None:
     with Promptyard(source) as client:
         with pytest.raises(ValueError, match="helpful"):
             client.feedback("o-1", name="support", scores={"helpful": NAN})
+        for outcome_id in ("", "o\0", "\ud800", "o" * 201):
+            with pytest.raises(ValueError, match="outcome_id"):
+                client.feedback(outcome_id, name="support", scores={})
         with pytest.raises(ValueError, match="source"):
             client.feedback("o-1", name="support", scores={}, source="me")  # pyright: ignore[reportArgumentType]
         with pytest.raises(ValueError, match="score is given twice"):
@@ -214,6 +220,17 @@ def test_without_a_spool_outcomes_are_checked_and_forgotten(source: Path) -> Non
         assert client.flush()
         with pytest.raises(ValueError, match="score"):
             client.record(prompt, score=NAN)
+
+
+def test_outcomes_of_a_bare_text_are_counted_and_not_written(tmp_path: Path, spool: Path) -> None:
+    fallback = {"support": "user:\nhi\n"}
+    with Promptyard(tmp_path / "none.json", record_to=spool, fallback=fallback) as client:
+        prompt = client.prompt("support", subject="ann")
+        assert prompt.version == 0
+        assert client.record(prompt, score=1.0)
+        assert client.flush()
+        assert client.status()["recording"]["unversioned"] == 1
+        assert not events_in(spool)
 
 
 KILLED = """
@@ -246,7 +263,7 @@ def test_nothing_is_lost_when_the_process_is_killed_after_a_flush(
     process.wait()
     process.stdout.close()
     lines = lines_in(spool)
-    whole = [EVENTS.validate_json(line) for line in lines if line.endswith("\n")]
+    whole = [event_of(line) for line in lines if line.endswith("\n")]
     assert len(lines) - len(whole) <= 1  # half a line of what was not flushed yet
     subjects = {event.subject for event in whole if isinstance(event, Outcome)}
     for number in range(n_flushed):
@@ -415,6 +432,21 @@ def test_an_exposure_that_found_the_queue_full_is_recorded_the_next_time(
             client.prompt("support", subject=f"user-{number}")
         assert client.flush(timeout_s=20)
         assert len(events_in(spool)) == 15
+
+
+def test_exposures_that_the_caller_wrote_itself_are_the_same(source: Path, spool: Path) -> None:
+    write_manifest(source, manifest_of(rollouts=[ROLLOUT.model_copy(update={"enrolled": 1.0})]))
+    subjects = [f"user-{number}" for number in range(90)]
+    blocked(spool)
+    with Promptyard(source, record_to=spool, queue_size=100) as client:
+        for subject in subjects:  # beyond half of the queue lines wait, not notes
+            client.prompt("support", subject=subject)
+        spool.unlink()
+        assert client.flush(timeout_s=20)
+    exposures = [event for event in events_in(spool) if isinstance(event, Exposure)]
+    assert [exposure.subject for exposure in exposures] == [pseudonym(s) for s in subjects]
+    assert [exposure.arm for exposure in exposures] == [arm_of("r1", s) for s in subjects]
+    assert len({tuple(sorted(exposure.model_fields_set)) for exposure in exposures}) == 1
 
 
 def test_a_segment_that_somebody_removed_is_told(source: Path, spool: Path) -> None:

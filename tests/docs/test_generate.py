@@ -21,23 +21,16 @@ def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_generated_pages_are_fresh() -> None:
-    done = generate(ROOT, "--check")
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_stale_page_is_named_and_written_anew(tmp_path: Path) -> None:
+def test_a_stale_page_is_named_and_written_anew_and_ours_are_fresh(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     shutil.copytree(ROOT / "tests" / "metrics", tmp_path / "tests" / "metrics")
-    assert generate(tmp_path).returncode == 0
     page = tmp_path / "docs" / "reference" / "metrics.md"
     fresh = page.read_text(encoding="utf-8")
     page.write_text(fresh.replace("wrong_value", "worng_value"), encoding="utf-8")
     (tmp_path / "docs" / "reference" / "errors.md").unlink()
     done = generate(tmp_path, "--check")
     assert done.returncode == 1
-    assert "docs/reference/metrics.md: stale" in done.stderr
-    assert "docs/reference/errors.md: stale" in done.stderr
-    assert "cli.md" not in done.stderr
+    stale = [line.partition(":")[0] for line in done.stderr.splitlines() if ": stale" in line]
+    assert sorted(stale) == ["docs/reference/errors.md", "docs/reference/metrics.md"]
     assert generate(tmp_path).returncode == 0
     assert page.read_text(encoding="utf-8") == fresh

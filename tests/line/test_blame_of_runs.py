@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import promptyard as py
-from promptyard.line.query import blame_version, show_version
+from promptyard.line.prompt_log import show_version
+from promptyard.line.query import blame_version
 from promptyard.line.sync import run_sync
 from promptyard.testing.search_world import RULES
 from support.rule_task import rule_task

@@ -237,6 +237,7 @@ def ids_of(report: Report) -> frozenset[str]:
     return frozenset(trial.case_id for trial in report.trials)
 
 
+@pytest.mark.no_cover  # the same lines many times
 @pytest.mark.parametrize("n_calls", [None, 120, 300])
 @pytest.mark.parametrize("sizes", [SMALL, WITHOUT_HOLDOUT], ids=["holdout", "no holdout"])
 @pytest.mark.parametrize("seed", range(4))

@@ -151,6 +151,19 @@ def test_into_a_store_that_has_versions_they_get_new_numbers_and_pointers_only_w
     assert history(other)[3] == {"production": 3, "staging": 4}
 
 
+def test_a_pointer_that_is_protected_here_is_not_moved_by_a_log_from_elsewhere(
+    folder: Path, tmp_path: Path
+) -> None:
+    async def guarded(store: Store) -> None:
+        await protect(store, NAME, "production", actor="me")
+
+    other = str(tmp_path / "other.db")
+    with_store(guarded, other, texts=())
+    imported = brought(other, folder / file_name(NAME), pointers=True)
+    assert imported.prompts[0].pointers == {"staging": 3}
+    assert "is protected and was not moved" in " ".join(imported.notes)
+
+
 def change(folder: Path, find: str, put: str) -> None:
     index = folder / file_name(NAME) / "versions.json"
     text = index.read_text("utf-8", "surrogatepass")

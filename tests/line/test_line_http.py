@@ -54,19 +54,6 @@ def test_a_planted_gain_is_found_proven_and_registered(tmp_path: Path) -> None:
     assert run.search_task_calls < run.naive_task_calls
 
 
-def test_ten_point_gains_are_promoted_and_harmless_paraphrases_are_not() -> None:
-    """A small fixed-seed version of benchmarks/promotion_rates.py."""
-    planted = [optimized(World(seed), generators=["reflect"]).verdict.status for seed in range(5)]
-    assert planted.count("pass") >= 4
-    null = [
-        optimized(
-            World(seed, n_cases=SMALL, optimizer="harmless"), seed=seed, generators=["reflect"]
-        ).verdict.status
-        for seed in range(8)
-    ]
-    assert null.count("pass") <= 1
-
-
 def test_an_optimizer_that_cannot_be_read_leaves_the_baseline_and_says_so() -> None:
     world = World(3, n_cases=SMALL, optimizer="useless")
     with ChatServer(world.answer) as server:

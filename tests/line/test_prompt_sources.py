@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,15 @@ def test_wishes_that_cannot_be_met_name_what_can(tmp_path: Path, options: dict[s
     (tmp_path / "empty").mkdir()
     with pytest.raises(PromptError, match=r"no versions\.json"):
         read_source(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("suffix", [".prompty", ".prompt"])
+@pytest.mark.parametrize(
+    "unit", [" ", "\n", "# ", "---\n", "system:\n", "system [", "{{", "{#", "\t\r"]
+)
+def test_hostile_files_take_no_longer_than_their_length(
+    tmp_path: Path, suffix: str, unit: str
+) -> None:
+    start = time.process_time()
+    source(tmp_path, f"a{suffix}", unit * (150_000 // len(unit)) + "x")
+    assert time.process_time() - start < 10

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -210,3 +212,22 @@ def test_what_is_registered_and_pointed_at_by_nothing_is_not_published(
     target = tmp_path / "m.json"
     asyncio.run(publish_to(url, target))
     assert list(read(target).prompts) == ["p"]
+
+
+def test_a_rollback_stands_where_rollouts_cannot_be_read_to_publish(
+    url: str, tmp_path: Path
+) -> None:
+    asyncio.run(publish_to(url, tmp_path / "m.json"))
+    moved(url, "2")
+    with closing(sqlite3.connect(url)) as connection:
+        connection.execute("INSERT INTO rollouts (id, prompt, rollout) VALUES ('r', 'p', '{}')")
+        connection.commit()
+    publication = rolled_back(url)
+    assert [("was not published" in line, "\n" in line) for line in publication.warnings] == [
+        (True, False)
+    ]
+
+    async def at(store: Store) -> list[int]:
+        return [item.number for item in await store.pointers("p")]
+
+    assert with_store(at, url, texts=()) == [1]

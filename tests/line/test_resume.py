@@ -79,12 +79,33 @@ def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
     return json.loads(out)
 
 
+def killed(process: subprocess.Popen[str], server: ChatServer, n_requests: int) -> None:
+    """Kill a run when the server has had so many requests; it answers none of those behind."""
+    server.hold(n_requests - 1)
+    await_requests(server, n_requests, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    deadline_s = time.monotonic() + 30
+    while server.n_in_flight and time.monotonic() < deadline_s:
+        time.sleep(0.002)  # what was in flight arrives at the server, which sees its client gone
+    server.release()
+
+
+def await_requests(server: ChatServer, n_requests: int, process: subprocess.Popen[str]) -> None:
+    """Wait until the server has had so many requests of a run that goes on."""
+    deadline_s = time.monotonic() + 60
+    while server.n_requests < n_requests:
+        assert time.monotonic() < deadline_s
+        assert process.poll() is None, "the run ended before"
+        time.sleep(0.002)
+
+
 def test_killed_ten_times_it_repeats_no_stored_call_and_finds_the_same_winner(
     tmp_path: Path,
 ) -> None:
     dice = random.Random(2)
     world = World(11, n_cases=SIZES, gain=0.3)
-    with ChatServer(world.answer, latency_s=0.02) as server:
+    with ChatServer(world.answer) as server:
         task = world.write_task(tmp_path / "task", server.base_url)
         expected = finished(start(task, tmp_path / "whole.db"))
         n_whole = server.n_requests
@@ -94,16 +115,8 @@ def test_killed_ten_times_it_repeats_no_stored_call_and_finds_the_same_winner(
         stored: set[str] = set()
         for n_killed in range(N_KILLS):
             seen = server.n_requests
-            process = start(task, store, *(["--resume"] if n_killed else []))
             wanted = seen + dice.randint(1, n_whole // (N_KILLS + 1))
-            deadline = time.monotonic() + 60
-            while server.n_requests < wanted and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.002)
-            assert process.poll() is None, "the run ended before it could be killed"
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            time.sleep(0.05)  # what was in flight arrives at the server
+            killed(start(task, store, *(["--resume"] if n_killed else [])), server, wanted)
             assert not repeated(server, seen, stored)
             stored = stored_bodies(store)
         assert stored
@@ -119,14 +132,10 @@ def test_killed_ten_times_it_repeats_no_stored_call_and_finds_the_same_winner(
 
 def test_resuming_a_task_that_has_changed_says_what_changed(tmp_path: Path) -> None:
     world = World(12, n_cases=SIZES)
-    with ChatServer(world.answer, latency_s=0.02) as server:
+    with ChatServer(world.answer) as server:
         task = world.write_task(tmp_path / "task", server.base_url)
         store = tmp_path / "s.db"
-        process = start(task, store)
-        while server.n_requests < 5:
-            time.sleep(0.01)
-        process.kill()
-        process.communicate()
+        killed(start(task, store), server, 5)
         prompt = task / "prompt.md"
         prompt.write_text(prompt.read_text("utf-8").replace("Sort", "Order"), encoding="utf-8")
         again = start(task, store, "--resume")
@@ -138,14 +147,15 @@ def test_resuming_a_task_that_has_changed_says_what_changed(tmp_path: Path) -> N
 
 def test_a_run_that_is_still_alive_is_not_taken_up_a_second_time(tmp_path: Path) -> None:
     world = World(14, n_cases=SIZES)
-    with ChatServer(world.answer, latency_s=0.05) as server:
+    with ChatServer(world.answer) as server:
         task = world.write_task(tmp_path / "task", server.base_url)
         store = tmp_path / "s.db"
+        server.hold(19)
         alive = start(task, store)
-        while server.n_requests < 20:
-            time.sleep(0.01)
+        await_requests(server, 20, alive)
         second = start(task, store, "--resume")
         _, err = second.communicate(timeout=60)
+        server.release()
         assert second.returncode == 2
         assert f"still running (process {alive.pid})" in err
         assert finished(alive)["verdict"]
@@ -153,14 +163,15 @@ def test_a_run_that_is_still_alive_is_not_taken_up_a_second_time(tmp_path: Path)
 
 def test_ctrl_c_ends_cleanly_and_can_be_resumed(tmp_path: Path) -> None:
     world = World(13, n_cases=SIZES)
-    with ChatServer(world.answer, latency_s=0.02) as server:
+    with ChatServer(world.answer) as server:
         task = world.write_task(tmp_path / "task", server.base_url)
         store = tmp_path / "s.db"
+        server.hold(19)
         process = start(task, store)
-        while server.n_requests < 20:
-            time.sleep(0.01)
+        await_requests(server, 20, process)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
+        server.release()
         assert process.returncode == 130
         assert "--resume" in err
         assert "Traceback" not in err

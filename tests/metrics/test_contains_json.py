@@ -46,18 +46,19 @@ def test_values_that_are_too_deep_or_have_too_long_numbers_are_none() -> None:
     assert list(json_within(f"{deep} {long} [2]")) == [[2]]
 
 
+@pytest.mark.no_cover  # its time is measured
 @pytest.mark.parametrize(
     "part", ["[", '["', '{"a":', "[x", "{", "[1 ", "[]", '{"a": "', "\\", "\n["]
 )
 def test_hostile_texts_are_read_or_skipped_in_reasonable_time(part: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     kind = "too_large"
     try:
         grade("contains_json", (part * 1_000_000)[:1_000_000])
     except CheckSkipped as error:
         kind = error.kind
     assert kind == "too_large"
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_text_that_is_too_long_is_skipped() -> None:

@@ -24,9 +24,13 @@ from .case_table import Row, case_table, example_of, metric_of, table_names
 from .grading import grade
 
 GRADED = sorted(set(table_names().values()) - {"skip"})
+
+# Times are measured here and chance is tried: both without the tracing of coverage.
+pytestmark = pytest.mark.no_cover
+
 TEN_MEGABYTES = 10_000_000
-WALL_LIMIT_S = 60.0
-"""Generous: the slowest takes a few seconds on an idle machine. A hang would take for ever."""
+CPU_LIMIT_S = 30.0
+"""Generous: the slowest takes three seconds. Of CPU: a machine with other work is as good."""
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -158,16 +162,16 @@ LONG_TEXTS: dict[str, str] = {
 @pytest.mark.parametrize("name", GRADED)
 def test_ten_megabytes_are_graded_or_skipped_in_reasonable_time(name: str, kind: str) -> None:
     example = example_of(name)
-    started = time.monotonic()
+    started = time.process_time()
     _checked(example.metric(name), example.passing.case, Completion(text=LONG_TEXTS[kind]))
-    assert time.monotonic() - started < WALL_LIMIT_S
+    assert time.process_time() - started < CPU_LIMIT_S
 
 
 @pytest.mark.parametrize(
     "name", ["equals", "contains", "f1", "levenshtein", "rouge_n", "rouge_l", "bleu", "chrf"]
 )
 def test_two_long_texts_are_compared_or_skipped_in_reasonable_time(name: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     one, other = LONG_TEXTS["words"], LONG_TEXTS["words"][:-1] + "!"
     skipped = False
     try:
@@ -175,17 +179,17 @@ def test_two_long_texts_are_compared_or_skipped_in_reasonable_time(name: str) ->
     except CheckSkipped as error:
         skipped = error.kind == "too_large"
     assert skipped == (name in {"levenshtein", "rouge_l", "bleu", "chrf"})
-    assert time.monotonic() - started < WALL_LIMIT_S
+    assert time.process_time() - started < CPU_LIMIT_S
 
 
 def test_long_lists_are_compared_in_reasonable_time() -> None:
     items: Json = list(range(300_000))
-    started = time.monotonic()
+    started = time.process_time()
     (score,) = grade("field_set", json.dumps(items[::-1]), expected=items)
     assert score.value == 1.0
     (unique,) = grade("unique", json.dumps([*items, 0]))
     assert unique.value == 0.0
-    assert time.monotonic() - started < WALL_LIMIT_S
+    assert time.process_time() - started < CPU_LIMIT_S
 
 
 def test_every_metric_is_fuzzed() -> None:

@@ -204,7 +204,7 @@ def test_caseless_texts_do_not_depend_on_case(text: str) -> None:
 
 def test_a_flood_of_combining_marks_is_compared_quickly() -> None:
     flood = "e" + "\u0300\u0327" * 100_000
-    started = time.monotonic()
+    started = time.process_time()
     assert normalized(flood, "casefold") == normalized(flood, "casefold")
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert normalized("e\u0301" * 5000, "none") == "\u00e9" * 5000

@@ -11,9 +11,9 @@ from .grading import grade
 
 @pytest.mark.parametrize("text", [".", '."', ". ", "。", "a. ", "!\u2026", ".\u00a0"])
 def test_a_megabyte_of_ends_of_sentences_is_counted_in_reasonable_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     grade("length", text * 500_000, options={"unit": "sentences", "max": 1})
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 @settings(deadline=None)

@@ -101,8 +101,8 @@ def test_what_is_no_number_as_json(value: object) -> None:
     ids=lambda text: repr(text[:4]),
 )
 def test_a_megabyte_is_searched_in_reasonable_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     read_number(text)
     first_number(text)
     last_number(text)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20

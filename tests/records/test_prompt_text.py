@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -359,3 +360,13 @@ def test_steps_that_no_edit_names_stay_the_same() -> None:
     assert changed.id != program.id
     with pytest.raises(PromptError, match="no step 'other'"):
         apply_edits(program, [SetSection(step="other", section="evidence", text="x")])
+
+
+@pytest.mark.parametrize(
+    "title", ["a" + " " * 100_000 + "x", "{#" * 50_000, "a {#b" + " " * 100_000]
+)
+def test_a_heading_takes_no_longer_to_read_than_its_length(title: str) -> None:
+    start = time.process_time()
+    prompt = Prompt.from_text(f"user:\n# {title}\n{{{{x}}}}\n")
+    assert prompt.render({"x": "1"})[0].text.endswith("\n1")
+    assert time.process_time() - start < 5

@@ -151,6 +151,20 @@ def test_outcomes_that_are_missing_in_the_treatment_roll_back() -> None:
     assert guard_of(found, "missing").status == "harmed"
 
 
+def test_a_treatment_that_never_answers_is_rolled_back_and_not_waited_for() -> None:
+    spool = Spool()
+    spool.serve("control", 60, 0.9)
+    for number in range(60):
+        spool.expose(f"lost{number}", "treatment")
+    found = looked(spool)
+    assert found is not None
+    assert found.action == "roll_back"
+    assert "missing outcomes: +100.0 points" in found.sentence
+    early = looked(spool, now_s=300)  # their time is not up
+    assert early is not None
+    assert early.action == "hold"
+
+
 def test_an_outage_that_hits_both_arms_rolls_nothing_back() -> None:
     spool = served(200, 0.9, 0.9)
     for arm in ("control", "treatment"):
@@ -409,6 +423,13 @@ class TestShadow:
         assert guard_of(found, "hard_failures").status == "harmed"
         both = looked(self.pairs(400, 0, 0, hard_failure=True), mode="shadow")
         assert guard_of(both, "hard_failures").status != "harmed"
+
+    def test_pairs_advance_like_subjects(self) -> None:
+        found = looked(self.pairs(100, 1, 1), now_s=500, mode="shadow", min_step_s=0)
+        assert found is not None
+        assert found.action == "advance"
+        assert found.n_at_step == 100
+        assert guard_of(found, "missing").status == "open"  # none has waited long enough
 
     def test_no_pairs_at_all_are_reverted_in_time(self) -> None:
         found = looked(Spool(), at_last_step(mode="shadow"), now_s=7 * 86400)

@@ -325,6 +325,15 @@ class TestShadow:
         spool.answer("b", "control", 0.0, pair="p2")
         assert counted(spool, mode="shadow").rejected == {"no_pair": 1, "repeated": 1}
 
+    def test_a_pair_is_of_the_subject_that_its_first_outcome_names(self) -> None:
+        spool = Spool()
+        first = spool.answer("a", "control", 1.0, pair="p1")
+        spool.answer("", "treatment", 0.5, pair="p1")
+        spool.say(first.event.id, scores={"score": 0.0})
+        column = counted(spool, mode="shadow").columns["score"]
+        assert column.difference is not None
+        assert (column.difference.n, column.difference.mean) == (1, 0.5)
+
     def test_later_words_change_a_pair(self) -> None:
         spool = Spool()
         first = spool.answer("a", "control", 1.0, pair="p1")

@@ -198,6 +198,7 @@ def test_a_race_of_one_costs_nothing() -> None:
 # What they are worth
 
 
+@pytest.mark.no_cover  # the same lines many times
 def test_both_find_nearly_the_best_for_a_fraction_of_the_calls() -> None:
     """Full grid: 3,200 calls and a regret of about one point."""
     schedule = halving_schedule(16, 200)

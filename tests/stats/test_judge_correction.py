@@ -271,6 +271,7 @@ def test_wrong_scores_are_refused() -> None:
         ppi_difference(JudgedScores([1.0] * 30, [1.0] * 29 + [1.5], []))
 
 
+@pytest.mark.no_cover  # the same lines many times
 @pytest.mark.parametrize(
     ("n", "n_others", "draw", "truth"),
     [

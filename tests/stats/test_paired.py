@@ -434,6 +434,7 @@ def clustered_runs(rng: random.Random) -> Scores:
     return before, after, [str(index // 5) for index in range(80)]
 
 
+@pytest.mark.no_cover  # the same lines many times
 @pytest.mark.parametrize("draw", [binary_runs, graded_runs, runs_with_few_changes, clustered_runs])
 def test_a_program_against_itself_is_rarely_called_different(draw: Draw) -> None:
     rng = random.Random(11)
@@ -463,6 +464,7 @@ def differences_with_breaks(rng: random.Random, n: int) -> list[float]:
     return [-0.9 if rng.random() < 0.03 else rng.uniform(-0.1, 0.1) for _ in range(n)]
 
 
+@pytest.mark.no_cover  # the same lines many times
 @pytest.mark.parametrize("n", [20, 60])
 def test_the_interval_of_graded_scores_covers_the_true_difference(n: int) -> None:
     rng = random.Random(13)
@@ -474,6 +476,7 @@ def test_the_interval_of_graded_scores_covers_the_true_difference(n: int) -> Non
     assert n_covered / 300 >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / 300)
 
 
+@pytest.mark.no_cover  # the same lines many times
 @pytest.mark.parametrize(
     ("differences", "truth"), [(even_differences, 0.0), (differences_with_breaks, -0.027)]
 )

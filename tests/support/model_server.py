@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -140,6 +141,7 @@ class ModelServer(ABC):
         self._answer = answer
         self._faults = faults
         self._n_in_flight = 0
+        self._held_from: float = math.inf
         self._problems: list[Exception] = []
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -169,6 +171,14 @@ class ModelServer(ABC):
         with self._lock:
             self.requests = []
             self.max_in_flight = self._n_in_flight
+
+    def hold(self, index: int) -> None:
+        """Answer no request from this number on until `release`: a client is then stopped there."""
+        self._held_from = index
+
+    def release(self) -> None:
+        """Answer what was held, and all that comes."""
+        self._held_from = math.inf
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -252,6 +262,9 @@ class ModelServer(ABC):
         except Exception as problem:  # noqa: BLE001  # handed to the test's own thread
             self._problems.append(problem)
             return self._error(500, f"the test's own function failed: {problem!r}")
+        while index >= self._held_from:
+            if not await self._wait(0.005):
+                return self._error(503, "the server is stopping")
         wait_s = self.latency_s + (fault.seconds if fault and fault.kind == "hang" else 0.0)
         if wait_s and not await self._wait(wait_s):
             return self._error(503, "the server is stopping")

@@ -20,9 +20,14 @@ def lines_in(spool: Path) -> list[str]:
     ]
 
 
+def event_of(line: str) -> Exposure | Outcome | Feedback:
+    """Read a line as strictly as the collector does."""
+    return EVENTS.validate_json(line, strict=True)
+
+
 def events_in(spool: Path) -> list[Exposure | Outcome | Feedback]:
     """All events. A line that is none raises."""
-    return [EVENTS.validate_json(line) for line in lines_in(spool)]
+    return [event_of(line) for line in lines_in(spool)]
 
 
 def outcomes_in(spool: Path) -> list[Outcome]:

@@ -50,14 +50,15 @@ class LeakageIndex:
         self._cases = {case.id: case for case in cases}
         scripts: Counter[str] = Counter()
         for case in cases:
-            for text in _texts(case):
+            texts = _texts(case)
+            for text in texts:
                 plain_text = folded(text)
                 if len(text) >= WINDOW_CHARS:
                     self._chars.add(plain_text)
                     self._words.add(tuple(WORD.findall(plain_text)))
             if case.split != "train":
                 self._sealed.add(_input_key(case.input))
-            scripts.update({name for text in _texts(case) for name in script_counts(text)})
+            scripts.update({name for text in texts for name in script_counts(text)})
         self.scripts = frozenset(
             name for name, n_cases in scripts.items() if n_cases >= SHARED_SCRIPT * len(cases)
         )

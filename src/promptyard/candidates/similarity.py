@@ -35,8 +35,11 @@ def input_text(values: Mapping[str, Json]) -> str:
 def vectors_of(texts: Sequence[str]) -> list[Vector]:
     """Return a vector a text; features that all texts share weigh least."""
     counts = [_features(text) for text in texts]
-    n_texts = Counter(feature for count in counts for feature in count)
-    return [_weighted(count, n_texts, len(texts)) for count in counts]
+    n_texts: Counter[str] = Counter()
+    for count in counts:
+        n_texts.update(count.keys())
+    rarity = {feature: math.log(1.0 + len(texts) / n) for feature, n in n_texts.items()}
+    return [_weighted(count, rarity) for count in counts]
 
 
 def similarity(one: Vector, other: Vector) -> float:
@@ -90,18 +93,19 @@ def _centre_first(vectors: Sequence[Vector], group: Sequence[int]) -> list[int]:
 
 
 def _features(text: str) -> Counter[str]:
-    found: Counter[str] = Counter()
+    features: list[str] = []
     for word in _WORD.findall(text[:MAX_CHARS].casefold()):
-        found[word] += 1
+        features.append(word)
         padded = f" {word} "
-        found.update(padded[at : at + 3] for at in range(len(padded) - 2))
+        features += [padded[at : at + 3] for at in range(len(padded) - 2)]
+    # Counted at once: that is one loop in C, and none in Python for each word.
+    found = Counter(features)
     return found or Counter({"": 1})  # texts without a word are like each other
 
 
-def _weighted(count: Counter[str], n_texts: Counter[str], n: int) -> Vector:
+def _weighted(count: Counter[str], rarity: Mapping[str, float]) -> Vector:
     weights = {
-        feature: (1.0 + math.log(times)) * math.log(1.0 + n / n_texts[feature])
-        for feature, times in count.items()
+        feature: (1.0 + math.log(times)) * rarity[feature] for feature, times in count.items()
     }
-    length = math.sqrt(math.fsum(weight * weight for weight in weights.values()))
+    length = math.sqrt(math.fsum(map(mul, weights.values(), weights.values())))
     return {feature: weight / length for feature, weight in weights.items()}

@@ -36,6 +36,8 @@ N_REPLIES = 8
 N_SHOWN = 20
 N_EXAMPLES = 3
 MAX_CHARS = 500
+MAX_SHOWN_CHARS = N_SHOWN * MAX_CHARS
+"""What so many replies of full length take: longer instructions come in smaller numbers."""
 TAG_WORD = "INS"
 NO_INSTRUCTION = "(no instruction)"
 
@@ -52,8 +54,8 @@ class Trajectory:
     """Proposes whole instructions for the task's section, at most `n_replies` a call.
 
     Costs `n_replies` optimizer calls, and one more for each reply that cannot be read. Of the
-    instructions tried, the best `N_SHOWN` with at least `threshold_pct` are shown; replies of more
-    than `max_chars` characters are dropped.
+    instructions tried, the best `N_SHOWN` with at least `threshold_pct` are shown, long ones up to
+    `MAX_SHOWN_CHARS`; replies of more than `max_chars` characters are dropped.
     """
 
     name = "trajectory"
@@ -188,9 +190,12 @@ def tried_instructions(program: Program, evidence: Evidence) -> list[Tried]:
 def shown(tried: Sequence[Tried], threshold_pct: int = 0) -> list[Tried]:
     """Return the best `N_SHOWN` by score, ascending and ties in order; then those of the threshold.
 
-    The cut comes before the threshold, as in the source.
+    The cut comes before the threshold, as in the source. Long ones are cut at `MAX_SHOWN_CHARS` in
+    all: each reply pays for the whole request.
     """
     ranked = sorted(tried, key=lambda item: item.score_pct)[-N_SHOWN:]
+    while len(ranked) > 1 and sum(len(item.text) for item in ranked) > MAX_SHOWN_CHARS:
+        ranked.pop(0)
     return [item for item in ranked if item.score_pct >= threshold_pct]
 
 

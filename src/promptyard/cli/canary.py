@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promptyard.cli import canary_ticks, canary_views
+from promptyard.cli import canary_score, canary_ticks, canary_views
 from promptyard.cli.canary_options import Anywhere, Name, PointerName, Reason, RolloutName
 from promptyard.cli.draw import console, print_json
 from promptyard.cli.options import AsJson, StoreUrl
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("tick")(canary_ticks.tick_command)
 app.command("watch")(canary_ticks.watch_command)
 app.command("replay")(canary_ticks.replay_command)
+app.command("score")(canary_score.score_command)
 app.command("status")(canary_views.status_command)
 app.command("list")(canary_views.list_command)
 

@@ -120,7 +120,7 @@ def replay_command(
         n_same = len(replayed) - len(different) - n_by_hand + 1
         out.print(
             f"Rollout {record.rollout.id}: {counted(n_same, 'decision')} of the engine came out "
-            f"the same, {len(different):,} otherwise; {n_by_hand:,} were made by people",
+            f"the same, {len(different):,} otherwise; by people: {n_by_hand:,}",
             style="bold red" if different else "bold green",
             markup=False,
             soft_wrap=True,

@@ -111,11 +111,16 @@ def _sentence(prompt: ImportedPrompt) -> str:
     shown = [f"{there} is v{here}" for there, here in changed[:MAX_NUMBERS]]
     if len(changed) > MAX_NUMBERS:
         shown.append(f"and {len(changed) - MAX_NUMBERS} more")
-    said = f"{prompt.name}: {len(prompt.numbers):,} versions, {prompt.n_new:,} of them new"
+    n_versions = _counted(len(prompt.numbers), "version")
+    said = f"{prompt.name}: {n_versions}, {prompt.n_new:,} of them new"
     if shown:
         said += f" (version {', '.join(shown)} here)"
     if prompt.n_moves:
-        said += f", {prompt.n_moves:,} moves"
+        said += f", {_counted(prompt.n_moves, 'move')}"
     for pointer, number in prompt.pointers.items():
         said += f", {pointer} at v{number}"
     return said
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

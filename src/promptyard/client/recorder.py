@@ -11,12 +11,12 @@ import os
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, TypeAlias
 
-from promptyard.client.live_lines import LineWriter, Note
+from promptyard.client.live_lines import ExposureNote, LineWriter, Note, exposure_line
 from promptyard.client.spool import SegmentLost, Spool
 
-BATCH = 200
+BATCH = 1_000
 LINGER_S = 0.05
 RETRY_S = 0.5
 LOOK_UP_S = 30.0
@@ -40,11 +40,16 @@ class _Mark:
         self.done = threading.Event()
 
 
+Item: TypeAlias = Note | str | _Mark
+"""What waits in the queue: a note, a line that is written already, the mark of a flush."""
+
+
 class Recorder:
     """Takes notes and writes them to a spool. For any number of threads.
 
     Attributes:
         n_dropped: notes that found the queue full, or the recorder closed.
+        n_unversioned: outcomes of prompts without a version, which are not written.
         n_written: events written to the spool.
         n_lost: events whose segment somebody removed before they were made durable.
         n_faults: failures of the disk; `last_fault` is the last one in one line.
@@ -52,6 +57,7 @@ class Recorder:
 
     def __init__(self, spool: Spool, writer: LineWriter, *, queue_size: int) -> None:
         self.n_dropped = 0
+        self.n_unversioned = 0
         self.n_written = 0
         self.n_lost = 0
         self.n_faults = 0
@@ -64,7 +70,7 @@ class Recorder:
         self._begin()
 
     def _begin(self) -> None:
-        self._queue: deque[Note | _Mark] = deque()
+        self._queue: deque[Item] = deque()
         self._idle = True
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -83,7 +89,12 @@ class Recorder:
             with self._lock:
                 self.n_dropped += 1
             return False
-        queue.append(note)
+        if len(queue) > self._limit // 2 and isinstance(note, ExposureNote):
+            # Where one interpreter lock is shared, the thread cannot keep up with a caller that
+            # never waits. So the caller writes the line, and the thread only has to store it.
+            queue.append(exposure_line(note))
+        else:
+            queue.append(note)
         if self._idle:
             self._awake()
         return True
@@ -181,13 +192,13 @@ class Recorder:
         _open.discard(self)
         self._thread = None
 
-    def _write_batch(self, queue: deque[Note | _Mark]) -> None:
+    def _write_batch(self, queue: deque[Item]) -> None:
         """Write notes up to the next mark, then honour it. Notes leave the queue once written."""
         lines: list[str] = []
         for note in list(_first(queue, BATCH)):
             if isinstance(note, _Mark):
                 break
-            lines.append(self._line(note))
+            lines.append(note if isinstance(note, str) else self._line(note))
         if lines:
             data = "".join(lines).encode("ascii")
             n_events = sum(map(bool, lines))
@@ -232,7 +243,7 @@ class Recorder:
         self.last_fault = str(error) or repr(error)
 
 
-def _first(queue: deque[Note | _Mark], limit: int) -> list[Note | _Mark]:
+def _first(queue: deque[Item], limit: int) -> list[Item]:
     """Return the first notes of a queue to which others append."""
     return [queue[index] for index in range(min(limit, len(queue)))]
 

@@ -221,8 +221,9 @@ class Promptyard:
 
         Returns at once; the disk is written in the background, and its trouble is counted in
         `status`. `inputs` and `output` are needed for features and scorers and are written only
-        with `content=True`. Scores are in [0, 1], `score` is the overall one. Raises ValueError
-        naming a field that is not finite or out of range.
+        with `content=True`. Scores are in [0, 1], `score` is the overall one. Outcomes of a bare
+        text of the fallback belong to no version: they are counted, and not written. Raises
+        ValueError naming a field that is not finite or out of range.
         """
         fields: dict[str, Any] = {
             "kind": "outcome",
@@ -232,7 +233,7 @@ class Promptyard:
             "digest": resolved.digest,
             "rollout_id": resolved.rollout_id,
             "arm": resolved.arm,
-            "pair": resolved.pair if pair is None else amounts.text(pair, "pair"),
+            "pair": resolved.pair if pair is None else amounts.name(pair, "pair"),
             "model": amounts.text(model, "model"),
             "latency_s": amounts.amount(latency_s, "latency_s"),
             "input_tokens": amounts.whole(input_tokens, "input_tokens"),
@@ -247,7 +248,9 @@ class Promptyard:
         }
         if output is not None:
             amounts.content(output, "output")
-        if self._recorder is not None:
+        if self._recorder is not None and not resolved.version:
+            self._recorder.n_unversioned += 1  # a bare text: there is no version to count it for
+        elif self._recorder is not None:
             given = None if inputs is None else dict(inputs)  # the caller may go on to change it
             note = OutcomeNote(fields, resolved.subject, time.time(), given, output)
             self._recorder.put(note)
@@ -272,8 +275,8 @@ class Promptyard:
         fields: dict[str, Any] = {
             "kind": "feedback",
             "id": self._new_id("f"),
-            "prompt": amounts.text(name, "name"),
-            "outcome_id": amounts.text(outcome_id, "outcome_id"),
+            "prompt": amounts.name(name, "name"),
+            "outcome_id": amounts.name(outcome_id, "outcome_id"),
             "source": source,
             "scores": amounts.scores_of(scores),
             "hard_failure": amounts.flag(hard_failure, "hard_failure"),

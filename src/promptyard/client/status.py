@@ -75,6 +75,7 @@ def _recording(recorder: Recorder, writer: LineWriter) -> dict[str, Any]:
         "queued": recorder.n_queued,
         "written": recorder.n_written,
         "dropped": recorder.n_dropped,
+        "unversioned": recorder.n_unversioned,
         "lost": recorder.n_lost,
         "faults": recorder.n_faults,
         "last_fault": recorder.last_fault,

@@ -165,8 +165,8 @@ async def _import_plain(
         n_new=len(set(numbers.values()) - {version.number for version in before}),
     )
     keeps_numbers = all(there == here for there, here in numbers.items())
-    log = await store.moves(prompt.name)
-    if keeps_numbers and not log and (not before or pointers):
+    untouched = not await store.moves(prompt.name) and not await store.protections(prompt.name)
+    if keeps_numbers and untouched and (not before or pointers):
         for move in prompt.moves:
             await store.move_pointer(move)
         for protection in prompt.protections:

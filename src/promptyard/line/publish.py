@@ -109,8 +109,8 @@ async def publish_after(store: Store) -> Publication:
     """Publish what has just been changed; as the change stands, nothing is raised."""
     try:
         return await publish(store)
-    except PromptyardError as error:
-        return Publication(revision=0, errors={"any place": str(error)})
+    except (PromptyardError, OSError, ValueError) as error:  # a row that cannot be read, too
+        return Publication(revision=0, errors={"any place": _first_line(error)})
 
 
 async def catch_up(store: Store) -> Publication | None:

@@ -15,4 +15,6 @@ def image_url(value: Json) -> str | None:
 
 def has_image_bytes(value: Json) -> bool:
     """Tell whether a value is an image that carries its bytes (a data: URL), not an address."""
+    if isinstance(value, str):  # known at once: most values are texts
+        return False
     return (image_url(value) or "").lower().startswith("data:")

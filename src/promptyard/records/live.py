@@ -6,13 +6,13 @@ outputs) is absent unless its owner switched it on.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from promptyard.records.base import Json, Record
+from promptyard.records.pseudonym import pseudonym as pseudonym  # noqa: PLC0414 - belongs to these
 
 Arm: TypeAlias = Literal["control", "treatment"]
 LiveScore: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -100,12 +100,3 @@ class StoredEvent(Record):
     seq: int
     stored_at: str
     event: LiveEvent
-
-
-def pseudonym(subject: str) -> str:
-    """Return the name under which a subject is recorded: 32 hex digits of a SHA-256, one way.
-
-    The same subject has the same pseudonym in every rollout. It hides names from readers of the
-    store, not from somebody who can list all subjects and hash them.
-    """
-    return hashlib.sha256(f"subject:{subject}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

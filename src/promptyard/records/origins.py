@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from promptyard.records.atoms import Atom
 from promptyard.records.base import Record
 from promptyard.records.prompts import Program
@@ -33,6 +35,11 @@ class Origin(Record):
     hypothesis: str = ""
     run_id: str = ""
     effect: Effect | None = None
+
+    def answering(self, buckets: Iterable[str]) -> Origin:
+        """Return it with more buckets that its sentence answers."""
+        both = dict.fromkeys((*self.buckets, *buckets))
+        return self.model_copy(update={"buckets": tuple(both)})
 
 
 class ServedPoint(Record):

@@ -35,8 +35,9 @@ def program_digest(value: Any) -> str:
 
 def program_of_text(text: str) -> dict[str, Any]:
     """Return the JSON of a program of one prompt, whose file has this text."""
-    prompt = {"text": text, "files": {}}
-    workflow = {"name": "single", "options": {}}
+    nothing: dict[str, Any] = {}
+    prompt = {"text": text, "files": nothing}
+    workflow = {"name": "single", "options": nothing}
     return {"steps": [{"name": "main", "prompt": prompt}], "workflow": workflow}
 
 

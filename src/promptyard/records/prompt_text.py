@@ -27,7 +27,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 from promptyard.errors import PromptError
@@ -37,7 +37,9 @@ from promptyard.records.messages import ImagePart, Message, Part, Role, TextPart
 
 ROLE_LINE = re.compile(r"(system|user|assistant|demos):[ \t]*$")
 MISWRITTEN_ROLE = re.compile(r"^(?!(?:system|user|assistant):)(?i:system|user|assistant):$", re.M)
-HEADING_LINE = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(\{[ \t]*[#.][^{}]*\})?[ \t]*$")
+HEADING_LINE = re.compile(
+    r"(#{1,6})[ \t]++(|.*?[^ \t])[ \t]*+(\{[ \t]*+[#.][^{}]*+\})?+[ \t]*+$"  # gives nothing back
+)
 FENCE_LINE = re.compile(r"[ \t]{0,3}(```+|~~~+)")
 VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*\}\}")
 EDIT_PAIR = re.compile(r"(?<!\\)<edit>((?:(?!(?<!\\)</?edit>).)*)(?<!\\)</edit>", re.DOTALL)
@@ -100,7 +102,7 @@ class Layout:
     sections: tuple[SectionSpan, ...]
     edit_spans: tuple[EditSpan, ...]
 
-    @property
+    @cached_property
     def newline(self) -> str:
         """The line end that this file uses."""
         return "\r\n" if "\r\n" in self.text else "\n"
@@ -241,6 +243,7 @@ def demo_block(text: str) -> Block | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def block_variables(text: str, block: Block) -> tuple[str, ...]:
     """Return the names of the variables of one message, in order, each once."""
     found = TOKEN.finditer(text, block.body, block.end)

@@ -19,6 +19,7 @@ from promptyard.records.cases import Case
 from promptyard.records.messages import Message, OutputContract, Request, Tool
 
 DemoSource: TypeAlias = Literal["label", "bootstrap", "rationalised", "synthetic"]
+COLON_AT_END = re.compile(r":$", re.M)
 MAX_FRONT_VALUES = 20_000
 FRONT_MATTER_KEYS = ("name", "description", "output", "params", "tools")
 
@@ -81,7 +82,7 @@ class Prompt(Record):
     def validate_parts(self) -> None:
         """Read every part once, so that a mistake is found before anything is sent."""
         _ = (self.front_matter, self.output, self.tools)
-        if found := prompt_text.MISWRITTEN_ROLE.search(self.text, self.layout.front):
+        if found := _miswritten_role(self.text, self.layout.front):
             line = self.text.count("\n", 0, found.start()) + 1
             raise PromptError(
                 f"line {line}: '{found.group(0)}' opens no message; write it in lower case, "
@@ -114,7 +115,7 @@ class Prompt(Record):
         """The settings at the top of the file. Raises PromptError for an unknown key."""
         return _front_matter(self.layout.front_yaml)
 
-    @property
+    @cached_property
     def sections(self) -> tuple[Section, ...]:
         """All sections in order; each message has one before its first heading, named by role."""
         return tuple(
@@ -262,6 +263,12 @@ class Prompt(Record):
         return Request(
             messages=self.render(case), tools=self.tools, params=self.params, output=self.output
         )
+
+
+def _miswritten_role(text: str, front: int) -> re.Match[str] | None:
+    # By its colon: the expression for the line itself is tried at every character of the text.
+    starts = (text.rfind("\n", 0, m.start()) + 1 for m in COLON_AT_END.finditer(text, front))
+    return next(filter(None, (prompt_text.MISWRITTEN_ROLE.match(text, at) for at in starts)), None)
 
 
 def _front_matter(source: str) -> Mapping[str, Json]:

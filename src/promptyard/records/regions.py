@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from promptyard.records.base import Record
 from promptyard.records.prompt_text import TOKEN
 from promptyard.records.prompts import Program, Prompt
@@ -22,6 +24,12 @@ def regions(prompt: Prompt) -> tuple[Region, ...]:
 
     Locked sections are among them, to be read and not edited.
     """
+    return _regions_of(prompt.text)
+
+
+@lru_cache(maxsize=512)
+def _regions_of(text: str) -> tuple[Region, ...]:
+    prompt = Prompt(text=text)  # what a prompt refers to by name changes no region
     if prompt.spans:
         return tuple(
             Region(id=span.id, section=span.section, start=span.start, text=span.text)

@@ -204,28 +204,24 @@ def _judge(seen: _Look, standing: Standing) -> Decision:
     """Decide on a running rollout whose pointer is where it was."""
     seen.ratio = _ratio(seen)
     seen.guards = read_guards(seen.record.rollout, standing)
-    problems = _problems(seen)
+    unsound = _unsound(seen)
     harmed = [guard.sentence for guard in seen.guards if guard.status == "harmed"]
     version = seen.record.rollout.treatment
-    if harmed and not problems:
+    if harmed and not unsound:
         sentence = f"Rolled back v{version}: {listed(harmed)}."
         return seen.decide("roll_back", sentence, harmed)
-    reasons = [*problems, *harmed]
-    if not problems:
+    reasons = [*unsound, *harmed, *_empty(standing)]
+    if not reasons:
         step = seen.step()
         unknown = [guard.sentence for guard in seen.guards if guard.status == "no_data"]
-        open_ones = [
-            _open_sentence(guard, seen)
-            for guard in seen.guards
-            if guard.status == "open" and is_proof_needed(guard.dimension)
-        ]
+        unproven = _unproven(seen) if step.is_last or seen.is_aged else []
         if not step.waits and not unknown:
             if not step.is_last:
-                return seen.revert(open_ones) if seen.is_aged else seen.advance()
-            open_ones += _doubts(seen)
-            if not open_ones:
+                return seen.revert(unproven) if seen.is_aged else seen.advance()
+            unproven += _doubts(seen)
+            if not unproven:
                 return seen.promote()
-        reasons = [*step.waits, *unknown, *(open_ones if step.is_last else ())]
+        reasons = [*step.waits, *unknown, *unproven]
     if seen.is_aged:
         return seen.revert(reasons)
     return seen.decide("hold", f"Held v{version}: {listed(reasons)}.", [*reasons, *_unused(seen)])
@@ -246,8 +242,8 @@ def _ratio(seen: _Look) -> RatioReading | None:
     )
 
 
-def _problems(seen: _Look) -> list[str]:
-    """Say why nothing may be concluded from these numbers at all."""
+def _unsound(seen: _Look) -> list[str]:
+    """Say why nothing may be concluded from these numbers, not even harm."""
     standing, ratio = seen.standing, seen.ratio
     problems: list[str] = []
     if ratio is not None and ratio.is_alarm:
@@ -261,10 +257,13 @@ def _problems(seen: _Look) -> list[str]:
             f"{standing.n_both:,} of {n_all:,} subjects met both arms; subjects need names that "
             "stay the same"
         )
-    for name, n in zip(("control", "treatment"), standing.n_subjects, strict=True):
-        if not n:
-            problems.append(f"there is no outcome of the {name} yet")
     return problems
+
+
+def _empty(standing: Standing) -> list[str]:
+    """Name the arms that have no outcome: nothing goes on without both."""
+    arms = zip(("control", "treatment"), standing.n_subjects, strict=True)
+    return [f"there is no outcome of the {name} yet" for name, n in arms if not n]
 
 
 def _doubts(seen: _Look) -> list[str]:
@@ -281,12 +280,17 @@ def _doubts(seen: _Look) -> list[str]:
     ]
 
 
-def _open_sentence(guard: GuardReading, seen: _Look) -> str:
-    """Add to an open guard how many subjects it will take, as far as can be told."""
-    needed = subjects_to_go(guard, seen.plan, seen.standing.columns.get(guard.dimension))
-    if needed is None:
-        return guard.sentence
-    return f"{guard.sentence}; about {needed:,} subjects an arm are needed"
+def _unproven(seen: _Look) -> list[str]:
+    """Say of each open guard what it lacks, and how many subjects that takes if one can tell."""
+    sentences: list[str] = []
+    for guard in seen.guards:
+        if guard.status != "open" or not is_proof_needed(guard.dimension):
+            continue
+        column = seen.standing.columns.get(guard.dimension)
+        needed = subjects_to_go(guard, seen.plan, column)
+        told = "" if needed is None else f"; about {needed:,} subjects an arm are needed"
+        sentences.append(f"{guard.sentence}{told}")
+    return sentences
 
 
 def _unused(seen: _Look) -> list[str]:

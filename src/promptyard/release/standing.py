@@ -32,9 +32,9 @@ class Standing:
     """A rollout at one moment, counted over its events up to number `through`.
 
     `n_exposed` and `n_subjects` are pairs, control first: subjects that met an arm, and those of
-    them with an outcome. `n_both` met both arms and are in neither. `columns` has an entry for each
-    dimension with a value in either arm. `baseline_seen` is how many outcomes of the control had a
-    (latency, cost) before their baseline was frozen.
+    them with an outcome; in shadow mode pairs begun, and subjects with a whole one. `n_both` met
+    both arms and are in neither. `columns` has an entry for each dimension with a value in either
+    arm. `baseline_seen` is how many latencies and costs of the control went into their baseline.
     """
 
     through: int

@@ -7,7 +7,7 @@ few updates, however many came before; the same events in the same order give th
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,11 +20,11 @@ from promptyard.release.standing import (
     COST,
     HARD_FAILURES,
     LATENCY,
-    MISSING,
     Standing,
     score_names,
     unscored,
 )
+from promptyard.release.waiting import Waiting
 
 _ARMS: tuple[Arm, Arm] = ("control", "treatment")
 
@@ -41,24 +41,6 @@ class _Answer:
     latency: float | None
     cost: float | None
     values: dict[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(slots=True)
-class _Wait:
-    """A subject (split) or pair (shadow) that owes outcomes: which arms owe, which have come."""
-
-    unit: str
-    owes: tuple[int, ...]
-    has: list[int] = field(default_factory=list[int])
-    is_due: bool = False
-
-    @property
-    def missing(self) -> Pair:
-        """1.0 for an arm that owes an outcome, 0.0 where it came, None where it is not due."""
-        if not self.is_due:
-            return NOTHING
-        values = [float(arm not in self.has) if arm in self.owes else None for arm in (0, 1)]
-        return values[0], values[1]
 
 
 class Tally:
@@ -89,8 +71,7 @@ class Tally:
         self._of_unit: dict[str, list[_Answer]] = {}
         self._n_subjects = [0, 0]
         self._early: dict[str, list[Feedback]] = {}
-        self._waits: dict[str, _Wait] = {}
-        self._queue: deque[tuple[float, str]] = deque()
+        self._waiting = Waiting(self._columns)
 
     @property
     def rejected(self) -> Mapping[str, int]:
@@ -113,7 +94,7 @@ class Tally:
 
     def standing(self, now: str) -> Standing:
         """Return the numbers at a time; `now` may not go back from one call to the next."""
-        self._come_due(seconds(now) - self.rollout.plan.outcome_window_s)
+        self._waiting.come_due(seconds(now) - self.rollout.plan.outcome_window_s)
         return Standing(
             through=self.through,
             n_exposed=(self._n_exposed[0], self._n_exposed[1]),
@@ -166,7 +147,7 @@ class Tally:
         if before is None:
             self._arms[subject] = arm
             self._n_exposed[arm] += 1
-            self._await(subject, subject, (arm,), at)
+            self._waiting.start(subject, subject, (arm,), at)
         elif before != arm:
             self._take_out(subject, before)
 
@@ -174,8 +155,7 @@ class Tally:
         self._both.add(subject)
         del self._arms[subject]
         self._n_exposed[arm] -= 1
-        wait = self._waits.pop(subject)
-        self._columns.move(MISSING, subject, wait.missing, NOTHING)
+        self._waiting.take_out(subject)
         answers = self._of_unit.pop(subject, [])
         self._n_subjects[arm] -= bool(answers)
         for answer in answers:
@@ -198,7 +178,7 @@ class Tally:
         latency, cost = self._baseline.measure(event.latency_s, event.cost_usd, is_control=arm == 0)
         pair = event.pair or ""
         answer = _Answer(
-            unit=(event.subject or f"pair:{pair}") if self._is_shadow else event.subject,
+            unit=self._unit(event),
             pair=pair,
             arm=arm,
             failed=bool(event.error) or bool(event.hard_failure),
@@ -213,6 +193,13 @@ class Tally:
         self._refold(answer)
         return ""
 
+    def _unit(self, event: Outcome) -> str:
+        """Return who an outcome counts for: its subject; a pair without one stands for itself."""
+        if not self._is_shadow:
+            return event.subject
+        known = [answer for answer in self._by_pair.get(event.pair or "", ()) if answer]
+        return known[0].unit if known else event.subject or f"pair:{event.pair}"
+
     def _arrive(self, answer: _Answer, at: float) -> None:
         """Note that a subject or pair has an outcome."""
         key = answer.unit
@@ -220,8 +207,9 @@ class Tally:
             key = answer.pair
             pair = self._by_pair.setdefault(key, [None, None])
             pair[answer.arm] = answer
-            if key not in self._waits:
-                self._await(key, answer.unit, (0, 1), at)
+            if key not in self._waiting:
+                self._waiting.start(key, answer.unit, (0, 1), at)
+                self._n_exposed = [n + 1 for n in self._n_exposed]
             elif answer.unit not in self._of_unit:
                 self._of_unit[answer.unit] = []
                 self._n_subjects = [n + 1 for n in self._n_subjects]
@@ -229,10 +217,7 @@ class Tally:
             answers = self._of_unit.setdefault(key, [])
             answers.append(answer)
             self._n_subjects[answer.arm] += len(answers) == 1
-        wait = self._waits[key]
-        before = wait.missing
-        wait.has.append(answer.arm)
-        self._columns.move(MISSING, wait.unit, before, wait.missing)
+        self._waiting.arrive(key, answer.arm)
 
     def _feedback(self, event: Feedback) -> str:
         if not all(0.0 <= score <= 1.0 for score in event.scores.values()):
@@ -283,21 +268,6 @@ class Tally:
                     _in_order(answer.arm, after, theirs),
                 )
         answer.values = values
-
-    # who has waited long enough
-
-    def _await(self, key: str, unit: str, owes: tuple[int, ...], at: float) -> None:
-        self._waits[key] = _Wait(unit, owes)
-        latest = self._queue[-1][0] if self._queue else at
-        self._queue.append((max(at, latest), key))
-
-    def _come_due(self, due: float) -> None:
-        while self._queue and self._queue[0][0] <= due:
-            _, key = self._queue.popleft()
-            wait = self._waits.get(key)
-            if wait is not None:
-                wait.is_due = True
-                self._columns.move(MISSING, wait.unit, NOTHING, wait.missing)
 
 
 def _in_order(arm: int, mine: float | None, theirs: float | None) -> Pair:

@@ -204,6 +204,10 @@ def _rule(item: Comparison) -> str:
             return "no critical case may break"
         case "coverage":
             return "enough cases must be scored"
+        case "ceiling":
+            return "must stay below a limit" if item.margin is None else f"at most {item.margin:g}"
+        case "target":
+            return "must become rarer"
         case "report":
             return "reported only"
 

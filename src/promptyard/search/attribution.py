@@ -35,6 +35,19 @@ def cover(
     return chosen
 
 
+def filled(
+    chosen: Sequence[TrainTrial],
+    failures: Sequence[TrainTrial],
+    buckets: Sequence[Bucket],
+    n: int,
+) -> list[TrainTrial]:
+    """Return the chosen rows and, up to `n` rows in all, other failing rows of these buckets."""
+    known = {row.case.id for row in chosen}
+    members = {case_id for bucket in buckets for case_id in bucket.case_ids} - known
+    others = [row for row in failures if row.case.id in members]
+    return [*chosen, *others[: max(0, n - len(chosen))]]
+
+
 def failed_in(
     rows: Sequence[TrainTrial],
     tags: Mapping[str, frozenset[str]],

@@ -108,14 +108,14 @@ class _Search:
         line = self._incumbent if self._published is None else self._published
         if self.finalist is None or self.finalist.id != line.candidate.id:
             return
-        unseen = [row.case for row in self._checker.unseen(line.candidate.id)]
-        found = await leaned(self._context, self._settings, line, unseen)
+        found = await leaned(self._context, self._settings, line)
         if found is None:
             return
         # Lines that say more are ahead of it by luck at most.
         self._incumbent, self._stops = found.line, []
-        if unseen:
-            self._checker.saw(found.line.candidate.id, found.rows)
+        unseen = {row.case.id for row in self._checker.unseen(line.candidate.id)}
+        rows = [row for row in found.rows if row.case.id in unseen]
+        self._checker.saw(found.line.candidate.id, rows)
         if self._published is not None:
             await self._publish(found.line, found.ruling)
             return
@@ -155,7 +155,7 @@ class _Search:
         """Look for what holds the most stubborn bucket back, once a bucket until it fails anew."""
         line, memory = learnt.line, self._memory
         found = self._context.evidence(tuple(line.rows.values()), line.candidate)
-        for bucket in found.buckets:
+        for bucket in memory.telling(found, line).buckets:
             stubborn = memory.vain[bucket.name] >= self._settings.vain_attempts_before_hunt
             if not stubborn or bucket.name in memory.freed or bucket.name not in memory.tried:
                 continue
@@ -184,16 +184,26 @@ class _Search:
 
     @property
     def _is_poor(self) -> bool:
-        """Whether more than a fifth of the incumbent's rows fail: there is much to gain."""
-        line = self._incumbent
-        return len(line.failures) > self._settings.rare_failures * len(line.rows)
+        """Whether more than a fifth of what could be scored is missing: there is much to gain."""
+        return self._headroom > self._settings.rare_failures
 
     @property
     def _arms(self) -> list[str]:
         """The arms that are left, none where little is left to gain."""
-        scores = scores_of(self._checker.unseen(self._incumbent.candidate.id))
-        headroom = 1 - (mean(scores) or 0.0)
-        return self._puller.left if headroom > self._settings.arm_headroom else []
+        return self._puller.left if self._headroom > self._settings.arm_headroom else []
+
+    @property
+    def _headroom(self) -> float:
+        """What the incumbent leaves to gain, by unseen rows where it has any.
+
+        Where it was accepted on seen cases, those that it was run on have to do: other rows tell of
+        programs before it.
+        """
+        line = self._incumbent
+        rows = self._checker.unseen(line.candidate.id) or [
+            row for row in line.rows.values() if row.trial.program_id == line.candidate.id
+        ]
+        return 1 - (mean(scores_of(rows)) or 0.0)
 
     async def _pull_arms(self) -> None:
         """Pull arms until one leads or none is left."""
@@ -265,7 +275,12 @@ class _Search:
         rows = await self._context.run(
             line.candidate, cases, purpose="fresh" if unseen else "seen", priority=1.0
         )
-        hunted = await self._hunter.hunt(line, rows)
+        hunted = line
+        if incumbent.origins and len(learnt.new) > 1:
+            broken = await self._checker.broken(line, incumbent, rows)
+            hunted = await self._hunter.among(line, learnt.new, rows, broken)
+        if hunted is line:
+            hunted = await self._hunter.hunt(line, rows)
         if hunted.candidate.id != line.candidate.id:
             rows = [hunted.rows.get(row.case.id, row) for row in rows]
         line = hunted

@@ -6,7 +6,7 @@ Source: anchors on search, section 2, steps 2a to 2g.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from promptyard.protocols import SearchContext
@@ -17,7 +17,7 @@ from promptyard.records.evidence import Attempt, Bucket, Evidence, TrainTrial
 from promptyard.records.origins import Effect, Origin
 from promptyard.records.prompts import Demo
 from promptyard.records.sentences import says
-from promptyard.search.attribution import cover, effect_on, failed_in, made_by, origins_of
+from promptyard.search.attribution import cover, effect_on, failed_in, filled, made_by, origins_of
 from promptyard.search.memory import Memory
 from promptyard.search.pipeline import side_by_side
 from promptyard.search.settings import AutoSettings
@@ -75,10 +75,7 @@ class Learner:
 
     async def _pass(self, line: WorkingLine) -> Learnt | None:
         """Reflect, compose, run the slice, credit; None where there is nothing to ask or try."""
-        evidence = self._context.evidence(
-            tuple(line.rows.values()), line.candidate, self._memory.attempts
-        )
-        buckets = self._awake(evidence, line.patched)
+        evidence, buckets = self._evidence(line)
         if not buckets or self._reflector is None:
             return None
         demos = self._demos(line, evidence, buckets)
@@ -93,18 +90,25 @@ class Learner:
             return None
         return await self._try(line, evidence, proposed, demos)
 
-    def _awake(self, evidence: Evidence, patched: frozenset[str]) -> list[Bucket]:
-        """Return the buckets to ask about: the largest that do not rest; labels count as one.
+    def _evidence(self, line: WorkingLine) -> tuple[Evidence, list[Bucket]]:
+        """Return the evidence of a line and the buckets to ask about.
 
-        A single failure in spite of a patch is luck until it has company.
+        A single failure in spite of a patch is luck until it has company. What failed before the
+        patch is company, but shows and measures nothing.
         """
+        found = self._context.evidence(
+            tuple(line.rows.values()), line.candidate, self._memory.attempts
+        )
+        self._memory.patched.setdefault(line.candidate.id, line.patched)
+        alone = {bucket.name for bucket in found.buckets if len(bucket.case_ids) == 1}
+        told = self._memory.telling(found, line)
+        lucky = alone & line.patched
+        return told, self._awake([item for item in told.buckets if item.name not in lucky])
+
+    def _awake(self, buckets: Sequence[Bucket]) -> list[Bucket]:
+        """Return the buckets to ask about: the largest that do not rest; labels count as one."""
         limit = self._settings.max_vain_attempts
-        awake = [
-            bucket
-            for bucket in evidence.buckets
-            if self._memory.vain[bucket.name] < limit
-            and (len(bucket.case_ids) > 1 or bucket.name not in patched)
-        ]
+        awake = [bucket for bucket in buckets if self._memory.vain[bucket.name] < limit]
         awake.sort(key=lambda bucket: -len(bucket.case_ids))
         labels = [bucket for bucket in awake if bucket.expected is not None]
         others = [bucket for bucket in awake if bucket.expected is None]
@@ -143,22 +147,34 @@ class Learner:
     ) -> list[Origin]:
         """Cut proposals into sentences that are neither there nor banned; the same one counts once.
 
-        Among labels, a sentence that several replies propose answers the labels of all of them.
+        Among labels, a sentence that several replies propose answers the labels of all of them;
+        elsewhere it answers the buckets, too, for which nothing else is proposed.
         """
         found: dict[str, Origin] = {}
+        repeated: list[Origin] = []
         known = {origin.atom.key for origin in line.origins}
         texts = [step.prompt.text for step in line.candidate.program.steps]
         for candidate in candidates:
-            for origin in origins_of(candidate, line.candidate, evidence):
+            for proposed in origins_of(candidate, line.candidate, evidence):
+                origin = proposed
+                stands = origin.atom.kind != "delete" and says(texts, origin.atom.text)
+                if stands and origin.atom.kind == "replace":
+                    # What was to come in its place is there: what is left to do is to delete it.
+                    gone = origin.atom.model_copy(update={"kind": "delete", "text": ""})
+                    origin, stands = origin.model_copy(update={"atom": gone}), False
                 key = origin.atom.key
                 banned = self._memory.strikes[key] >= self._settings.strikes_before_ban
-                stands = origin.atom.kind != "delete" and says(texts, origin.atom.text)
                 if key in known or banned or stands:
                     continue
                 first = found.setdefault(key, origin)
                 if len(first.buckets) > 1:
-                    both = dict.fromkeys((*first.buckets, *origin.buckets))
-                    found[key] = first.model_copy(update={"buckets": tuple(both)})
+                    found[key] = first.answering(origin.buckets)
+                elif first is not origin:
+                    repeated.append(origin)
+        answered = {name for origin in found.values() for name in origin.buckets}
+        for origin in repeated:
+            others = [name for name in origin.buckets if name not in answered]
+            found[origin.atom.key] = found[origin.atom.key].answering(others)
         return list(found.values())
 
     def _demos(
@@ -202,16 +218,26 @@ class Learner:
         if composite is None or composite.id == line.candidate.id:
             self._in_vain(proposed, asked)
             return None
+        self._memory.patched[composite.id] = line.patched.union(*(o.buckets for o in proposed))
         wanted = [bucket for bucket in evidence.buckets if bucket.name in asked]
         cases = cover(line.failures, wanted, self._slice_cases, self._max_slice(wanted))
+        # A case may show every bucket; then the fewest are too few to see a small gain.
+        n_wanted = min(self._settings.min_slice_cases, self._slice_cases * len(wanted))
+        cases = filled(cases, line.failures, wanted, n_wanted)
         if not cases:
             return None
         after = await self._context.run(
             composite, [row.case for row in cases], purpose="slice", priority=2.0
         )
         before = await self._confirmed(line, cases, after)
-        failed = failed_in(before, self._tags(before, line.candidate), after)
-        fails = failed_in(after, self._tags(after, composite), before)
+        outdated = {
+            (name, row.case.id)
+            for name in asked
+            for row in before
+            if self._memory.is_outdated(name, row, line)
+        }
+        failed = failed_in(before, self._tags(before, line.candidate, outdated), after)
+        fails = failed_in(after, self._tags(after, composite, outdated), before)
         gained = self._gained(after, before, [effect_on([name], failed, fails) for name in asked])
         good: set[str] = set()
         for name in asked:
@@ -237,7 +263,7 @@ class Learner:
         demos = (*line.demos, *(d for name, some in picked.items() if name in good for d in some))
         pruned = composite
         if len(kept) < len(proposed) or len(demos) < len(shown):
-            pruned = await self._compose((*line.origins, *kept), demos, tuple(good))
+            pruned = await self._compose((*line.origins, *kept), demos, sorted(good))
             if pruned is None:
                 return None
         made = replace(line, candidate=pruned, origins=(*line.origins, *kept), demos=demos)
@@ -339,6 +365,16 @@ class Learner:
     def _max_slice(self, buckets: Sequence[Bucket]) -> int:
         return max(self._settings.max_slice_cases, len(buckets))
 
-    def _tags(self, rows: Sequence[TrainTrial], candidate: Candidate) -> dict[str, frozenset[str]]:
+    def _tags(
+        self,
+        rows: Sequence[TrainTrial],
+        candidate: Candidate,
+        outdated: Collection[tuple[str, str]],
+    ) -> dict[str, frozenset[str]]:
         found = self._context.evidence(rows, candidate)
-        return {bucket.name: frozenset(bucket.case_ids) for bucket in found.buckets}
+        return {
+            bucket.name: frozenset(
+                case_id for case_id in bucket.case_ids if (bucket.name, case_id) not in outdated
+            )
+            for bucket in found.buckets
+        }

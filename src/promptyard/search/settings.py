@@ -19,6 +19,7 @@ class AutoSettings(Record):
     max_buckets: int = Field(default=12, ge=1)
     max_passes: int = Field(default=3, ge=1)
     slice_cases_per_bucket: int = Field(default=2, ge=1)
+    min_slice_cases: int = Field(default=8, ge=0)
     max_slice_cases: int = Field(default=30, ge=1)
     max_vain_attempts: int = Field(default=4, ge=1)
     vain_attempts_before_demos: int = Field(default=2, ge=1)

@@ -18,7 +18,7 @@ from promptyard.records.origins import Origin
 from promptyard.search.attribution import made_by
 from promptyard.search.memory import Memory
 from promptyard.search.settings import AutoSettings
-from promptyard.search.working_line import WorkingLine
+from promptyard.search.working_line import WorkingLine, score_differences
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,44 @@ class TrapHunter:
                 return line
         self._n_fruitless = 0
         return await self._without(line, culprits, fresh)
+
+    async def among(
+        self,
+        line: WorkingLine,
+        new: Sequence[Origin],
+        rows: Sequence[TrainTrial],
+        broken: Sequence[TrainTrial],
+    ) -> WorkingLine:
+        """Return the line without the new sentence that broke cases, or as it was.
+
+        Before these sentences the broken cases passed: one of them is it, and a few cases tell
+        which. `rows` are all that the line was checked on.
+        """
+        chosen = broken[: self._settings.max_suspicious]
+        culprits = [origin for origin in line.origins if origin in new]
+        if len(chosen) < self._settings.min_suspicious or len(culprits) < 2:
+            return line
+        while len(culprits) > 1:
+            half = len(culprits) // 2
+            for part in (culprits[half:], culprits[:half]):
+                if await self._mends(line, part, chosen):
+                    culprits = part
+                    break
+            else:
+                return line
+        return await self._without(line, culprits, rows)
+
+    async def _mends(
+        self, line: WorkingLine, part: Sequence[Origin], rows: Sequence[TrainTrial]
+    ) -> bool:
+        """Say whether enough of the cases pass where sentences are left out."""
+        rest = await self._compose(line, part)
+        if rest is None:
+            return False
+        cases = [row.case for row in rows]
+        after = await self._context.run(rest, cases, purpose="trap", priority=1.0)
+        better = [value for value in score_differences(after, rows) if value > 0]
+        return len(better) >= self._settings.cured_share * len(rows)
 
     async def free(
         self, line: WorkingLine, bucket: str, rows: Sequence[TrainTrial], tried: Sequence[Origin]
@@ -110,14 +148,17 @@ class TrapHunter:
         suspicion: _Suspicion,
     ) -> bool:
         """Say whether leaving sentences out cures enough of the cases of their own failure."""
-        rest = await self._compose(line, part)
-        if rest is None:
-            return False
         # A case of a bucket whose patch is among those left out tells nothing about a trap.
         left_out = frozenset(name for origin in part for name in origin.buckets)
         asked = [row for row in rows if suspicion.buckets[row.case.id] - left_out]
         if len(asked) < self._settings.min_suspicious:
+            # Nothing else would be told: the patches of these cases stay in.
             asked = list(rows)
+            own = frozenset(name for names in suspicion.buckets.values() for name in names)
+            part = [origin for origin in part if not own.intersection(origin.buckets)]
+        rest = await self._compose(line, part) if part else None
+        if rest is None:
+            return False
         after = await self._context.run(
             rest, [row.case for row in asked], purpose="trap", priority=1.0
         )

@@ -153,11 +153,12 @@ def _fit(section: Section, failure: Failure) -> tuple[int, ...]:
 
 
 def _names(text: str, word: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+    # Looked for without an expression first: most words stand nowhere in most texts.
+    return word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
 def _begins(line: str, word: str) -> bool:
-    return re.match(rf"{re.escape(word)}(?!\w)", line) is not None
+    return line.startswith(word) and re.match(rf"{re.escape(word)}(?!\w)", line) is not None
 
 
 def step_at_fault(program: Program, rows: Sequence[GradedCase]) -> str:

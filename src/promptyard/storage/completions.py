@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping, or_, select
+from sqlalchemy import Connection, RowMapping, bindparam, or_, select
 
 from promptyard.errors import Conflict, NotFound
 from promptyard.records.calls import StoredCall
@@ -136,25 +136,29 @@ def _answers(connection: Connection, keys: Iterable[str], run_id: str) -> dict[s
     answers: dict[str, Completion] = {}
     own: set[str] = set()
     for chunk in _chunks(tuple(keys)):
-        query = (
-            select(completions.c.key, completions.c.run_id, completions.c.completion)
-            .where(completions.c.key.in_(chunk))
-            .where(
-                or_(
-                    completions.c.run_id == run_id,
-                    completions.c.finish_reason.in_(sorted(CLEAN_FINISHES)),
-                )
-            )
-            # Of others' answers the oldest, so that a resumed run finds the same again.
-            .order_by(completions.c.id)
-        )
-        for key, writer, text in connection.execute(query):
+        asked = {"keys": chunk, "run_id": run_id}
+        for key, writer, text in connection.execute(_FIND_ANSWERS, asked):
             if writer == run_id:
                 own.add(key)
             elif key in answers:
                 continue
             answers[key] = from_text(Completion, text).model_copy(update={"cached": True})
     return answers
+
+
+# Built once: building it costs as much as asking it.
+_FIND_ANSWERS = (
+    select(completions.c.key, completions.c.run_id, completions.c.completion)
+    .where(completions.c.key.in_(bindparam("keys", expanding=True)))
+    .where(
+        or_(
+            completions.c.run_id == bindparam("run_id"),
+            completions.c.finish_reason.in_(sorted(CLEAN_FINISHES)),
+        )
+    )
+    # Of others' answers the oldest, so that a resumed run finds the same again.
+    .order_by(completions.c.id)
+)
 
 
 def _not_to_be_ended(connection: Connection, end: AttemptEnd) -> Exception:

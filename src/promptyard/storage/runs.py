@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from promptyard.errors import Conflict, NotFound
 from promptyard.records.runs import Run, RunHeader, RunStatus
 from promptyard.storage.stored_text import from_text, shown_text, to_text
-from promptyard.storage.tables import insert_once, journal, looks, runs
+from promptyard.storage.tables import insert_once, journal, looks, run_for_each, runs
 
 MAX_COMPARED = 1_000  # newest runs among which the one that was meant is looked for
 
@@ -78,15 +79,27 @@ def list_runs(connection: Connection, task: str | None, limit: int) -> list[dict
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def insert_journal_entry(
-    connection: Connection, run_id: str, kind: str, payload: str, at: str
-) -> None:
-    """Append an entry; the caller holds the run's lock."""
-    last = select(func.max(journal.c.seq)).where(journal.c.run_id == run_id)
-    seq = (connection.execute(last).scalar() or 0) + 1
-    connection.execute(
-        insert(journal).values(run_id=run_id, seq=seq, kind=kind, payload=payload, at=at)
-    )
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """An entry to append. `payload` is JSON text."""
+
+    run_id: str
+    kind: str
+    payload: str
+    at: str
+
+
+def append_entries(connection: Connection, entries: Sequence[JournalEntry]) -> list[None]:
+    """Append entries in their order; the caller holds the locks of their runs."""
+    rows = [(item.run_id, item.run_id, item.kind, item.payload, item.at) for item in entries]
+    run_for_each(connection, _APPEND_ENTRY, rows)
+    return [None] * len(entries)
+
+
+_APPEND_ENTRY = """
+INSERT INTO journal (run_id, seq, kind, payload, at)
+VALUES (?, (SELECT COALESCE(MAX(seq), 0) + 1 FROM journal WHERE run_id = ?), ?, ?, ?)
+"""
 
 
 def list_journal(connection: Connection, run_id: str) -> list[dict[str, Any]]:

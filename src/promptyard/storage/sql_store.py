@@ -133,11 +133,8 @@ class SqlStore(SqlReleaseStore):
     async def append_journal(self, run_id: str, kind: str, payload: Mapping[str, Json]) -> None:
         """Append one entry to a run's journal; `seq` counts from 1 without gaps."""
         check_names(run_id=run_id, kind=kind)
-        text, at = json_text(dict(payload)), self._clock()
-        await self._write(
-            lambda connection: runs.insert_journal_entry(connection, run_id, kind, text, at),
-            lock=f"run:{run_id}",
-        )
+        entry = runs.JournalEntry(run_id, kind, json_text(dict(payload)), self._clock())
+        await self._thread.write(runs.append_entries, entry, lock=f"run:{run_id}")
 
     async def journal(self, run_id: str) -> Sequence[Mapping[str, Any]]:
         """All entries of a run's journal in order: seq, kind, payload, at."""

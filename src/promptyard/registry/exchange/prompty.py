@@ -27,7 +27,7 @@ from promptyard.registry.exchange.templates import Piece, jinja, mustache
 
 SUFFIX = ".prompty"
 ROLE = re.compile(
-    r"^[ \t]*#?[ \t]*(system|developer|user|assistant)(\[[^\]\n]*\])?[ \t]*:[ \t]*\r?$",
+    r"^[ \t]*(?:#[ \t]*)?(system|developer|user|assistant)(\[[^\]\n]*\])?[ \t]*:[ \t]*\r?$",
     re.MULTILINE | re.IGNORECASE,
 )
 REFERENCE = re.compile(r"\$\{(?:env|file):[^}]*\}")
