@@ -180,7 +180,7 @@ async def no_worse(
 ) -> tuple[Ruling, Sequence[TrainTrial]]:
     """Check that a line with fewer sentences is no worse; return the ruling and its rows.
 
-    Looks at `max_check_cases` of the cases; while it seems worse on them, at as many more, up to
+    Looks at `max_check_cases` of the cases; while it is behind on them, at as many more, up to
     `max_long_check`. Luck is drawn anew with every prompt: only what is plainly worse is refused.
     """
     other = await near(context, line, leaner)
@@ -199,10 +199,11 @@ async def no_worse(
         before = await context.run(other, looked, purpose="lean", priority=0.5)
         differences = score_differences(rows, before)
         z, lead = paired_z(differences) or 0.0, mean(differences) or 0.0
-        if lead >= 0 or z > -settings.serve_paired_z:
-            return Ruling(True, f"{said}: no worse, z = {z:+.1f}", len(differences), lead), rows
-        if n_looked == limit:
+        is_worse = lead < 0 and z <= -settings.accept_z
+        if n_looked == limit and is_worse:
             return Ruling(False, f"{said}: worse, z = {z:+.1f}", len(differences), lead), rows
+        if n_looked == limit or lead >= 0 or z > -settings.paired_accept_z:
+            return Ruling(True, f"{said}: no worse, z = {z:+.1f}", len(differences), lead), rows
 
 
 async def near(context: SearchContext, line: WorkingLine, leaner: WorkingLine) -> Candidate:
