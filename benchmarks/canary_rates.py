@@ -1,6 +1,6 @@
 """Simulates rollouts whose truth is known and counts what the decision engine does with them.
 
-    .venv/bin/python benchmarks/canary_rates.py                # 2,000 runs each, half an hour or so
+    .venv/bin/python benchmarks/canary_rates.py                # 2,000 runs each, some minutes
     .venv/bin/python benchmarks/canary_rates.py --runs 100     # a first impression
 
 Prints progress and one Markdown table. Every decision is one of `release.look.look_at` with the
