@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
+from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound, Tampered
+from promptyard.line import rollouts
 from promptyard.line.rollouts import (
     By,
     Decided,
@@ -169,6 +173,61 @@ def test_a_rollback_of_the_pointer_ends_the_rollout_behind_it(url: str) -> None:
     assert "users complain" in record.last.sentence
     with pytest.raises(Conflict, match="no earlier version"):
         run(roll_back(url, "p", actor="bob", reason=""))
+
+
+def test_a_rollout_that_cannot_be_read_keeps_nobody_from_going_back(url: str) -> None:
+    run(promote_version(url, "p", "v3", pointer="production", actor="ann", reason=""))
+    start(url)
+    with closing(sqlite3.connect(url)) as connection, connection:
+        connection.execute("DROP TRIGGER rollouts_refuse_update")
+        connection.execute("UPDATE rollouts SET rollout = '{}'")
+    shipped = run(roll_back(url, "p", actor="bob", reason="urgent"))
+    assert (shipped.move.from_number, shipped.move.to_number) == (3, 1)
+    (pointer,) = in_store(url, lambda store: store.pointers("p"))
+    assert pointer.number == 1
+    with pytest.raises(Tampered, match=r"Rollout 'v2-\w+' of the store cannot be read"):
+        run(list_rollouts(url))
+
+
+@pytest.mark.parametrize("verb", ["canary", "prompts"])
+def test_a_rollback_that_comes_right_after_the_promotion_moves_the_pointer_back(
+    url: str, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine promotes between the look of the person and their word: the word stands."""
+    started = start(url)
+    found = rollouts.find_rollout
+
+    async def promote_now(store: Store) -> None:
+        last = (await store.rollout(started.rollout.id)).last
+        move = Move(
+            prompt="p", pointer="production", from_number=1, to_number=2, actor="canary", reason=""
+        )
+        changes = {"seq": 2, "state": "promoted", "action": "promote", "move": move}
+        await store.decide(last.model_copy(update=changes))
+
+    if verb == "canary":
+
+        async def then_promoted(store: Store, *arguments: Any) -> Any:
+            record = await found(store, *arguments)
+            await promote_now(store)
+            return record
+
+        monkeypatch.setattr(rollouts, "find_rollout", then_promoted)
+        back = run(roll_back_rollout(url, "p", pointer=None, by=BOB)).move
+    else:
+        first = rollouts.active_rollout
+
+        def then_active(records: Any, pointer: str) -> Any:
+            in_thread = threading.Thread(target=in_store, args=(url, promote_now))
+            in_thread.start()
+            in_thread.join()
+            return first(records, pointer)
+
+        monkeypatch.setattr(rollouts, "active_rollout", then_active)
+        back = run(roll_back(url, "p", actor="bob", reason="")).move
+    assert back is not None
+    assert (back.from_number, back.to_number) == (2, 1)
+    assert published(url)["pointers"] == {"production": 1}
 
 
 def test_a_rollback_to_a_named_version_ends_the_rollout_and_moves(url: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
+from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound, Tampered
 from promptyard.line.publish import Publication, publish_after
 from promptyard.line.query import opened, require_prompt
 from promptyard.protocols import Store
@@ -180,7 +180,12 @@ async def roll_back_rollout(
     async with opened(url) as store:
         record = await find_rollout(store, reference, pointer)
         if record.is_active:
-            return await _decide_on(store, record, _rolled_back_by(by))
+            try:
+                return await _decide_on(store, record, _rolled_back_by(by))
+            except Conflict:  # it has ended in this moment: promoted, perhaps
+                record = await store.rollout(record.rollout.id, last_only=True)
+                if record.is_active:
+                    raise
         rollout = record.rollout
         if record.last.state != "promoted":
             raise Conflict(f"rollout '{rollout.id}' has ended already: {record.last.state}")
@@ -207,11 +212,23 @@ async def roll_back_rollout(
 
 
 async def end_rollout_behind(store: Store, name: str, pointer: str, by: By) -> Decision | None:
-    """End the rollout behind a pointer as rolled back; None where none is running."""
-    record = active_rollout(await store.rollouts(name, last_only=True), pointer)
+    """End the rollout behind a pointer as rolled back; None where none is running.
+
+    A rollout that cannot be read any more keeps nobody from going back: it is left as it is, and
+    out of the manifest as soon as its pointer moves.
+    """
+    try:
+        record = active_rollout(await store.rollouts(name, last_only=True), pointer)
+    except Tampered:
+        return None
     if record is None:
         return None
-    return (await _decide_on(store, record, _rolled_back_by(by))).decision
+    try:
+        return (await _decide_on(store, record, _rolled_back_by(by))).decision
+    except Conflict:
+        if (await store.rollout(record.rollout.id, last_only=True)).is_active:
+            raise
+        return None  # it has ended in this moment
 
 
 async def find_rollout(

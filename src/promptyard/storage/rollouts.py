@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select
 
-from promptyard.errors import Conflict, NotFound
+from promptyard.errors import Conflict, NotFound, Tampered
 from promptyard.records.rollouts import Decision, Rollout, RolloutRecord, active_rollout
 from promptyard.records.versions import Move
 from promptyard.storage.stored_text import from_text, to_text
@@ -60,7 +61,7 @@ def read_rollout(connection: Connection, rollout_id: str, *, last_only: bool) ->
             f"There is no rollout '{rollout_id}'; the newest: {', '.join(known) or 'none yet'}; "
             "`promptyard canary list` lists all."
         )
-    return _record(connection, from_text(Rollout, text), last_only=last_only)
+    return _record(connection, rollout_id, text, last_only=last_only)
 
 
 def list_rollouts(
@@ -70,13 +71,11 @@ def list_rollouts(
     of_prompt = () if name is None else (rollouts.c.prompt == name,)
     if last_only:
         query = _with_last().where(*of_prompt).order_by(rollouts.c.seq)
-        return [
-            RolloutRecord(rollout=from_text(Rollout, text), decisions=(from_text(Decision, last),))
-            for text, last in connection.execute(query)
-        ]
-    all_of = select(rollouts.c.rollout).where(*of_prompt).order_by(rollouts.c.seq)
-    texts = connection.execute(all_of).scalars().all()
-    return [_record(connection, from_text(Rollout, text), last_only=False) for text in texts]
+        rows = connection.execute(query)
+        return [_read(rollout_id, text, [last] if last else []) for rollout_id, text, last in rows]
+    all_of = select(rollouts.c.id, rollouts.c.rollout).where(*of_prompt).order_by(rollouts.c.seq)
+    rows = connection.execute(all_of).all()
+    return [_record(connection, rollout_id, text, last_only=False) for rollout_id, text in rows]
 
 
 def insert_decision(connection: Connection, decision: Decision, at: str) -> Decision:
@@ -176,17 +175,31 @@ def _append(connection: Connection, decision: Decision) -> None:
     )
 
 
-def _record(connection: Connection, rollout: Rollout, *, last_only: bool) -> RolloutRecord:
-    query = select(decisions.c.decision).where(decisions.c.rollout_id == rollout.id)
+def _record(
+    connection: Connection, rollout_id: str, text: str, *, last_only: bool
+) -> RolloutRecord:
+    query = select(decisions.c.decision).where(decisions.c.rollout_id == rollout_id)
     if last_only:
         query = query.order_by(decisions.c.seq.desc()).limit(1)
     else:
         query = query.order_by(decisions.c.seq)
-    found = tuple(from_text(Decision, text) for text in connection.execute(query).scalars())
-    return RolloutRecord(rollout=rollout, decisions=found)
+    return _read(rollout_id, text, connection.execute(query).scalars())
 
 
-def _with_last() -> Select[Any, Any]:
+def _read(rollout_id: str, text: str, decided: Iterable[str]) -> RolloutRecord:
+    try:
+        return RolloutRecord(
+            rollout=from_text(Rollout, text),
+            decisions=tuple(from_text(Decision, item) for item in decided),
+        )
+    except ValueError:
+        raise Tampered(
+            f"Rollout '{rollout_id}' of the store cannot be read: it is not what was stored; "
+            "restore the store from a copy."
+        ) from None
+
+
+def _with_last() -> Select[Any, Any, Any]:
     """Select every rollout with its last decision, in one query however many decisions it has."""
     newest = (
         select(decisions.c.rollout_id, func.max(decisions.c.seq).label("seq"))
@@ -195,7 +208,7 @@ def _with_last() -> Select[Any, Any]:
     )
     is_last = (decisions.c.rollout_id == newest.c.rollout_id) & (decisions.c.seq == newest.c.seq)
     return (
-        select(rollouts.c.rollout, decisions.c.decision)
-        .join(newest, newest.c.rollout_id == rollouts.c.id)
-        .join(decisions, is_last)
+        select(rollouts.c.id, rollouts.c.rollout, decisions.c.decision)
+        .outerjoin(newest, newest.c.rollout_id == rollouts.c.id)
+        .outerjoin(decisions, is_last)
     )
