@@ -13,7 +13,11 @@ import pytest
 
 from promptyard.client import Promptyard
 from promptyard.errors import ServerError
+from promptyard.line.publish import publish_to
+from promptyard.line.registering import register_prompt
 from promptyard.line.replayed_traffic import USERS_AT_ONCE, Application, Grader, visits
+from promptyard.line.ship import promote_version
+from promptyard.line.sync import run_sync
 from promptyard.line.task import Task, load_task
 from promptyard.providers.embedded import EmbeddedLexical
 from promptyard.records.base import Json
@@ -74,18 +78,19 @@ class Broken(EmbeddedLexical):
 
 
 def served_lines(folder: Path, task: Task, model: EmbeddedLexical, grader: Grader) -> list[str]:
-    """Serve one message with the seed prompt as fallback; return the lines of the spool."""
+    """Serve one message with the seed prompt in production; return the lines of the spool."""
+    url, manifest = str(folder / "store.db"), folder / "manifest.json"
+    run_sync(register_prompt(url, task, author="ann"))
+    run_sync(
+        promote_version(url, task.name, "1", pointer="production", actor="ann", reason="first")
+    )
+    run_sync(publish_to(url, manifest))
     case = task.eval_set.split("holdout")[0]
-    with Promptyard(
-        folder / "no-manifest.json",
-        fallback={task.name: task.program.prompt.text},
-        record_to=folder / "spool",
-        scorers=[grader],
-    ) as client:
+    with Promptyard(manifest, record_to=folder / "spool", scorers=[grader]) as client:
         application = Application(client, model, task.name)
         asyncio.run(application.serve("ann", case.input))
     assert application.served.n_users == 1
-    assert application.served.by_version == {0: 1}
+    assert application.served.by_version == {1: 1}
     (segment,) = (folder / "spool").glob("*.jsonl")
     return segment.read_text("utf-8").splitlines()
 
