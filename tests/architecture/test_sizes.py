@@ -13,7 +13,9 @@ MODULES = sorted(
 STOP = 600
 ASK = 400
 
-LONGER_THAN_ASKED: dict[str, str] = {}
+LONGER_THAN_ASKED: dict[str, str] = {
+    "src/promptyard/search/auto.py": "one policy, top to bottom: rounds, checks, what is served",
+}
 """Modules of more than 400 lines by path, each with the reason that it is one."""
 
 
