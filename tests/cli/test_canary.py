@@ -215,7 +215,7 @@ def test_collected_lines_are_counted_and_rejected_ones_named(
     run: Run, url: str, tmp_path: Path
 ) -> None:
     spool = tmp_path / "spool"
-    write_segment(spool, "1", [b"{", b'{"kind": "x"}'])
+    write_segment(spool, f"{1:020}-1", [b"{", b'{"kind": "x"}'])
     found = run("traces", "collect", spool, "--store", url)
     assert found.code == 0
     assert "0 events stored" in found.out

@@ -28,6 +28,7 @@ from promptyard.line.ship import promote_version, protect_pointer, roll_back
 from promptyard.protocols import Store
 from promptyard.records.rollouts import RolloutPlan
 from promptyard.records.versions import Move
+from support.registered import version_of
 from support.released import in_store, published, run, url
 
 __all__ = ["url"]
@@ -290,3 +291,9 @@ def test_a_reference_is_a_prompt_or_an_id(url: str) -> None:
         found("p")
     with pytest.raises(NotFound, match="behind 'other'"):
         found("p", "other")
+
+
+def test_a_version_that_needs_other_inputs_does_not_start(url: str) -> None:
+    in_store(url, lambda store: store.add_version(version_of("user:\n{{other}}\n")))
+    with pytest.raises(ConfigError, match="needs {{other}}, which v1 does not use"):
+        start(url, "latest")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from promptyard.errors import ConfigError, StorageError
-from promptyard.line.collect import ABANDONED_S, Collected, collect
+from promptyard.line.collect import ABANDONED_S, Collected, collect, collect_spool
 from promptyard.protocols import Store
 from promptyard.records.live import LiveEvent
 from promptyard.records.runs import Progress
@@ -223,3 +223,23 @@ def test_a_spool_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(ConfigError, match="spool"):
         with_store(lambda store: collect(store, path))
+
+
+def test_a_folder_that_is_no_spool_keeps_its_files(tmp_path: Path) -> None:
+    """Naming the task's folder by mistake must not cost its cases."""
+    cases = tmp_path / "cases.jsonl"
+    cases.write_text('{"input": "where is my parcel", "expected": "delivery"}\n', "utf-8")
+
+    async def body(store: Store) -> None:
+        found = await collect(store, tmp_path)
+        assert (found.n_removed, found.n_rejected) == (0, 0)
+        assert "no segment of a client" in found.errors[0]
+
+    with_store(body)
+    assert cases.read_text("utf-8").startswith('{"input"')
+    assert not (tmp_path / "rejected").exists()
+
+
+def test_a_spool_that_does_not_exist_is_a_slip(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no folder"):
+        asyncio.run(collect_spool(str(tmp_path / "runs.db"), tmp_path / "nosuch"))

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections import Counter
@@ -28,6 +29,9 @@ from promptyard.records.runs import Progress
 from promptyard.traces.collect import CLOSED, Rejected, Segment, read_segment, segments
 
 REJECTED = "rejected"
+CLIENT_NAME = re.compile(r"[0-9]{20}-")
+"""How the names of a client's segments begin."""
+
 BATCH = 1_000
 ABANDONED_S = 600.0
 """After so long without a line, an open segment whose lock is free is that of a dead process.
@@ -58,7 +62,12 @@ class Collected(Record):
 async def collect_spool(
     url: str | None, folder: Path, *, on_progress: ProgressSink | None = None
 ) -> Collected:
-    """Collect a spool into the store at `url`. See `collect`."""
+    """Collect a spool into the store at `url`. See `collect`.
+
+    Raises ConfigError where there is no such folder: somebody named it, so it is a slip.
+    """
+    if not await asyncio.to_thread(folder.is_dir):
+        raise ConfigError(f"there is no folder {folder}; name the client's `record_to`")
     async with opened(url, must_exist=False) as store:
         return await collect(store, folder, on_progress=on_progress)
 
@@ -89,9 +98,23 @@ async def collect(
     return _sum(parts)
 
 
+def _is_foreign(segment: Segment) -> bool:
+    """Say whether a file only ends like a segment: no client names it so, and it begins otherwise.
+
+    Whoever names a task's folder instead of the spool must not lose the cases in it.
+    """
+    if CLIENT_NAME.match(segment.name):
+        return False
+    first = next(iter(read_segment(segment)), None)
+    return isinstance(first, Rejected)
+
+
 async def _collect_segment(store: ReleaseStore, folder: Path, segment: Segment) -> Collected:
     n_new = n_events = 0
     try:
+        if await asyncio.to_thread(_is_foreign, segment):
+            reason = f"{segment.path}: no segment of a client, left alone; is {folder} the spool?"
+            return Collected(errors=(reason,))
         with _abandoned(segment) as is_abandoned, _RejectedLines(folder, segment) as rejected:
             lines = iter(read_segment(segment))
             while batch := await asyncio.to_thread(_take, lines):

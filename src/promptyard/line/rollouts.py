@@ -26,7 +26,7 @@ from promptyard.records.rollouts import (
     RolloutState,
     active_rollout,
 )
-from promptyard.records.versions import Move
+from promptyard.records.versions import Move, PromptVersion
 from promptyard.registry import versions as registry
 from promptyard.registry.protection import protected_pointers
 from promptyard.registry.versions import pointer_named, resolve_version
@@ -83,6 +83,7 @@ async def start_rollout(
         control = await store.version(name, place.number)
         if control.number == treatment.number:
             raise Conflict(f"{name}: {pointer} is at v{control.number} already; nothing to start")
+        _require_same_inputs(control, treatment)
         rollout = Rollout(
             id=f"v{treatment.number}-{secrets.token_hex(4)}",
             prompt=name,
@@ -100,6 +101,18 @@ async def start_rollout(
         first = _first_decision(rollout, waits=waits)
         await store.start_rollout(rollout, first)
         return Decided(rollout=rollout, decision=first, publication=await publish_after(store))
+
+
+def _require_same_inputs(control: PromptVersion, treatment: PromptVersion) -> None:
+    """Raise ConfigError where who renders the control could not render the treatment."""
+    known = set(control.program.variables)
+    new = [name for name in treatment.program.variables if name not in known]
+    if new:
+        raise ConfigError(
+            f"v{treatment.number} of '{treatment.name}' needs {{{{{new[0]}}}}}, which "
+            f"v{control.number} does not use: applications do not give it; register it as "
+            "another prompt"
+        )
 
 
 async def approve_rollout(
