@@ -295,5 +295,5 @@ def test_a_reference_is_a_prompt_or_an_id(url: str) -> None:
 
 def test_a_version_that_needs_other_inputs_does_not_start(url: str) -> None:
     in_store(url, lambda store: store.add_version(version_of("user:\n{{other}}\n")))
-    with pytest.raises(ConfigError, match="needs {{other}}, which v1 does not use"):
+    with pytest.raises(ConfigError, match="which v1 does not use"):
         start(url, "latest")

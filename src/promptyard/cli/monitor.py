@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptyard.cli.draw import console, print_json, progress_sink, table
-from promptyard.cli.optimize import GATE_EXITS, task_folder
+from promptyard.cli.optimize import GATE_EXITS, INTERRUPTED, task_folder
 from promptyard.cli.options import AsJson, BaseUrl, JudgeModel, Model, StoreUrl, TaskPath
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def look_command(
         try:
             time.sleep(pause_s)
         except KeyboardInterrupt:
-            raise typer.Exit(GATE_EXITS[found.status]) from None
+            raise typer.Exit(INTERRUPTED) from None
 
 
 @app.command("anchors")

@@ -97,9 +97,7 @@ def _means(
         interval = mean_interval(values, clusters=clusters, alpha=2 * plan.alpha)
         mean = sum(values) / len(values)
         if interval is not None and interval.high < lowest:
-            said = (
-                f"score is {100 * mean:.1f} on {len(values)} outcomes, the limit {100 * lowest:g}"
-            )
+            said = f"score is {mean:.3g} on {len(values)} outcomes, the limit {lowest:g}"
             found.append(_alert(prompt, window, "score", mean, lowest, said))
     return found
 
