@@ -234,16 +234,38 @@ def test_an_empty_arm_is_held_and_never_promoted(arm: str) -> None:
     assert found.reasons == (f"there is no outcome of the {empty} yet",)
 
 
-def test_arms_that_lose_subjects_hold_everything_even_what_looks_harmful() -> None:
-    spool = served(200, 0.9, 0.5)
+def test_arms_that_lose_subjects_hold_everything_that_is_not_harmed() -> None:
+    spool = served(3000, 0.9, 0.9)
+    spool.serve("control", 600, 0.9, name="more")
+    for record in (None, at_last_step()):
+        found = looked(spool, record)
+        assert found is not None
+        assert found.action == "hold"
+        assert found.ratio is not None
+        assert found.ratio.is_alarm
+        assert "same share of subjects (3,000 and 3,600)" in found.reasons[0]
+
+
+def test_harm_rolls_back_even_where_the_arms_lose_subjects() -> None:
+    spool = served(200, 0.9, 0.5, error="boom")
     spool.serve("control", 200, 0.9, name="more")
     found = looked(spool)
     assert found is not None
-    assert found.action == "hold"
+    assert (found.action, found.verdict) == ("roll_back", "fail")
     assert found.ratio is not None
     assert found.ratio.is_alarm
-    assert "same share of subjects (200 and 400)" in found.reasons[0]
-    assert found.reasons[1].startswith("score")
+    assert guard_of(found, "score").sentence in found.reasons
+    assert "same share of subjects (200 and 400)" in found.reasons[-1]
+
+
+def test_harm_rolls_back_even_where_subjects_met_both_arms() -> None:
+    spool = served(200, 0.9, 0.5)
+    for stored in spool.events[:12:2]:
+        spool.expose(stored.event.model_dump()["subject"], "treatment")
+    found = looked(spool)
+    assert found is not None
+    assert found.action == "roll_back"
+    assert found.reasons[-1].startswith("6 of 400 subjects met both arms")
 
 
 def test_a_doubtful_ratio_puts_a_promotion_off() -> None:
