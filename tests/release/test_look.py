@@ -165,6 +165,52 @@ def test_a_treatment_that_never_answers_is_rolled_back_and_not_waited_for() -> N
     assert early.action == "hold"
 
 
+def calls(n: int, kept: tuple[int, int], of: int = 8) -> Spool:
+    """`n` subjects an arm with `of` calls each; each arm leaves an outcome of so many of them."""
+    spool = Spool()
+    for number in range(n):
+        for arm, n_kept in zip(("control", "treatment"), kept, strict=True):
+            subject = f"{arm}{number}"
+            spool.expose(subject, arm)
+            for call in range(min(of, n_kept)):
+                score = float((number + call) % 10 > 0)
+                spool.answer(subject, arm, score, latency_s=1.0, cost_usd=0.01)
+    return spool
+
+
+def test_calls_that_vanish_roll_back_although_no_subject_is_missing() -> None:
+    found = looked(calls(400, (8, 5)), at_last_step())
+    assert found is not None
+    assert found.action == "roll_back"
+    assert [g.dimension for g in found.guards if g.status == "harmed"] == ["fewer_outcomes"]
+    assert guard_of(found, "missing").mean_treatment == 0.0
+    assert "outcomes a subject: -33.3 %" in found.sentence
+
+
+def test_as_many_calls_in_both_arms_are_no_harm_and_promoted() -> None:
+    found = looked(
+        calls(1200, (8, 8)), at_last_step(guards=[{"dimension": "score", "margin": 0.1}])
+    )
+    assert found is not None
+    assert found.action == "promote"
+    assert guard_of(found, "fewer_outcomes").status == "unharmed"
+
+
+def test_nothing_is_promoted_while_the_treatment_seems_to_leave_fewer_outcomes() -> None:
+    guards = [{"dimension": "score", "margin": 0.3}]
+    spool = Spool()
+    for number in range(300):  # an arm's subjects differ so much that no bound tells the arms apart
+        for arm, few in (("control", 1), ("treatment", 0)):
+            spool.expose(f"{arm}{number}", arm)
+            for _ in range(1 + 20 * (number % 10 < 2 + few)):
+                spool.answer(f"{arm}{number}", arm, 1.0)
+    found = looked(spool, at_last_step(guards=guards))
+    assert found is not None
+    reading = guard_of(found, "fewer_outcomes")
+    assert (found.action, reading.status) == ("hold", "open")
+    assert any(reason.startswith("outcomes a subject: -") for reason in found.reasons)
+
+
 def test_an_outage_that_hits_both_arms_rolls_nothing_back() -> None:
     spool = served(200, 0.9, 0.9)
     for arm in ("control", "treatment"):
@@ -409,7 +455,12 @@ def test_a_plan_with_its_own_margin_for_missing_outcomes_uses_that() -> None:
     found = looked(served(60, 0.9, 0.9, scores={"tone": 0.5}), guards=guards)
     assert found is not None
     names = [(guard.dimension, guard.margin) for guard in found.guards]
-    assert names == [("tone", 0.1), ("missing", 0.3), ("unscored:tone", 0.02)]
+    assert names == [
+        ("tone", 0.1),
+        ("missing", 0.3),
+        ("fewer_outcomes", 0.05),
+        ("unscored:tone", 0.02),
+    ]
 
 
 class TestShadow:

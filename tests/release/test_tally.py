@@ -100,6 +100,31 @@ def test_who_has_no_outcome_is_missing_once_the_window_is_over() -> None:
     assert tally.standing(at(603)).columns["missing"].treatment.mean == 0.0
 
 
+def test_outcomes_are_counted_for_each_subject_that_is_due_as_a_logarithm() -> None:
+    spool = Spool()
+    for subject, arm, n in (("a", "control", 3), ("b", "control", 0), ("c", "treatment", 1)):
+        spool.expose(subject, arm)
+        for _ in range(n):
+            spool.answer(subject, arm, 1.0)
+    tally = tally_of(spool, outcome_window_s=600)
+    assert "fewer_outcomes" not in tally.standing(at(600)).columns
+    column = tally.standing(at(602)).columns["fewer_outcomes"]
+    assert column.control.mean == pytest.approx(math.log(4) / 2)
+    assert column.treatment.mean == pytest.approx(math.log(2))
+    tally.add(spool.answer("c", "treatment", 1.0))
+    assert tally.standing(at(603)).columns["fewer_outcomes"].treatment.n == 1
+    again = tally.standing(at(604)).columns["fewer_outcomes"].treatment.mean
+    assert again == pytest.approx(math.log(3))
+
+
+def test_one_subject_with_endless_calls_does_not_carry_an_arm() -> None:
+    spool = Spool()
+    spool.expose("bot", "control")
+    for _ in range(2000):
+        spool.answer("bot", "control", 1.0)
+    assert counted(spool).columns["fewer_outcomes"].control.mean == pytest.approx(math.log(1001))
+
+
 def test_who_met_both_arms_is_in_neither_and_counted() -> None:
     spool = Spool()
     for subject, arm in (("a", "control"), ("b", "control"), ("c", "treatment")):

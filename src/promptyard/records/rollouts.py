@@ -33,8 +33,9 @@ class Guard(Record):
 
     `score` and other names are live scores, in points of 1 (0.03). `latency` counts answers slower
     than the control's p95 (0.025 more of them), `cost` is the logarithm of the cost ratio (0.0953
-    is 10 %), `missing` the share of subjects without an outcome, `hard_failures` the share of
-    subjects with an unusable answer: there `margin` is what is tolerated in any case.
+    is 10 %), `missing` the share of subjects without an outcome, `fewer_outcomes` the logarithm of
+    1 + outcomes of a subject, `hard_failures` the share of subjects with an unusable answer: there
+    `margin` is what is tolerated in any case.
     """
 
     dimension: str

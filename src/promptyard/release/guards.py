@@ -14,7 +14,9 @@ from typing import Literal, NamedTuple
 from promptyard.records.rollouts import Guard, GuardReading, GuardStatus, Rollout, RolloutPlan
 from promptyard.release.standing import (
     COST,
+    FEWER,
     HARD_FAILURES,
+    IN_LOGARITHMS,
     LATENCY,
     MISSING,
     Column,
@@ -36,11 +38,14 @@ Harm that matters shows within about `plan.horizon` subjects, a margin of a few 
 times as many. With one horizon for both, equal prompts are promoted 2 points less often.
 """
 
+FEWER_MARGIN = 0.05
+"""How many fewer outcomes a subject may seem to leave, as a logarithm, when its arm is promoted."""
+
 RATE_PART = 0.8
 """The part of alpha with which hard failures are compared by rate; the rest goes to their share."""
 
 _PAD = math.log(2.0)
-"""How far a logarithm of cost may lie from the mean before a spread has shown: half or twice."""
+"""How far a logarithm may lie from the mean before a spread has shown: half or twice."""
 
 
 class Bounds(NamedTuple):
@@ -54,12 +59,15 @@ class Bounds(NamedTuple):
 def all_guards(plan: RolloutPlan, rollout: Rollout) -> tuple[Guard, ...]:
     """Return the plan's guards and those that every rollout has beside them.
 
-    Subjects without an outcome (`missing`) and, for each score, answers without it
-    (`unscored:<name>`): otherwise what crashes would hide itself.
+    Subjects without an outcome (`missing`), fewer outcomes a subject (`fewer_outcomes`; pairs have
+    one each) and, for each score, answers without it (`unscored:<name>`): otherwise what crashes
+    would hide itself.
     """
     guards = list(plan.guards)
     if all(guard.dimension != MISSING for guard in guards):
         guards.append(Guard(dimension=MISSING, margin=plan.missing_margin))
+    if plan.mode == "split" and all(guard.dimension != FEWER for guard in guards):
+        guards.append(Guard(dimension=FEWER, margin=FEWER_MARGIN))
     guards += [
         Guard(dimension=unscored(name), margin=plan.missing_margin) for name in score_names(rollout)
     ]
@@ -71,8 +79,15 @@ def is_proof_needed(dimension: str) -> bool:
 
     The share of answers without a score is not shown to be equal: where a tenth is sampled for a
     judge, that would take more subjects than the score itself. It must not be shown to be larger.
+    Nor is the number of outcomes, as some subjects call a hundred times as often as others: there
+    the difference that is seen has to be within the margin.
     """
-    return not dimension.startswith(unscored(""))
+    return dimension != FEWER and not dimension.startswith(unscored(""))
+
+
+def is_less_seen(reading: GuardReading) -> bool:
+    """Say whether a treatment seems to leave fewer outcomes, shown or not."""
+    return reading.dimension == FEWER and (reading.difference or 0.0) < -reading.margin
 
 
 def read_guards(rollout: Rollout, standing: Standing) -> tuple[GuardReading, ...]:
@@ -84,7 +99,7 @@ def read_guards(rollout: Rollout, standing: Standing) -> tuple[GuardReading, ...
 
 def _read(guard: Guard, rollout: Rollout, standing: Standing, alpha_harm: float) -> GuardReading:
     name = guard.dimension
-    worse: Literal[-1, 1] = -1 if name in score_names(rollout) else 1
+    worse: Literal[-1, 1] = -1 if name == FEWER or name in score_names(rollout) else 1
     column = standing.columns.get(name)
     if column is None or not column.control.n or not column.treatment.n:
         return _without_data(guard, standing, worse)
@@ -124,7 +139,7 @@ def _without_data(guard: Guard, standing: Standing, worse: Literal[-1, 1]) -> Gu
     seen = n_latency if name == LATENCY else n_cost if name == COST else 0
     column = standing.columns.get(name)
     counts = (0, 0) if column is None else (column.control.n, column.treatment.n)
-    waits = name == MISSING and min(standing.n_exposed) > 0
+    waits = name in {MISSING, FEWER} and min(standing.n_exposed) > 0
     is_coming = waits or (seen > 0 and column is None) or 0 < max(counts) < FEWEST
     reading = GuardReading(
         dimension=name,
@@ -163,7 +178,7 @@ def _bounds(
 
 def pad_ends(sample: Sample, dimension: str, column: Column) -> tuple[float, float]:
     """Return the two values that pad a sample: the ends of its range, or of what is plausible."""
-    if dimension == COST:
+    if dimension in IN_LOGARITHMS:
         return sample.mean - _PAD, sample.mean + _PAD
     return (0.0 if column.difference is None else -1.0), 1.0
 

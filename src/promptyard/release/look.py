@@ -23,7 +23,7 @@ from promptyard.records.rollouts import (
 )
 from promptyard.records.verdicts import VerdictStatus
 from promptyard.records.versions import Move
-from promptyard.release.guards import is_proof_needed, read_guards
+from promptyard.release.guards import is_less_seen, is_proof_needed, read_guards
 from promptyard.release.outlook import subjects_to_go
 from promptyard.release.standing import Standing
 from promptyard.release.tally import Tally, seconds
@@ -270,15 +270,17 @@ def _empty(standing: Standing) -> list[str]:
 
 def _doubts(seen: _Look) -> list[str]:
     """Say why a promotion is put off although all guards are unharmed."""
+    doubts = [guard.sentence for guard in seen.guards if is_less_seen(guard)]
     ratio = seen.ratio
     if ratio is None:
-        return []
+        return doubts
     p_value = ratio_p_value(ratio.n_control, ratio.n_treatment)
     if p_value >= DOUBTFUL_RATIO:
-        return []
+        return doubts
     return [
+        *doubts,
         f"the arms hardly get the same share of subjects ({ratio.n_treatment:,} and "
-        f"{ratio.n_control:,}, p = {p_value:.2g})"
+        f"{ratio.n_control:,}, p = {p_value:.2g})",
     ]
 
 

@@ -12,7 +12,10 @@ HARD_FAILURES = "hard_failures"
 LATENCY = "latency"
 COST = "cost"
 MISSING = "missing"
-_MEASURED = frozenset({HARD_FAILURES, LATENCY, COST, MISSING})
+FEWER = "fewer_outcomes"
+_MEASURED = frozenset({HARD_FAILURES, LATENCY, COST, MISSING, FEWER})
+IN_LOGARITHMS = frozenset({COST, FEWER})
+"""Dimensions whose values are logarithms: their differences are said in percent."""
 
 
 @dataclass(frozen=True)
