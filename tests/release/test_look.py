@@ -211,6 +211,44 @@ def test_nothing_is_promoted_while_the_treatment_seems_to_leave_fewer_outcomes()
     assert any(reason.startswith("outcomes a subject: -") for reason in found.reasons)
 
 
+@pytest.mark.parametrize("of_bot", [0.05, 60.0])
+def test_the_calls_of_one_subject_are_no_baseline_of_latency(of_bot: float) -> None:
+    spool = Spool()
+    spool.expose("bot", "control")
+    for _ in range(200):
+        spool.answer("bot", "control", 1.0, latency_s=of_bot, cost_usd=0.01)
+    spool.serve("control", 197, 0.9)
+    for number in range(400):
+        spool.serve("control", 1, 0.9, latency_s=1.0 + 0.1 * (number % 20 == 0))
+        spool.serve("treatment", 1, 0.9, latency_s=10.0)
+    found = looked(spool, baseline=None)
+    assert found is not None
+    assert found.action == "roll_back"
+    assert guard_of(found, "latency").status == "harmed"
+
+
+@pytest.mark.parametrize(
+    ("first", "share"), [(60.0, "0.0 % beside 0.0 %"), (0.05, "100.0 % beside 100.0 %")]
+)
+def test_a_limit_of_latency_that_does_not_fit_the_control_is_no_data(
+    first: float, share: str
+) -> None:
+    spool = Spool()
+    spool.serve("treatment", 200, 1.0)
+    spool.serve("control", 200, 1.0, latency_s=first)  # the days before the provider changed
+    for _ in range(500):
+        spool.serve("control", 1, 1.0)
+        spool.serve("treatment", 1, 1.0, latency_s=10.0)
+    found = looked(spool, at_last_step(baseline=None))
+    assert found is not None
+    assert found.action == "hold"
+    latency = guard_of(found, "latency")
+    assert latency.status == "no_data"
+    assert share in latency.sentence
+    assert "the limit does not fit the control" in latency.sentence
+    assert latency.sentence in found.reasons
+
+
 def test_an_outage_that_hits_both_arms_rolls_nothing_back() -> None:
     spool = served(200, 0.9, 0.9)
     for arm in ("control", "treatment"):

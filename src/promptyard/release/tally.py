@@ -175,10 +175,13 @@ class Tally:
             return "no_exposure"
         elif self._arms[event.subject] != arm:
             return "wrong_arm"
-        latency, cost = self._baseline.measure(event.latency_s, event.cost_usd, is_control=arm == 0)
+        unit = self._unit(event)
+        latency, cost = self._baseline.measure(
+            unit, event.latency_s, event.cost_usd, is_control=arm == 0
+        )
         pair = event.pair or ""
         answer = _Answer(
-            unit=self._unit(event),
+            unit=unit,
             pair=pair,
             arm=arm,
             failed=bool(event.error) or bool(event.hard_failure),

@@ -77,6 +77,11 @@ def _shown(reading: GuardReading) -> str:
     allowed = _size(reading, reading.margin)
     if reading.status == "harmed":
         return "worse than the control"
+    if reading.status == "no_data":
+        return (
+            "the limit does not fit the control, of whose answers 5 % should be slower: "
+            "start again, or give the plan a baseline"
+        )
     if bound is None:
         return "too few to say"
     if reading.status == "unharmed" and reading.worse * bound >= reading.margin:
