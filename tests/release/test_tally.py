@@ -143,6 +143,38 @@ def test_who_met_both_arms_is_in_neither_and_counted() -> None:
     assert both.rejected == {"both_arms": 1}
 
 
+def test_outcomes_that_come_before_their_exposure_wait_for_it() -> None:
+    spool = Spool()
+    first = spool.answer("a", "control", 0.5, latency_s=9.0)
+    spool.say(first.event.id, scores={"score": 0.25})
+    spool.answer("a", "treatment", 1.0)
+    spool.answer("b", "treatment", 1.0)
+    early = counted(spool, **KNOWN)
+    assert early.rejected == {"no_exposure": 3, "no_outcome": 1}
+    assert early.n_subjects == (0, 0)
+    assert not early.columns
+    spool.expose("a", "control")
+    spool.events.append(first.model_copy(update={"seq": 6}))
+    standing = counted(spool, **KNOWN)
+    assert standing.rejected == {"no_exposure": 1, "wrong_arm": 1, "repeated": 1}
+    assert (standing.n_exposed, standing.n_subjects) == ((1, 0), (1, 0))
+    assert standing.columns["score"].control.mean == 0.25
+    assert standing.columns["latency"].control.mean == 1.0
+    assert standing.columns["missing"].control.mean == 0.0
+
+
+def test_only_so_many_outcomes_wait_for_an_exposure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptyard.release.tally.MOST_EARLY", 2)
+    spool = Spool()
+    for subject in ("a", "b", "c"):
+        spool.answer(subject, "control", 1.0)
+    for subject in ("a", "b", "c"):
+        spool.expose(subject, "control")
+    standing = counted(spool)
+    assert standing.n_subjects == (2, 0)
+    assert standing.rejected == {"no_exposure": 1}
+
+
 def test_the_latest_word_on_an_outcome_counts_even_if_it_comes_before_the_outcome() -> None:
     spool = Spool()
     spool.expose("a", "control")
