@@ -35,6 +35,7 @@ class FrozenBaseline:
         self._cap_usd = None if given is None else given.cost_p999_usd
         self._latencies: list[float] = []
         self._costs: list[float] = []
+        self.slowest_s: float | None = None
         self._taken: Counter[tuple[str, str]] = Counter()
 
     @property
@@ -64,6 +65,8 @@ class FrozenBaseline:
         if latency_s is not None:
             if self._p95_s is not None:
                 slow = float(latency_s > self._p95_s)
+                if is_control:
+                    self.slowest_s = max(self.slowest_s or 0.0, latency_s)
             elif is_control and self._may_take("latency", unit):
                 self._latencies.append(latency_s)
                 if len(self._latencies) == self._wanted:

@@ -45,7 +45,7 @@ MOST_SLOW = 0.4
 """The share of the control's slow answers above which its limit, which 5 % passed, fits no more."""
 
 SURE_OF_SLOW = 400
-"""Subjects of the control of whom some are slow, if the limit of its first outcomes fits."""
+"""Subjects of the control of whom one comes near the limit, if that of its first outcomes fits."""
 
 RATE_PART = 0.8
 """The part of alpha with which hard failures are compared by rate; the rest goes to their share."""
@@ -120,7 +120,7 @@ def _read(guard: Guard, rollout: Rollout, standing: Standing, alpha_harm: float)
         name == HARD_FAILURES and _is_share_small(column, plan.alpha * (1.0 - RATE_PART))
     ):
         status = "unharmed"
-    if status != "harmed" and name == LATENCY and not _is_limit_fit(column.control, plan):
+    if status != "harmed" and name == LATENCY and not _is_limit_fit(column.control, standing, plan):
         status = "no_data"
     low, high = (bounds.proof, bounds.harm) if worse < 0 else (bounds.harm, bounds.proof)
     reading = GuardReading(
@@ -140,17 +140,19 @@ def _read(guard: Guard, rollout: Rollout, standing: Standing, alpha_harm: float)
     return reading.model_copy(update={"sentence": guard_sentence(reading)})
 
 
-def _is_limit_fit(control: Sample, plan: RolloutPlan) -> bool:
+def _is_limit_fit(control: Sample, standing: Standing, plan: RolloutPlan) -> bool:
     """Say whether the limit of latency still tells the control's slow answers from the others.
 
-    Where nearly all or none are slow, the treatment could be slower without a trace. A limit that
-    the plan gives may be one that the control never reaches.
+    Where nearly all are slow, or all take less than half the limit, the treatment could be slower
+    without a trace. A limit that the plan gives may be one that the control never reaches.
     """
     if control.n < FEWEST:
         return True
     is_given = plan.baseline is not None and plan.baseline.latency_p95_s is not None
-    is_never = not is_given and control.n >= SURE_OF_SLOW and control.mean <= 0.0
-    return control.mean <= MOST_SLOW and not is_never
+    limit_s = (standing.baseline.latency_p95_s if standing.baseline else None) or 0.0
+    slowest_s = limit_s if standing.slowest_s is None else standing.slowest_s
+    is_far = not is_given and control.n >= SURE_OF_SLOW and slowest_s < limit_s / 2.0
+    return control.mean <= MOST_SLOW and not is_far
 
 
 def _without_data(guard: Guard, standing: Standing, worse: Literal[-1, 1]) -> GuardReading:

@@ -112,6 +112,7 @@ class Tally:
             rejected=self.rejected,
             baseline=self._baseline.frozen,
             baseline_seen=self._baseline.seen,
+            slowest_s=self._baseline.slowest_s,
         )
 
     # events
