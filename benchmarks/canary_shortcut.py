@@ -13,7 +13,7 @@ import numpy as np
 from canary_worlds import Arm, Bools, Counts, Floats
 from promptyard.records.rollouts import Rollout
 from promptyard.release.guards import PROOF_HORIZONS, all_guards
-from promptyard.release.standing import COST, HARD_FAILURES
+from promptyard.release.standing import FEWER, HARD_FAILURES, IN_LOGARITHMS
 from promptyard.stats.confidence_sequence import half_width
 from promptyard.stats.hard_failures import TOLERATED_RATIO
 
@@ -33,8 +33,8 @@ def telling_looks(counts: Counts, rollout: Rollout) -> Bools:
     with np.errstate(divide="ignore", invalid="ignore"):
         for guard in guards:
             arms = counts.columns[guard.dimension]
-            worse = -1 if guard.dimension == "score" else 1
-            difference, spread, n = _difference(*arms, is_cost=guard.dimension == COST)
+            worse = -1 if guard.dimension in {"score", FEWER} else 1
+            difference, spread, n = _difference(*arms, is_log=guard.dimension in IN_LOGARITHMS)
             if guard.dimension == HARD_FAILURES:
                 may_harm = _may_fail(*arms, tolerated=guard.margin, bar=-math.log(alpha_harm))
             else:
@@ -47,13 +47,13 @@ def telling_looks(counts: Counts, rollout: Rollout) -> Bools:
     return telling
 
 
-def _difference(control: Arm, treatment: Arm, *, is_cost: bool) -> tuple[Floats, Floats, Floats]:
+def _difference(control: Arm, treatment: Arm, *, is_log: bool) -> tuple[Floats, Floats, Floats]:
     """Return the difference of means, n times its squared error with pads, and n of both arms."""
     means: list[Floats] = []
     errors: list[Floats] = []
     for arm in (control, treatment):
         mean = arm.total / arm.n
-        low, high = (mean - math.log(2.0), mean + math.log(2.0)) if is_cost else (0.0, 1.0)
+        low, high = (mean - math.log(2.0), mean + math.log(2.0)) if is_log else (0.0, 1.0)
         total, squares = arm.total + low + high, arm.squares + low**2 + high**2
         variance = np.maximum(squares - total**2 / (arm.n + 2), 0.0) / (arm.n + 1)
         means.append(mean)

@@ -26,6 +26,7 @@ from promptyard.records.rollouts import (
 from promptyard.release.frozen import CHEAPEST_USD
 from promptyard.release.standing import (
     COST,
+    FEWER,
     HARD_FAILURES,
     LATENCY,
     MISSING,
@@ -250,6 +251,7 @@ def count(traffic: Traffic, plan: RolloutPlan, world: World) -> Counts:
         LATENCY: _sums(traffic, later, (traffic.latency_s > limit_s).astype(np.float64), counts),
         COST: _sums(traffic, later, log_cost, counts),
         MISSING: _sums(traffic, everyone, traffic.is_missing.astype(np.float64), due),
+        FEWER: _sums(traffic, everyone, np.where(there, np.log(2.0), 0.0), due),
     }
     exposed = [_up_to(np.cumsum(traffic.arm == arm), counts) for arm in (0, 1)]
     return Counts(

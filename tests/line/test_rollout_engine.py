@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from promptyard.line.rollout_engine import Engine, Looked, Ticked, replay_rollou
 from promptyard.line.rollouts import By, abort_rollout, approve_rollout, start_rollout
 from promptyard.line.ship import promote_version, protect_pointer
 from promptyard.protocols import Store
+from promptyard.records.live import Exposure
 from promptyard.records.rollouts import LiveBaseline, Rollout, RolloutPlan, RolloutRecord
 from support.live_traffic import SAME, WORSE, serve, served
 from support.registered import tamper
@@ -162,6 +164,31 @@ def test_of_two_engines_at_once_each_decision_is_one_engines(url: str) -> None:
     in_store(url, body)
     _, replayed = run(replay_rollout(url, "p"))
     assert all(item.equal for item in replayed)
+
+
+def test_two_engines_whose_clocks_differ_are_replayed_as_they_decided(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = started(url, outcome_window_s=600.0, min_subjects=10_000)
+
+    async def body(store: Store) -> None:
+        await serve(store, rollout, 120, SAME)
+        alone = [event for event in served(rollout, 60, SAME) if isinstance(event, Exposure)]
+        await store.add_live_events(alone)
+        ahead = (datetime.now(UTC) + timedelta(minutes=15)).isoformat(timespec="microseconds")
+        with monkeypatch.context() as clock:
+            clock.setattr("promptyard.line.rollout_engine.utc_now", lambda: ahead)
+            first = await Engine(store, rollout).look()
+        await serve(store, rollout, 120, SAME)
+        second = await Engine(store, rollout).look()
+        assert first.decision is not None
+        assert second.decision is not None
+        assert second.decision.at >= first.decision.at
+
+    in_store(url, body)
+    _, replayed = run(replay_rollout(url, "p"))
+    assert len(replayed) == 2
+    assert all(item.equal for item in replayed), [item.differences for item in replayed]
 
 
 def test_a_pointer_that_moved_under_its_feet_aborts_the_rollout(url: str) -> None:

@@ -165,6 +165,90 @@ def test_a_treatment_that_never_answers_is_rolled_back_and_not_waited_for() -> N
     assert early.action == "hold"
 
 
+def calls(n: int, kept: tuple[int, int], of: int = 8) -> Spool:
+    """`n` subjects an arm with `of` calls each; each arm leaves an outcome of so many of them."""
+    spool = Spool()
+    for number in range(n):
+        for arm, n_kept in zip(("control", "treatment"), kept, strict=True):
+            subject = f"{arm}{number}"
+            spool.expose(subject, arm)
+            for call in range(min(of, n_kept)):
+                score = float((number + call) % 10 > 0)
+                spool.answer(subject, arm, score, latency_s=1.0, cost_usd=0.01)
+    return spool
+
+
+def test_calls_that_vanish_roll_back_although_no_subject_is_missing() -> None:
+    found = looked(calls(400, (8, 5)), at_last_step())
+    assert found is not None
+    assert found.action == "roll_back"
+    assert [g.dimension for g in found.guards if g.status == "harmed"] == ["fewer_outcomes"]
+    assert guard_of(found, "missing").mean_treatment == 0.0
+    assert "outcomes a subject: -33.3 %" in found.sentence
+
+
+def test_as_many_calls_in_both_arms_are_no_harm_and_promoted() -> None:
+    found = looked(
+        calls(1200, (8, 8)), at_last_step(guards=[{"dimension": "score", "margin": 0.1}])
+    )
+    assert found is not None
+    assert found.action == "promote"
+    assert guard_of(found, "fewer_outcomes").status == "unharmed"
+
+
+def test_nothing_is_promoted_while_the_treatment_seems_to_leave_fewer_outcomes() -> None:
+    guards = [{"dimension": "score", "margin": 0.3}]
+    spool = Spool()
+    for number in range(300):  # an arm's subjects differ so much that no bound tells the arms apart
+        for arm, few in (("control", 1), ("treatment", 0)):
+            spool.expose(f"{arm}{number}", arm)
+            for _ in range(1 + 20 * (number % 10 < 2 + few)):
+                spool.answer(f"{arm}{number}", arm, 1.0)
+    found = looked(spool, at_last_step(guards=guards))
+    assert found is not None
+    reading = guard_of(found, "fewer_outcomes")
+    assert (found.action, reading.status) == ("hold", "open")
+    assert any(reason.startswith("outcomes a subject: -") for reason in found.reasons)
+
+
+@pytest.mark.parametrize("of_bot", [0.05, 60.0])
+def test_the_calls_of_one_subject_are_no_baseline_of_latency(of_bot: float) -> None:
+    spool = Spool()
+    spool.expose("bot", "control")
+    for _ in range(200):
+        spool.answer("bot", "control", 1.0, latency_s=of_bot, cost_usd=0.01)
+    spool.serve("control", 197, 0.9)
+    for number in range(400):
+        spool.serve("control", 1, 0.9, latency_s=1.0 + 0.1 * (number % 20 == 0))
+        spool.serve("treatment", 1, 0.9, latency_s=10.0)
+    found = looked(spool, baseline=None)
+    assert found is not None
+    assert found.action == "roll_back"
+    assert guard_of(found, "latency").status == "harmed"
+
+
+@pytest.mark.parametrize(
+    ("first", "share"), [(60.0, "0.0 % beside 0.0 %"), (0.05, "100.0 % beside 100.0 %")]
+)
+def test_a_limit_of_latency_that_does_not_fit_the_control_is_no_data(
+    first: float, share: str
+) -> None:
+    spool = Spool()
+    spool.serve("treatment", 200, 1.0)
+    spool.serve("control", 200, 1.0, latency_s=first)  # the days before the provider changed
+    for _ in range(500):
+        spool.serve("control", 1, 1.0)
+        spool.serve("treatment", 1, 1.0, latency_s=10.0)
+    found = looked(spool, at_last_step(baseline=None))
+    assert found is not None
+    assert found.action == "hold"
+    latency = guard_of(found, "latency")
+    assert latency.status == "no_data"
+    assert share in latency.sentence
+    assert "the limit does not fit the control" in latency.sentence
+    assert latency.sentence in found.reasons
+
+
 def test_an_outage_that_hits_both_arms_rolls_nothing_back() -> None:
     spool = served(200, 0.9, 0.9)
     for arm in ("control", "treatment"):
@@ -234,16 +318,38 @@ def test_an_empty_arm_is_held_and_never_promoted(arm: str) -> None:
     assert found.reasons == (f"there is no outcome of the {empty} yet",)
 
 
-def test_arms_that_lose_subjects_hold_everything_even_what_looks_harmful() -> None:
-    spool = served(200, 0.9, 0.5)
+def test_arms_that_lose_subjects_hold_everything_that_is_not_harmed() -> None:
+    spool = served(3000, 0.9, 0.9)
+    spool.serve("control", 600, 0.9, name="more")
+    for record in (None, at_last_step()):
+        found = looked(spool, record)
+        assert found is not None
+        assert found.action == "hold"
+        assert found.ratio is not None
+        assert found.ratio.is_alarm
+        assert "same share of subjects (3,000 and 3,600)" in found.reasons[0]
+
+
+def test_harm_rolls_back_even_where_the_arms_lose_subjects() -> None:
+    spool = served(200, 0.9, 0.5, error="boom")
     spool.serve("control", 200, 0.9, name="more")
     found = looked(spool)
     assert found is not None
-    assert found.action == "hold"
+    assert (found.action, found.verdict) == ("roll_back", "fail")
     assert found.ratio is not None
     assert found.ratio.is_alarm
-    assert "same share of subjects (200 and 400)" in found.reasons[0]
-    assert found.reasons[1].startswith("score")
+    assert guard_of(found, "score").sentence in found.reasons
+    assert "same share of subjects (200 and 400)" in found.reasons[-1]
+
+
+def test_harm_rolls_back_even_where_subjects_met_both_arms() -> None:
+    spool = served(200, 0.9, 0.5)
+    for stored in spool.events[:12:2]:
+        spool.expose(stored.event.model_dump()["subject"], "treatment")
+    found = looked(spool)
+    assert found is not None
+    assert found.action == "roll_back"
+    assert found.reasons[-1].startswith("6 of 400 subjects met both arms")
 
 
 def test_a_doubtful_ratio_puts_a_promotion_off() -> None:
@@ -387,7 +493,12 @@ def test_a_plan_with_its_own_margin_for_missing_outcomes_uses_that() -> None:
     found = looked(served(60, 0.9, 0.9, scores={"tone": 0.5}), guards=guards)
     assert found is not None
     names = [(guard.dimension, guard.margin) for guard in found.guards]
-    assert names == [("tone", 0.1), ("missing", 0.3), ("unscored:tone", 0.02)]
+    assert names == [
+        ("tone", 0.1),
+        ("missing", 0.3),
+        ("fewer_outcomes", 0.05),
+        ("unscored:tone", 0.02),
+    ]
 
 
 class TestShadow:

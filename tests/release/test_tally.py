@@ -100,6 +100,31 @@ def test_who_has_no_outcome_is_missing_once_the_window_is_over() -> None:
     assert tally.standing(at(603)).columns["missing"].treatment.mean == 0.0
 
 
+def test_outcomes_are_counted_for_each_subject_that_is_due_as_a_logarithm() -> None:
+    spool = Spool()
+    for subject, arm, n in (("a", "control", 3), ("b", "control", 0), ("c", "treatment", 1)):
+        spool.expose(subject, arm)
+        for _ in range(n):
+            spool.answer(subject, arm, 1.0)
+    tally = tally_of(spool, outcome_window_s=600)
+    assert "fewer_outcomes" not in tally.standing(at(600)).columns
+    column = tally.standing(at(602)).columns["fewer_outcomes"]
+    assert column.control.mean == pytest.approx(math.log(4) / 2)
+    assert column.treatment.mean == pytest.approx(math.log(2))
+    tally.add(spool.answer("c", "treatment", 1.0))
+    assert tally.standing(at(603)).columns["fewer_outcomes"].treatment.n == 1
+    again = tally.standing(at(604)).columns["fewer_outcomes"].treatment.mean
+    assert again == pytest.approx(math.log(3))
+
+
+def test_one_subject_with_endless_calls_does_not_carry_an_arm() -> None:
+    spool = Spool()
+    spool.expose("bot", "control")
+    for _ in range(2000):
+        spool.answer("bot", "control", 1.0)
+    assert counted(spool).columns["fewer_outcomes"].control.mean == pytest.approx(math.log(1001))
+
+
 def test_who_met_both_arms_is_in_neither_and_counted() -> None:
     spool = Spool()
     for subject, arm in (("a", "control"), ("b", "control"), ("c", "treatment")):
@@ -116,6 +141,38 @@ def test_who_met_both_arms_is_in_neither_and_counted() -> None:
     assert both.columns == alone.columns
     assert (both.n_both, both.n_exposed, both.n_subjects) == (1, (2, 1), (2, 1))
     assert both.rejected == {"both_arms": 1}
+
+
+def test_outcomes_that_come_before_their_exposure_wait_for_it() -> None:
+    spool = Spool()
+    first = spool.answer("a", "control", 0.5, latency_s=9.0)
+    spool.say(first.event.id, scores={"score": 0.25})
+    spool.answer("a", "treatment", 1.0)
+    spool.answer("b", "treatment", 1.0)
+    early = counted(spool, **KNOWN)
+    assert early.rejected == {"no_exposure": 3, "no_outcome": 1}
+    assert early.n_subjects == (0, 0)
+    assert not early.columns
+    spool.expose("a", "control")
+    spool.events.append(first.model_copy(update={"seq": 6}))
+    standing = counted(spool, **KNOWN)
+    assert standing.rejected == {"no_exposure": 1, "wrong_arm": 1, "repeated": 1}
+    assert (standing.n_exposed, standing.n_subjects) == ((1, 0), (1, 0))
+    assert standing.columns["score"].control.mean == 0.25
+    assert standing.columns["latency"].control.mean == 1.0
+    assert standing.columns["missing"].control.mean == 0.0
+
+
+def test_only_so_many_outcomes_wait_for_an_exposure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptyard.release.tally.MOST_EARLY", 2)
+    spool = Spool()
+    for subject in ("a", "b", "c"):
+        spool.answer(subject, "control", 1.0)
+    for subject in ("a", "b", "c"):
+        spool.expose(subject, "control")
+    standing = counted(spool)
+    assert standing.n_subjects == (2, 0)
+    assert standing.rejected == {"no_exposure": 1}
 
 
 def test_the_latest_word_on_an_outcome_counts_even_if_it_comes_before_the_outcome() -> None:

@@ -110,13 +110,13 @@ def test_a_version_whose_bytes_were_changed_is_not_released(database: tuple[str,
         before = await store.revision()
         move = sample_move(1, 2, rollout_id="rollout-1")
         with pytest.raises(Tampered, match="Version 2"):
-            await store.decide(sample_decision(2, state="promoted", move=move))
+            await store.decide(sample_decision(2, action="promote", state="promoted", move=move))
         with pytest.raises(Tampered, match="Version 2"):
             await store.move_pointer(sample_move(1, 2))
         with pytest.raises(Tampered, match="Version 2"):
             await store.request_move(MoveRequest(id="r1", move=sample_move(1, 2)))
         assert len((await store.rollout("rollout-1")).decisions) == 1
-        await store.decide(sample_decision(2, state="aborted"))
+        await store.decide(sample_decision(2, action="abort", state="aborted"))
         again = rollouts[0].model_copy(update={"id": "rollout-2"})
         with pytest.raises(Tampered, match="Version 2"):
             await store.start_rollout(again, sample_decision(1, rollout_id="rollout-2"))

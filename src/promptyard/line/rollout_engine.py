@@ -86,7 +86,8 @@ class Engine:
                 await self._store.version(rollout.prompt, number)
             await self._read_on()
             place = await pointer_named(self._store, rollout.prompt, rollout.pointer)
-            self._now = max(self._now, utc_now())  # a clock that is set back stops time, no more
+            # A clock that is set back, or behind that of another engine, stops time, no more.
+            self._now = max(self._now, record.last.at, utc_now())
             decision = look(
                 record,
                 self._tally,

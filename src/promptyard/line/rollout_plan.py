@@ -130,6 +130,9 @@ def _steps(text: str) -> tuple[float, ...]:
 def _guards(written: Sequence[str]) -> tuple[Any, ...]:
     try:
         return tuple(guard_of(item) for item in written)
+    except ValidationError as error:
+        said_why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"--guard: {said_why}") from None
     except ValueError as error:
         raise ConfigError(f"--guard: {error}") from None
 

@@ -24,6 +24,8 @@ Action: TypeAlias = Literal[
 ]
 GuardStatus: TypeAlias = Literal["unharmed", "harmed", "open", "no_data"]
 ENDED: tuple[RolloutState, ...] = ("promoted", "rolled_back", "aborted")
+_IN_LOGARITHMS = frozenset({"cost", "fewer_outcomes"})
+"""Guards whose margin is the logarithm of a ratio, which may be 1 or more."""
 ENGINE = "canary"
 """Who acts where no person does."""
 
@@ -33,23 +35,34 @@ class Guard(Record):
 
     `score` and other names are live scores, in points of 1 (0.03). `latency` counts answers slower
     than the control's p95 (0.025 more of them), `cost` is the logarithm of the cost ratio (0.0953
-    is 10 %), `missing` the share of subjects without an outcome, `hard_failures` the share of
-    subjects with an unusable answer: there `margin` is what is tolerated in any case.
+    is 10 %), `missing` the share of subjects without an outcome, `fewer_outcomes` the logarithm of
+    1 + outcomes of a subject, `hard_failures` the share of subjects with an unusable answer: there
+    `margin` is what is tolerated in any case.
     """
 
     dimension: str
     margin: float = Field(gt=0, allow_inf_nan=False)
 
+    @model_validator(mode="after")
+    def _is_part_of_one(self) -> Guard:
+        if self.margin >= 1 and self.dimension not in _IN_LOGARITHMS:
+            raise ValueError(
+                f"the margin of {self.dimension} is a part of 1 and below it, got {self.margin:g}: "
+                "3 points are written 0.03"
+            )
+        return self
+
 
 class LiveBaseline(Record):
     """What the control version did before: frozen when known, so that it cannot drift along.
 
-    `latency_p95_s` in seconds; `cost_p999_usd` caps single costs (winsorising).
+    `latency_p95_s` in seconds; `cost_p999_usd` caps single costs (winsorising). Either may be 0,
+    as of answers for free, but no NaN and not infinite: nothing is above those.
     """
 
-    n_outcomes: int
-    latency_p95_s: float | None = None
-    cost_p999_usd: float | None = None
+    n_outcomes: int = Field(ge=0)
+    latency_p95_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    cost_p999_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class RolloutPlan(Record):

@@ -14,7 +14,9 @@ from typing import Literal, NamedTuple
 from promptyard.records.rollouts import Guard, GuardReading, GuardStatus, Rollout, RolloutPlan
 from promptyard.release.standing import (
     COST,
+    FEWER,
     HARD_FAILURES,
+    IN_LOGARITHMS,
     LATENCY,
     MISSING,
     Column,
@@ -36,11 +38,20 @@ Harm that matters shows within about `plan.horizon` subjects, a margin of a few 
 times as many. With one horizon for both, equal prompts are promoted 2 points less often.
 """
 
+FEWER_MARGIN = 0.05
+"""How many fewer outcomes a subject may seem to leave, as a logarithm, when its arm is promoted."""
+
+MOST_SLOW = 0.4
+"""The share of the control's slow answers above which its limit, which 5 % passed, fits no more."""
+
+SURE_OF_SLOW = 400
+"""Subjects of the control of whom one comes near the limit, if that of its first outcomes fits."""
+
 RATE_PART = 0.8
 """The part of alpha with which hard failures are compared by rate; the rest goes to their share."""
 
 _PAD = math.log(2.0)
-"""How far a logarithm of cost may lie from the mean before a spread has shown: half or twice."""
+"""How far a logarithm may lie from the mean before a spread has shown: half or twice."""
 
 
 class Bounds(NamedTuple):
@@ -54,12 +65,15 @@ class Bounds(NamedTuple):
 def all_guards(plan: RolloutPlan, rollout: Rollout) -> tuple[Guard, ...]:
     """Return the plan's guards and those that every rollout has beside them.
 
-    Subjects without an outcome (`missing`) and, for each score, answers without it
-    (`unscored:<name>`): otherwise what crashes would hide itself.
+    Subjects without an outcome (`missing`), fewer outcomes a subject (`fewer_outcomes`; pairs have
+    one each) and, for each score, answers without it (`unscored:<name>`): otherwise what crashes
+    would hide itself.
     """
     guards = list(plan.guards)
     if all(guard.dimension != MISSING for guard in guards):
         guards.append(Guard(dimension=MISSING, margin=plan.missing_margin))
+    if plan.mode == "split" and all(guard.dimension != FEWER for guard in guards):
+        guards.append(Guard(dimension=FEWER, margin=FEWER_MARGIN))
     guards += [
         Guard(dimension=unscored(name), margin=plan.missing_margin) for name in score_names(rollout)
     ]
@@ -71,8 +85,15 @@ def is_proof_needed(dimension: str) -> bool:
 
     The share of answers without a score is not shown to be equal: where a tenth is sampled for a
     judge, that would take more subjects than the score itself. It must not be shown to be larger.
+    Nor is the number of outcomes, as some subjects call a hundred times as often as others: there
+    the difference that is seen has to be within the margin.
     """
-    return not dimension.startswith(unscored(""))
+    return dimension != FEWER and not dimension.startswith(unscored(""))
+
+
+def is_less_seen(reading: GuardReading) -> bool:
+    """Say whether a treatment seems to leave fewer outcomes, shown or not."""
+    return reading.dimension == FEWER and (reading.difference or 0.0) < -reading.margin
 
 
 def read_guards(rollout: Rollout, standing: Standing) -> tuple[GuardReading, ...]:
@@ -84,7 +105,7 @@ def read_guards(rollout: Rollout, standing: Standing) -> tuple[GuardReading, ...
 
 def _read(guard: Guard, rollout: Rollout, standing: Standing, alpha_harm: float) -> GuardReading:
     name = guard.dimension
-    worse: Literal[-1, 1] = -1 if name in score_names(rollout) else 1
+    worse: Literal[-1, 1] = -1 if name == FEWER or name in score_names(rollout) else 1
     column = standing.columns.get(name)
     if column is None or not column.control.n or not column.treatment.n:
         return _without_data(guard, standing, worse)
@@ -99,6 +120,8 @@ def _read(guard: Guard, rollout: Rollout, standing: Standing, alpha_harm: float)
         name == HARD_FAILURES and _is_share_small(column, plan.alpha * (1.0 - RATE_PART))
     ):
         status = "unharmed"
+    if status != "harmed" and name == LATENCY and not _is_limit_fit(column.control, standing, plan):
+        status = "no_data"
     low, high = (bounds.proof, bounds.harm) if worse < 0 else (bounds.harm, bounds.proof)
     reading = GuardReading(
         dimension=name,
@@ -117,6 +140,21 @@ def _read(guard: Guard, rollout: Rollout, standing: Standing, alpha_harm: float)
     return reading.model_copy(update={"sentence": guard_sentence(reading)})
 
 
+def _is_limit_fit(control: Sample, standing: Standing, plan: RolloutPlan) -> bool:
+    """Say whether the limit of latency still tells the control's slow answers from the others.
+
+    Where nearly all are slow, or all take less than half the limit, the treatment could be slower
+    without a trace. A limit that the plan gives may be one that the control never reaches.
+    """
+    if control.n < FEWEST:
+        return True
+    is_given = plan.baseline is not None and plan.baseline.latency_p95_s is not None
+    limit_s = (standing.baseline.latency_p95_s if standing.baseline else None) or 0.0
+    slowest_s = limit_s if standing.slowest_s is None else standing.slowest_s
+    is_far = not is_given and control.n >= SURE_OF_SLOW and slowest_s < limit_s / 2.0
+    return control.mean <= MOST_SLOW and not is_far
+
+
 def _without_data(guard: Guard, standing: Standing, worse: Literal[-1, 1]) -> GuardReading:
     """Tell data that are still to come, as far as one can see, from none at all."""
     name = guard.dimension
@@ -124,7 +162,7 @@ def _without_data(guard: Guard, standing: Standing, worse: Literal[-1, 1]) -> Gu
     seen = n_latency if name == LATENCY else n_cost if name == COST else 0
     column = standing.columns.get(name)
     counts = (0, 0) if column is None else (column.control.n, column.treatment.n)
-    waits = name == MISSING and min(standing.n_exposed) > 0
+    waits = name in {MISSING, FEWER} and min(standing.n_exposed) > 0
     is_coming = waits or (seen > 0 and column is None) or 0 < max(counts) < FEWEST
     reading = GuardReading(
         dimension=name,
@@ -163,7 +201,7 @@ def _bounds(
 
 def pad_ends(sample: Sample, dimension: str, column: Column) -> tuple[float, float]:
     """Return the two values that pad a sample: the ends of its range, or of what is plausible."""
-    if dimension == COST:
+    if dimension in IN_LOGARITHMS:
         return sample.mean - _PAD, sample.mean + _PAD
     return (0.0 if column.difference is None else -1.0), 1.0
 

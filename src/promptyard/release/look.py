@@ -1,7 +1,9 @@
 """One look at a rollout: what was counted, held against the plan, becomes a decision. Pure.
 
-Health comes first, then harm, then progress; no data is hold, and at the maximum age the rollout is
-reverted: nothing is ever promoted for want of evidence. Source: ADR 0017; anchors on release, 2.
+Harm comes first, then health, then progress; no data is hold, and at the maximum age the rollout is
+reverted: nothing is ever promoted for want of evidence. Numbers that are not sound stop whatever
+goes forward, but not the way back: the control is always safe. Source: ADR 0017; anchors on
+release, 2.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from promptyard.records.rollouts import (
 )
 from promptyard.records.verdicts import VerdictStatus
 from promptyard.records.versions import Move
-from promptyard.release.guards import is_proof_needed, read_guards
+from promptyard.release.guards import is_less_seen, is_proof_needed, read_guards
 from promptyard.release.outlook import subjects_to_go
 from promptyard.release.standing import Standing
 from promptyard.release.tally import Tally, seconds
@@ -207,10 +209,10 @@ def _judge(seen: _Look, standing: Standing) -> Decision:
     unsound = _unsound(seen)
     harmed = [guard.sentence for guard in seen.guards if guard.status == "harmed"]
     version = seen.record.rollout.treatment
-    if harmed and not unsound:
+    if harmed:  # even on numbers that are not sound: a treatment that crashes makes them so
         sentence = f"Rolled back v{version}: {listed(harmed)}."
-        return seen.decide("roll_back", sentence, harmed)
-    reasons = [*unsound, *harmed, *_empty(standing)]
+        return seen.decide("roll_back", sentence, [*harmed, *unsound])
+    reasons = [*unsound, *_empty(standing)]
     if not reasons:
         step = seen.step()
         unknown = [guard.sentence for guard in seen.guards if guard.status == "no_data"]
@@ -243,7 +245,7 @@ def _ratio(seen: _Look) -> RatioReading | None:
 
 
 def _unsound(seen: _Look) -> list[str]:
-    """Say why nothing may be concluded from these numbers, not even harm."""
+    """Say why these numbers let nothing go forward; harm that they show rolls back all the same."""
     standing, ratio = seen.standing, seen.ratio
     problems: list[str] = []
     if ratio is not None and ratio.is_alarm:
@@ -268,15 +270,17 @@ def _empty(standing: Standing) -> list[str]:
 
 def _doubts(seen: _Look) -> list[str]:
     """Say why a promotion is put off although all guards are unharmed."""
+    doubts = [guard.sentence for guard in seen.guards if is_less_seen(guard)]
     ratio = seen.ratio
     if ratio is None:
-        return []
+        return doubts
     p_value = ratio_p_value(ratio.n_control, ratio.n_treatment)
     if p_value >= DOUBTFUL_RATIO:
-        return []
+        return doubts
     return [
+        *doubts,
         f"the arms hardly get the same share of subjects ({ratio.n_treatment:,} and "
-        f"{ratio.n_control:,}, p = {p_value:.2g})"
+        f"{ratio.n_control:,}, p = {p_value:.2g})",
     ]
 
 

@@ -12,7 +12,10 @@ HARD_FAILURES = "hard_failures"
 LATENCY = "latency"
 COST = "cost"
 MISSING = "missing"
-_MEASURED = frozenset({HARD_FAILURES, LATENCY, COST, MISSING})
+FEWER = "fewer_outcomes"
+_MEASURED = frozenset({HARD_FAILURES, LATENCY, COST, MISSING, FEWER})
+IN_LOGARITHMS = frozenset({COST, FEWER})
+"""Dimensions whose values are logarithms: their differences are said in percent."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Standing:
     `n_exposed` and `n_subjects` are pairs, control first: subjects that met an arm, and those of
     them with an outcome; in shadow mode pairs begun, and subjects with a whole one. `n_both` met
     both arms and are in neither. `columns` has an entry for each dimension with a value in either
-    arm. `baseline_seen` is how many latencies and costs of the control went into their baseline.
+    arm. `baseline_seen` is how many latencies and costs of the control went into their baseline,
+    `slowest_s` the control's longest latency since then.
     """
 
     through: int
@@ -45,6 +49,7 @@ class Standing:
     rejected: Mapping[str, int] = field(default_factory=dict[str, int])
     baseline: LiveBaseline | None = None
     baseline_seen: tuple[int, int] = (0, 0)
+    slowest_s: float | None = None
 
     @property
     def smaller_arm(self) -> int:

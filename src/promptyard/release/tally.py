@@ -26,6 +26,9 @@ from promptyard.release.standing import (
 )
 from promptyard.release.waiting import Waiting
 
+MOST_EARLY = 100_000
+"""Outcomes that may wait for the exposure of their subjects; more are rejected."""
+
 _ARMS: tuple[Arm, Arm] = ("control", "treatment")
 
 
@@ -49,8 +52,9 @@ class Tally:
     Rejected and counted by reason: an id or number that was seen before (`repeated`), another
     prompt or rollout, an arm, version or digest that is not the rollout's, an outcome of a subject
     that was not exposed to that arm or met both, values that are no finite numbers in their range,
-    anything stored after `ended_at`, and feedback whose outcome has not come (yet). An outcome that
-    comes late counts; a subject that met both arms is taken out of both and counted.
+    anything stored after `ended_at`. Feedback whose outcome and outcomes whose exposure have not
+    come yet are counted there, too, but kept: they are used when it comes. An outcome that comes
+    late counts; a subject that met both arms is taken out of both and counted.
     """
 
     def __init__(self, rollout: Rollout, *, ended_at: str | None = None) -> None:
@@ -71,6 +75,8 @@ class Tally:
         self._of_unit: dict[str, list[_Answer]] = {}
         self._n_subjects = [0, 0]
         self._early: dict[str, list[Feedback]] = {}
+        self._unexposed: dict[str, list[tuple[Outcome, int]]] = {}
+        self._n_unexposed = 0
         self._waiting = Waiting(self._columns)
 
     @property
@@ -80,6 +86,8 @@ class Tally:
         n_early = sum(map(len, self._early.values()))
         if n_early:
             counts["no_outcome"] = n_early
+        if self._n_unexposed:
+            counts["no_exposure"] = counts.get("no_exposure", 0) + self._n_unexposed
         return counts
 
     def add(self, stored: StoredEvent) -> None:
@@ -104,6 +112,7 @@ class Tally:
             rejected=self.rejected,
             baseline=self._baseline.frozen,
             baseline_seen=self._baseline.seen,
+            slowest_s=self._baseline.slowest_s,
         )
 
     # events
@@ -148,8 +157,26 @@ class Tally:
             self._arms[subject] = arm
             self._n_exposed[arm] += 1
             self._waiting.start(subject, subject, (arm,), at)
+            self._join(subject, at)
         elif before != arm:
             self._take_out(subject, before)
+
+    def _join(self, subject: str, at: float) -> None:
+        """Count the outcomes of a subject that came before its exposure, in their order."""
+        kept = self._unexposed.pop(subject, [])
+        self._n_unexposed -= len(kept)
+        for outcome, arm in kept:
+            problem = self._outcome(outcome, arm, at)
+            if problem:
+                self._rejected[problem] += 1
+
+    def _keep(self, event: Outcome, arm: int) -> str:
+        """Let an outcome wait for the exposure of its subject, while there is room."""
+        if self._n_unexposed >= MOST_EARLY:
+            return "no_exposure"
+        self._unexposed.setdefault(event.subject, []).append((event, arm))
+        self._n_unexposed += 1
+        return ""
 
     def _take_out(self, subject: str, arm: int) -> None:
         self._both.add(subject)
@@ -172,13 +199,16 @@ class Tally:
         elif event.subject in self._both:
             return "both_arms"
         elif self._arms.get(event.subject) is None:
-            return "no_exposure"
+            return self._keep(event, arm)
         elif self._arms[event.subject] != arm:
             return "wrong_arm"
-        latency, cost = self._baseline.measure(event.latency_s, event.cost_usd, is_control=arm == 0)
+        unit = self._unit(event)
+        latency, cost = self._baseline.measure(
+            unit, event.latency_s, event.cost_usd, is_control=arm == 0
+        )
         pair = event.pair or ""
         answer = _Answer(
-            unit=self._unit(event),
+            unit=unit,
             pair=pair,
             arm=arm,
             failed=bool(event.error) or bool(event.hard_failure),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
 from promptyard.release.columns import NOTHING, Columns, Pair
-from promptyard.release.standing import MISSING
+from promptyard.release.standing import FEWER, MISSING
+
+MOST_COUNTED = 1000
+"""Outcomes of one subject beyond which more say nothing: they are a machine's."""
 
 
 @dataclass(slots=True)
 class _Wait:
-    """Which arms owe an outcome to whom, and which have come."""
+    """Which arms owe an outcome to whom, and how many of each arm have come."""
 
     unit: str
     owes: tuple[int, ...]
-    has: list[int] = field(default_factory=list[int])
+    has: list[int] = field(default_factory=lambda: [0, 0])
     is_due: bool = False
 
     @property
@@ -23,12 +27,26 @@ class _Wait:
         """1.0 for an arm that owes an outcome, 0.0 where it came, None where it is not due."""
         if not self.is_due:
             return NOTHING
-        values = [float(arm not in self.has) if arm in self.owes else None for arm in (0, 1)]
+        values = [float(not self.has[arm]) if arm in self.owes else None for arm in (0, 1)]
+        return values[0], values[1]
+
+    @property
+    def counted(self) -> Pair:
+        """ln(1 + outcomes) of an arm that owes any and is due; in pairs, which have one, nothing.
+
+        A logarithm, so that few who call often do not hide what the others lose.
+        """
+        if not self.is_due or len(self.owes) > 1:
+            return NOTHING
+        values = [
+            math.log1p(min(self.has[arm], MOST_COUNTED)) if arm in self.owes else None
+            for arm in (0, 1)
+        ]
         return values[0], values[1]
 
 
 class Waiting:
-    """Keeps the column of missing outcomes: who is due counts, with or without an outcome.
+    """Keeps the columns of missing and of fewer outcomes: who is due counts, with any or none.
 
     Those whose window is not over yet count in neither way: an outcome comes early or not at all,
     so counting the early ones would make every rate of missing ones too small.
@@ -51,14 +69,16 @@ class Waiting:
     def arrive(self, key: str, arm: int) -> None:
         """Note that an outcome has come, late or in time."""
         wait = self._waits[key]
-        before = wait.missing
-        wait.has.append(arm)
-        self._columns.move(MISSING, wait.unit, before, wait.missing)
+        missing, counted = wait.missing, wait.counted
+        wait.has[arm] += 1
+        self._columns.move(MISSING, wait.unit, missing, wait.missing)
+        self._columns.move(FEWER, wait.unit, counted, wait.counted)
 
     def take_out(self, key: str) -> None:
         """Count somebody no more."""
         wait = self._waits.pop(key)
         self._columns.move(MISSING, wait.unit, wait.missing, NOTHING)
+        self._columns.move(FEWER, wait.unit, wait.counted, NOTHING)
 
     def come_due(self, started_until: float) -> None:
         """Count all who have waited since that time or longer; it never goes back."""
@@ -68,3 +88,4 @@ class Waiting:
             if wait is not None:
                 wait.is_due = True
                 self._columns.move(MISSING, wait.unit, NOTHING, wait.missing)
+                self._columns.move(FEWER, wait.unit, NOTHING, wait.counted)

@@ -6,13 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 
 from promptyard.records.rollouts import GuardReading
-from promptyard.release.standing import COST, HARD_FAILURES, LATENCY, MISSING, unscored
+from promptyard.release.standing import (
+    COST,
+    FEWER,
+    HARD_FAILURES,
+    IN_LOGARITHMS,
+    LATENCY,
+    MISSING,
+    unscored,
+)
 
 _NAMES: Mapping[str, str] = {
     HARD_FAILURES: "hard failures",
     LATENCY: "slow answers",
     COST: "cost",
     MISSING: "missing outcomes",
+    FEWER: "outcomes a subject",
 }
 
 
@@ -24,7 +33,7 @@ def guard_sentence(reading: GuardReading, *, n_baseline: int = 0) -> str:
         return f"{name}: {_why_unknown(reading, n_baseline)}"
     subjects = f"{reading.n_treatment:,} and {reading.n_control:,} subjects"
     means = ""
-    if reading.mean_treatment is not None and reading.dimension != COST:
+    if reading.mean_treatment is not None and reading.dimension not in IN_LOGARITHMS:
         control = reading.mean_control or 0.0
         means = f", {100 * reading.mean_treatment:.1f} % beside {100 * control:.1f} %"
     return f"{name}: {_amount(reading, difference)}{means} ({subjects}); {_shown(reading)}"
@@ -56,7 +65,7 @@ def _why_unknown(reading: GuardReading, n_baseline: int) -> str:
     arm = " of the control" if reading.n_treatment else " of the treatment" if one_arm else ""
     if reading.status == "no_data":
         return f"no data{arm}; record it, or start without this guard"
-    if reading.dimension == MISSING:
+    if reading.dimension in {MISSING, FEWER}:
         return "no subject has waited for the outcome window yet"
     if one_arm:
         return f"no data{arm} yet"
@@ -68,6 +77,11 @@ def _shown(reading: GuardReading) -> str:
     allowed = _size(reading, reading.margin)
     if reading.status == "harmed":
         return "worse than the control"
+    if reading.status == "no_data":
+        return (
+            "the limit does not fit the control, of whose answers 5 % should be slower: "
+            "start again, or give the plan a baseline"
+        )
     if bound is None:
         return "too few to say"
     if reading.status == "unharmed" and reading.worse * bound >= reading.margin:
@@ -80,12 +94,12 @@ def _shown(reading: GuardReading) -> str:
 
 
 def _amount(reading: GuardReading, value: float) -> str:
-    if reading.dimension == COST:
+    if reading.dimension in IN_LOGARITHMS:
         return f"{100 * math.expm1(value):+.1f} %"
     return f"{100 * value:+.1f} points"
 
 
 def _size(reading: GuardReading, value: float) -> str:
-    if reading.dimension == COST:
+    if reading.dimension in IN_LOGARITHMS:
         return f"{100 * math.expm1(value):.1f} %"
     return f"{100 * value:.1f} points"

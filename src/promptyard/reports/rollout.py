@@ -18,11 +18,12 @@ from promptyard.records.rollouts import (
 )
 from promptyard.reports.figures import MISSING, counted, duration, moment, percent
 
-COST = "cost"
+_IN_LOGARITHMS = frozenset({"cost", "fewer_outcomes"})
 _NAMES = {
     "hard_failures": "hard failures",
     "latency": "slow answers",
     "missing": "missing outcomes",
+    "fewer_outcomes": "outcomes a subject",
 }
 _STATES: dict[RolloutState, str] = {
     "awaiting_approval": "waits for approval",
@@ -76,10 +77,10 @@ def guard_name(dimension: str) -> str:
 
 
 def guard_amount(dimension: str, value: float | None) -> str:
-    """Write a difference with sign and unit: points, or percent where it is a cost."""
+    """Write a difference with sign and unit: points, or percent where it is a logarithm."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if dimension == COST:
+    if dimension in _IN_LOGARITHMS:
         return f"{100 * math.expm1(value):+.1f} %"
     return f"{100 * value:+.1f} points"
 
@@ -214,7 +215,9 @@ def bounds_text(reading: GuardReading) -> str:
 
 def means_text(reading: GuardReading) -> str:
     """Write both means where they are shares."""
-    if reading.mean_control is None or reading.mean_treatment is None or reading.dimension == COST:
+    if reading.dimension in _IN_LOGARITHMS:
+        return MISSING
+    if reading.mean_control is None or reading.mean_treatment is None:
         return MISSING
     return f"{percent(reading.mean_treatment)} beside {percent(reading.mean_control)}"
 

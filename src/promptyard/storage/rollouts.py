@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select
 
 from promptyard.errors import Conflict, NotFound, Tampered
-from promptyard.records.rollouts import Decision, Rollout, RolloutRecord, active_rollout
+from promptyard.records.rollouts import (
+    ENDED,
+    Action,
+    Decision,
+    Rollout,
+    RolloutRecord,
+    RolloutState,
+    active_rollout,
+)
 from promptyard.records.versions import Move
 from promptyard.storage.stored_text import from_text, to_text
 from promptyard.storage.tables import decisions, moves, pointers, publications, rollouts
@@ -18,6 +26,12 @@ from promptyard.storage.versions import (
     require_second_name,
     require_version,
 )
+
+_ENDS: dict[Action, RolloutState] = {
+    "promote": "promoted",
+    "roll_back": "rolled_back",
+    "abort": "aborted",
+}
 
 
 def insert_rollout(connection: Connection, rollout: Rollout, first: Decision) -> RolloutRecord:
@@ -93,6 +107,7 @@ def insert_decision(connection: Connection, decision: Decision, at: str) -> Deci
             f"Decision {decision.seq} on rollout '{decision.rollout_id}' does not follow "
             f"{record.last.seq}, the last one; look again, then decide."
         )
+    _require_fit(decision)
     logged = decision
     starts = record.last.state == "awaiting_approval" and decision.state in {"running", "paused"}
     if starts or decision.action == "approve":
@@ -152,6 +167,27 @@ def _require_approval(connection: Connection, rollout: Rollout, approved_by: str
         )
 
 
+def _require_fit(decision: Decision) -> None:
+    """Refuse a decision whose action, state and move do not say the same."""
+    ends = _ENDS.get(decision.action)
+    if ends != (decision.state if decision.state in ENDED else None):
+        raise Conflict(
+            f"Decision {decision.seq} on rollout '{decision.rollout_id}' says "
+            f"'{decision.action}' and leaves it '{decision.state}': the two do not fit."
+        )
+    kind = None if decision.move is None else decision.move.kind
+    allowed: dict[Action, tuple[str | None, ...]] = {
+        "promote": ("promote",),
+        "roll_back": (None, "rollback"),
+    }
+    if kind not in allowed.get(decision.action, (None,)):
+        raise Conflict(
+            f"Decision {decision.seq} on rollout '{decision.rollout_id}' says "
+            f"'{decision.action}' with {'a move to ' + kind if kind else 'no move'}: a promotion "
+            "has the move that promotes, only a rollback may have the move back."
+        )
+
+
 def _apply_move(connection: Connection, rollout: Rollout, move: Move, at: str) -> Move:
     versions = {rollout.control, rollout.treatment}
     if (move.prompt, move.pointer) != (rollout.prompt, rollout.pointer) or not {
@@ -161,6 +197,12 @@ def _apply_move(connection: Connection, rollout: Rollout, move: Move, at: str) -
         raise Conflict(
             f"A decision on rollout '{rollout.id}' moves pointer '{rollout.pointer}' of prompt "
             f"'{rollout.prompt}' between its two versions, and nothing else."
+        )
+    ends = (rollout.control, rollout.treatment)
+    if (move.from_number, move.to_number) != (ends if move.kind == "promote" else ends[::-1]):
+        raise Conflict(
+            f"Rollout '{rollout.id}' promotes from version {ends[0]} to {ends[1]} and rolls back "
+            f"from {ends[1]} to {ends[0]}, not from {move.from_number} to {move.to_number}."
         )
     if move.kind == "promote":
         _require_approval(connection, rollout, move.approved_by)

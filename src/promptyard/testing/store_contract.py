@@ -169,7 +169,9 @@ class StoreContract(TransientStoreContract):
                 rollout = sample_rollout(id=name, pointer=pointer, **digests)
                 await one.start_rollout(rollout, sample_decision(1, rollout_id=name))
                 move = sample_move(1, 2, pointer=pointer, rollout_id=name)
-                end = sample_decision(2, rollout_id=name, state="promoted", move=move)
+                end = sample_decision(
+                    2, rollout_id=name, action="promote", state="promoted", move=move
+                )
                 results = await asyncio.gather(
                     *(store.decide(end) for store in (one, two) * 4), return_exceptions=True
                 )

@@ -115,12 +115,15 @@ class RolloutContract(StoreSuite):
 
         async def body(store: Store) -> None:
             rollout = await rollout_of_two(store)
-            for number, state in enumerate(("rolled_back", "aborted", "promoted")):
+            ends = (("roll_back", "rolled_back"), ("abort", "aborted"), ("promote", "promoted"))
+            for number, (action, state) in enumerate(ends):
                 name = f"rollout-{number}"
+                move = sample_move(1, 2, rollout_id=name) if state == "promoted" else None
                 await store.start_rollout(
                     rollout.model_copy(update={"id": name}), sample_decision(1, rollout_id=name)
                 )
-                await store.decide(sample_decision(2, rollout_id=name, state=state))
+                end = sample_decision(2, rollout_id=name, action=action, state=state, move=move)
+                await store.decide(end)
                 with raises(Conflict, "has ended"):
                     await store.decide(sample_decision(3, rollout_id=name))
                 assert len((await store.rollout(name)).decisions) == 2
@@ -139,6 +142,29 @@ class RolloutContract(StoreSuite):
             assert pointer.number == 2
             assert (await store.moves("support"))[-1] == promoted.move
             assert (await store.rollout("rollout-1")).last == promoted
+
+        self.with_store(body)
+
+    def test_action_state_and_move_of_a_decision_say_the_same(self) -> None:
+        """A hold moves nothing, a promotion moves, and a rollback moves back only."""
+
+        async def body(store: Store) -> None:
+            await store.start_rollout(await rollout_of_two(store), sample_decision(1))
+            promoted = _promotion(2)
+            back = sample_move(1, 2, kind="rollback")
+            for unfit, said in (
+                ({"move": None}, "no move"),
+                ({"action": "hold", "state": "running"}, "with a move"),
+                ({"action": "hold"}, "do not fit"),
+                ({"state": "running"}, "do not fit"),
+                ({"action": "abort", "state": "aborted"}, "with a move"),
+                ({"action": "roll_back", "state": "rolled_back"}, "with a move"),
+                ({"action": "roll_back", "state": "rolled_back", "move": back}, "rolls back from"),
+            ):
+                with raises(Conflict, said):
+                    await store.decide(promoted.model_copy(update=unfit))
+            assert len((await store.rollout("rollout-1")).decisions) == 1
+            assert [item.number for item in await store.pointers("support")] == [1]
 
         self.with_store(body)
 
