@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from promptyard.client import Promptyard
+from promptyard.client.contents import contents_of_bytes
 from promptyard.client.source import MAX_BYTES, SourceFault, read_bytes
 from promptyard.errors import NotFound
 from support.manifests import ROLLOUT, TEXTS, manifest_of, sealed, write_manifest
@@ -323,6 +324,36 @@ def test_a_source_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
     with pytest.raises(SourceFault, match="more than") as caught:
         read_bytes(path)
     assert caught.value.state == "too_large"
+
+
+HOSTILE: dict[str, bytes] = {
+    "39 MB of objects": b"[" + b"{}," * 13_000_000 + b"{}]",
+    "15 MB of objects": b"[" + b"{}," * 5_000_000 + b"{}]",
+    "15 MB of lists": b'{"x":[' + b"[]," * 5_000_000 + b'[]],"checksum":"a"}',
+    "15 MB of keys": b"{" + b'"":1,' * 3_000_000 + b'"":1}',
+    "15 MB of escaped quotes": b'["' + b'\\"' * 7_500_000,
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_source_of_countless_values_does_not_hold_the_answer_up(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_bytes(HOSTILE[kind])
+    version, reason, _, _ = cold(path, fallback=FALLBACK)
+    assert (version, reason) == (0, "fallback")
+    began_s = time.monotonic()
+    with pytest.raises(SourceFault):
+        contents_of_bytes(read_bytes(path, max_bytes=1 << 30)[0])
+    assert time.monotonic() - began_s < 1.0
+
+
+def test_marks_within_prompts_are_no_values(source: Path) -> None:
+    texts = {1: "user:\n" + "[a, b], " * 200_000 + "{{question}}\n"}
+    write_manifest(source, manifest_of(revision=5, texts=texts))
+    with Promptyard(source) as client:
+        assert client.prompt("support").text == texts[1]
 
 
 def test_a_move_arrives_within_one_poll_interval(source: Path) -> None:

@@ -7,6 +7,7 @@ against `records.manifest.Manifest`, which is the definition.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, cast
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from promptyard.records.prompts import Program
 
 MAX_DEPTH = 100
+MAX_VALUES = 200_000
+"""How many values a manifest may hold. Parsing holds the interpreter's lock until it is done, and
+with it every answer: 200,000 values cost a tenth of a second, 20 million half a minute."""
 FORMAT = 1
 MODES = ("split", "shadow")
 Object: TypeAlias = Mapping[str, Any]
+_STRING_OR_MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,\[{]', re.DOTALL)
 
 
 class Served:
@@ -74,6 +79,7 @@ class Contents(NamedTuple):
 
 def contents_of_bytes(data: bytes) -> Contents:
     """Read and prove a manifest. Raises SourceFault; its message says what is wrong and where."""
+    _check_size(data)
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_not_finite)
     except UnicodeDecodeError as error:
@@ -109,6 +115,17 @@ def contents_of_texts(texts: Mapping[str, str]) -> Contents:
         served = Served(name, 0, program_digest(value), value)
         prompts[name] = PromptContents({}, (), {0: served})
     return Contents(0, "", prompts)
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse more values than are parsed in time, before any of them is parsed."""
+    if sum(data.count(mark) for mark in (b"{", b"[", b",")) <= MAX_VALUES:
+        return
+    # Prompts are full of such marks: what stands in strings does not count. A loop in Python lets
+    # other threads go on, and ends at the limit.
+    for n_found, _ in enumerate(_STRING_OR_MARK.finditer(data), start=1):
+        if n_found > 2 * MAX_VALUES:  # a key or a string, and the mark beside it
+            raise SourceFault("too_large", f"more than {MAX_VALUES:,} values")
 
 
 def _check_depth(value: Object) -> None:
