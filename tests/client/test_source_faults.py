@@ -435,6 +435,38 @@ def test_the_snapshot_is_saved_and_never_goes_back(source: Path, tmp_path: Path)
     assert [path.name for path in snapshot.parent.iterdir()] == ["snapshot.json"]
 
 
+def test_a_snapshot_of_another_store_gives_way_to_the_source(source: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    write_manifest(snapshot, manifest_of(revision=10, pointers={"production": 3}, store="b"))
+    write_manifest(source, manifest_of(revision=4, pointers={"production": 2}, store="a"))
+    with Promptyard(source, snapshot=snapshot) as client:
+        prompt = client.prompt("support")
+        assert (prompt.version, prompt.reason) == (2, "pointer")
+        assert client.status()["source"]["state"] == "ok"
+    assert snapshot.read_bytes() == source.read_bytes()
+
+
+def test_a_source_that_changes_to_another_store_is_followed(source: Path) -> None:
+    write_manifest(source, manifest_of(revision=10, pointers={"production": 3}, store="b"))
+    with Promptyard(source) as client:
+        assert client.prompt("support").version == 3
+        write_manifest(source, manifest_of(revision=4, pointers={"production": 2}, store="a"))
+        assert client.refresh()
+        assert client.prompt("support").version == 2
+
+
+@pytest.mark.parametrize("stores", [("a", "a"), ("a", ""), ("", "a")])
+def test_within_one_store_or_where_one_is_not_named_an_older_source_is_refused(
+    stores: tuple[str, str], source: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    write_manifest(snapshot, manifest_of(revision=10, pointers={"production": 3}, store=stores[0]))
+    write_manifest(source, manifest_of(revision=4, pointers={"production": 2}, store=stores[1]))
+    with Promptyard(source, snapshot=snapshot) as client:
+        assert client.prompt("support").reason == "snapshot"
+        assert client.status()["source"]["state"] == "older"
+
+
 def test_a_snapshot_that_cannot_be_written_is_counted_and_tried_again(
     source: Path, tmp_path: Path
 ) -> None:

@@ -70,11 +70,20 @@ class PromptContents(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a manifest says. The one of the larger revision is newer."""
+    """What a manifest says. Of one store's, the one of the larger revision is newer."""
 
     revision: int
     issued_at: str
     prompts: Mapping[str, PromptContents]
+    store: str = ""
+
+    def is_newer_than(self, other: Contents) -> bool:
+        """Whether it is a later state of the same store, or of one that does not say which."""
+        return not self.is_of_another_store(other) and self.revision > other.revision
+
+    def is_of_another_store(self, other: Contents) -> bool:
+        """Whether both name a store, and not the same one."""
+        return bool(self.store and other.store and self.store != other.store)
 
 
 def contents_of_bytes(data: bytes) -> Contents:
@@ -104,7 +113,9 @@ def contents_of(value: Any) -> Contents:
     revision = _whole(manifest.get("revision"), "revision", least=0)
     prompts = _object(manifest.get("prompts"), "prompts")
     issued_at = _text(manifest.get("issued_at"), "issued_at")
-    return Contents(revision, issued_at, {name: _prompt(name, prompts[name]) for name in prompts})
+    store = _text(manifest.get("store", ""), "store")
+    found_prompts = {name: _prompt(name, prompts[name]) for name in prompts}
+    return Contents(revision, issued_at, found_prompts, store)
 
 
 def contents_of_texts(texts: Mapping[str, str]) -> Contents:

@@ -2,8 +2,9 @@
 
 The first call of a process reads source, snapshot and fallback at once, each in a thread that may
 be left behind. From then on a thread looks at the source every `poll_s` and callers never wait.
-What is newer is told by the revision of a manifest alone; intervals are measured by the monotonic
-clock. A source that is broken, older or of another format never replaces a good copy.
+What is newer is told by the revision of a manifest alone, within one store; where the source names
+another store than a copy, the source is right. Intervals are measured by the monotonic clock. A
+source that is broken, older or of another format never replaces a good copy.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ class Keeper:
         with self._lock:
             self._snapshot_found = found
             view = self.view
-            is_newer = view is not None and found[0].revision > view.contents.revision
+            is_newer = view is not None and found[0].is_newer_than(view.contents)
             if view is not None and (is_newer or view.origin == "fallback"):  # it came late
                 self._show(found[0], "snapshot", time.monotonic() - found[1])
 
@@ -272,10 +273,10 @@ class Keeper:
         """Serve what the source says, unless what is served is newer."""
         view = self.view
         if view is not None and view.origin != "fallback":
-            served = view.contents.revision
-            if contents.revision < served:
-                about = f"{self.source}: revision {contents.revision} is older than {served}"
-                self._note(SourceFault("older", f"{about}, which is served"))
+            served = view.contents
+            if served.is_newer_than(contents):
+                about = f"revision {contents.revision} is older than {served.revision}"
+                self._note(SourceFault("older", f"{self.source}: {about}, which is served"))
                 return
         self._note_good(contents.revision)
         now = time.monotonic()
@@ -284,7 +285,7 @@ class Keeper:
             self.snapshot.confirm()
         else:
             self._show(contents, "source", now)
-            self.snapshot.keep(data, contents.revision)
+            self.snapshot.keep(data, contents)
 
     def _show(self, contents: Contents, origin: Origin, confirmed_s: float | None) -> None:
         before = self.view
