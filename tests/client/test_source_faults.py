@@ -18,6 +18,7 @@ from promptyard.client import Promptyard
 from promptyard.client.contents import contents_of_bytes
 from promptyard.client.source import MAX_BYTES, SourceFault, read_bytes
 from promptyard.errors import NotFound
+from promptyard.records.program_digest import program_digest
 from support.manifests import ROLLOUT, TEXTS, manifest_of, sealed, write_manifest
 
 DEADLINE_S = 2.0
@@ -433,6 +434,57 @@ def test_the_snapshot_is_saved_and_never_goes_back(source: Path, tmp_path: Path)
         assert client.status()["source"]["state"] == "older"
     assert snapshot.read_bytes() == newer.read_bytes()
     assert [path.name for path in snapshot.parent.iterdir()] == ["snapshot.json"]
+
+
+def no_program(path: Path) -> None:
+    """A program with a part that this client does not know, and its digest cannot tell."""
+    value = manifest_of(revision=5)
+    version = value["prompts"]["support"]["versions"]["1"]
+    version["program"]["tools"] = []
+    assert program_digest(version["program"]) == version["digest"]
+    write_manifest(path, sealed(value))
+
+
+def test_a_program_that_is_none_does_not_replace_a_good_one(source: Path) -> None:
+    with Promptyard(source) as client:
+        client.prompt("support")
+        no_program(source)
+        assert not client.refresh()
+        about = client.status()["source"]
+        assert about["state"] == "corrupt"
+        assert "v1 of 'support' is no program" in about["message"]
+        assert client.prompt("support").messages(question="Who?")[1]["content"] == "Who?"
+        assert not client.refresh()
+        mend(source, revision=6)
+        assert client.refresh()
+        assert client.prompt("support").version == 3
+
+
+def test_at_a_start_a_program_that_is_none_gives_way_to_the_snapshot(
+    source: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    snapshot.write_bytes(source.read_bytes())
+    good = snapshot.read_bytes()
+    no_program(source)
+    with Promptyard(source, snapshot=snapshot) as client:
+        client.prompt("support")
+        wait_for(lambda: client.prompt("support").reason == "snapshot")
+        assert not client.refresh()
+        assert client.prompt("support").messages(question="Who?")[1]["content"] == "Who?"
+        assert client.status()["source"]["state"] == "corrupt"
+    assert snapshot.read_bytes() == good
+
+
+def test_at_a_start_a_program_that_is_none_gives_way_to_the_fallback(source: Path) -> None:
+    no_program(source)
+    with Promptyard(source, fallback=FALLBACK) as client:
+        client.prompt("support")
+        wait_for(lambda: client.prompt("support").reason == "fallback")
+        assert not client.refresh()
+        mend(source, revision=6)
+        assert client.refresh()
+        assert client.prompt("support").version == 3
 
 
 def test_a_snapshot_of_another_store_gives_way_to_the_source(source: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ source that is broken, older or of another format never replaces a good copy.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import threading
@@ -140,7 +141,7 @@ class Keeper:
             self._start_polling()
             view = self.view
         if view is not None:
-            Task("warm", view.warm)
+            Task("warm", lambda: self._warm(view))
         return view
 
     def fallback_in_time(self) -> View | None:
@@ -243,6 +244,8 @@ class Keeper:
         known = Known(stamp, content, None)
         try:
             contents = contents_of_bytes(data)
+            if self.view is not None:  # a cold process answers first: see `_warm`
+                contents.prove_programs()
         except SourceFault as fault:
             known.fault = SourceFault(fault.state, f"{self.source}: {fault}")
             self._known = known
@@ -256,7 +259,33 @@ class Keeper:
                 self._note_good(contents.revision)
             view = self.view
         if view is not None:
-            Task("warm", view.warm)
+            Task("warm", lambda: self._warm(view))
+        return None
+
+    def _warm(self, view: View) -> None:
+        """Build what is served; take it back where a program is none and there is better."""
+        try:
+            view.contents.prove_programs()
+        except SourceFault as fault:
+            with self._lock:
+                if self.view is view and view.origin == "source":
+                    self._take_back(SourceFault(fault.state, f"{self.source}: {fault}"))
+        else:
+            view.warm()
+
+    def _take_back(self, fault: SourceFault) -> None:
+        """Serve the snapshot or the fallback instead; what is good of it where there is neither."""
+        if self._known is not None:
+            self._known.fault = fault
+        self._source_found = None
+        self._note(fault)
+        if self._snapshot_found is not None:
+            contents, age_s = self._snapshot_found
+            with contextlib.suppress(SourceFault):
+                contents.prove_programs()
+                return self._show(contents, "snapshot", time.monotonic() - age_s)
+        if self.fallback_view is not None:
+            self.view = self.fallback_view
         return None
 
     def _repeat(self, known: Known) -> None:

@@ -76,7 +76,10 @@ class Snapshot:
             if unsaved is None:
                 os.utime(path)
             else:
+                unsaved[1].prove_programs()
                 save_snapshot(path, *unsaved)
+        except SourceFault as fault:  # what is kept is better
+            self._note(f"not saved: {fault}")
         except OSError as error:
             self._note(f"{path} cannot be written: {error.strerror or error}")
             return
