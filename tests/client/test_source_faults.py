@@ -318,6 +318,28 @@ def test_reads_that_hang_are_left_behind_and_bounded(source: Path) -> None:
         assert client.status()["source"]["state"] == "hung"
 
 
+def test_a_source_that_is_mended_after_all_reads_hang_is_read_again(
+    source: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    write_manifest(snapshot, manifest_of(revision=1))
+    hung(source)
+    before = set(threading.enumerate())
+    with Promptyard(source, snapshot=snapshot, deadline_s=0.05, poll_s=0.05) as client:
+        assert client.prompt("support").reason == "snapshot"
+        for revision in range(5, 9):
+            time.sleep(0.5)  # until all reads that may hang do
+            hanging = [t for t in set(threading.enumerate()) - before if "source" in t.name]
+            assert len(hanging) >= 3
+            mend(source, revision=revision)
+            wait_for(lambda revision=revision: client.status()["revision"] == revision)
+            assert client.prompt("support").reason == "pointer"
+            hung(source)
+        time.sleep(1.0)
+        hanging = [t for t in set(threading.enumerate()) - before if "source" in t.name]
+        assert len(hanging) <= 15
+
+
 def test_a_source_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:

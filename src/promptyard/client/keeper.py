@@ -33,6 +33,8 @@ LAST_SHARE = 0.9
 """Until when each is waited for; the rest is for a machine that is busy."""
 MAX_LEFT_BEHIND = 3
 """How many reads of the source may hang at once."""
+MAX_GIVEN_UP = 12
+"""How many hanging reads may be given up because the file that they hang at has been replaced."""
 UNREAD_POLLS = 10
 """After so many polls a file is read even if it looks unchanged: its clock may stand still."""
 
@@ -105,6 +107,9 @@ class Keeper:
         self._polling: threading.Thread | None = None
         self._first: FirstRead | None = None
         self._reads: list[Task] = []
+        self._given_up: list[Task] = []
+        self._probe: Task | None = None
+        self._hung_at: Stamp | None = None
 
     # the first call
 
@@ -214,11 +219,30 @@ class Keeper:
         if self._reads:
             last = self._reads[-1]
             is_young = time.monotonic() - last.began_s < max(self._deadline_s, self._poll_s)
-            if is_young or len(self._reads) >= MAX_LEFT_BEHIND:
+            if is_young:
+                return last
+            if len(self._reads) >= MAX_LEFT_BEHIND:
+                self._probe = _still(self._probe) or Task("probe", self._look_for_another)
                 return last
         task = Task("source", self._read_source)
         self._reads.append(task)
         return task
+
+    def _look_for_another(self) -> None:
+        """Give the hanging reads up where another file has come into the place of theirs.
+
+        The next look reads it. This may hang itself, so there is one at a time.
+        """
+        try:
+            stamp = stamp_of(self.source)
+        except SourceFault:  # gone, or not there yet
+            return
+        with self._lock:
+            self._given_up = [task for task in self._given_up if not task.done.is_set()]
+            if stamp == self._hung_at or len(self._given_up) >= MAX_GIVEN_UP:
+                return
+            self._given_up += self._reads
+            self._reads = []
 
     def _read_source(self) -> None:
         try:
@@ -236,6 +260,7 @@ class Keeper:
         if known is not None and known.stamp == stamp and known.n_unread < UNREAD_POLLS:
             known.n_unread += 1
             return self._repeat(known)
+        self._hung_at = stamp  # unless it comes back
         data, stamp = read_bytes(self.source)
         content = hashlib.sha256(data).digest()
         if known is not None and known.content == content:
