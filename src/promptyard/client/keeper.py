@@ -95,7 +95,7 @@ class Keeper:
         self._fallback = fallback
         self._deadline_s = deadline_s
         self._poll_s = poll_s
-        self._stale_after_s = stale_after_s
+        self.stale_after_s = stale_after_s
         self._known: Known | None = None
         self._snapshot_found: tuple[Contents, float] | None = None
         self._source_found: tuple[Contents, bytes] | None = None
@@ -292,6 +292,7 @@ class Keeper:
         try:
             view.contents.prove_programs()
         except SourceFault as fault:
+            self.fallback_in_time()
             with self._lock:
                 if self.view is view and view.origin == "source":
                     self._take_back(SourceFault(fault.state, f"{self.source}: {fault}"))
@@ -363,7 +364,7 @@ class Keeper:
         health.n_faults += 1
         view = self.view
         if view is not None and view.origin == "source":
-            is_stale = (view.age_s() or 0.0) > self._stale_after_s
+            is_stale = (view.age_s() or 0.0) > self.stale_after_s
             view.reason = "stale" if is_stale else "cached"
 
     # the polls
