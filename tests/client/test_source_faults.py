@@ -245,6 +245,51 @@ def test_a_snapshot_that_is_broken_is_passed_over(source: Path, tmp_path: Path) 
         assert cold(source, snapshot=snapshot)[:2] == [2, "pointer"]
 
 
+ALL_ENROLLED = ROLLOUT.model_copy(update={"enrolled": 1.0})
+SUBJECTS = [f"user-{number}" for number in range(50)]
+
+
+def arms(client: Promptyard) -> set[Any]:
+    prompts = [client.prompt("support", subject=subject) for subject in SUBJECTS]
+    return {(prompt.version, prompt.arm, prompt.reason) for prompt in prompts}
+
+
+@pytest.mark.parametrize("mode", ["split", "shadow"])
+def test_an_old_snapshot_runs_no_rollout(mode: str, source: Path, tmp_path: Path) -> None:
+    removed(source)
+    snapshot = tmp_path / "snapshot.json"
+    rollout = ALL_ENROLLED.model_copy(update={"mode": mode})
+    write_manifest(snapshot, manifest_of(rollouts=[rollout]))
+    old_s = time.time() - 400
+    os.utime(snapshot, (old_s, old_s))
+    with Promptyard(source, snapshot=snapshot, record_to=tmp_path / "spool") as client:
+        assert arms(client) == {(1, None, "stale")}
+        assert client.prompt("support", subject="user-1").shadow is None
+        assert client.prompt("support").reason == "snapshot"
+        assert "rollouts pause" in client.prompt("support", subject="user-1").why
+        assert client.flush()
+        assert client.status()["recording"]["written"] == 0  # no exposure
+    with Promptyard(source, snapshot=snapshot, stale_after_s=10_000) as client:
+        assert {reason for _, _, reason in arms(client)} == {"snapshot"}
+        assert "control" in {arm for _, arm, _ in arms(client)}
+
+
+def test_a_rollout_goes_on_in_a_short_outage_and_pauses_in_a_long_one(source: Path) -> None:
+    write_manifest(source, manifest_of(revision=5, rollouts=[ALL_ENROLLED]))
+    with Promptyard(source, stale_after_s=1.0, poll_s=1000) as client:
+        assert arms(client) == {(1, "control", "split"), (2, "treatment", "split")}
+        before = source.read_bytes()
+        removed(source)
+        assert client.refresh() is False
+        assert arms(client) == {(1, "control", "cached"), (2, "treatment", "cached")}
+        time.sleep(1.0)
+        client.refresh()
+        assert arms(client) == {(1, None, "stale")}
+        source.write_bytes(before)
+        assert client.refresh()
+        assert arms(client) == {(1, "control", "split"), (2, "treatment", "split")}
+
+
 def test_a_fallback_may_be_a_manifest_and_its_rollouts_do_not_run(
     source: Path, tmp_path: Path
 ) -> None:

@@ -80,7 +80,8 @@ class Promptyard:
             record_to: a folder for live events; without it nothing is recorded.
             deadline_s: how long the first call may take in all.
             poll_s: how often the source is looked at, at the least.
-            stale_after_s: how long a source may be unreadable before answers say `stale`.
+            stale_after_s: how long a source may be unreadable before answers say `stale` and
+                rollouts pause: everybody is served the control.
             content: whether inputs, outputs and the texts of errors are recorded, redacted; else
                 only numbers are, and the kinds of errors.
             redact: called with every text of the content after the built-in rules have hidden
@@ -165,6 +166,9 @@ class Promptyard:
         self, view: View, split: Split, subject: str, bits: int, age_s: float | None
     ) -> ResolvedPrompt:
         """Resolve for a subject that takes part in a rollout; its exposure is recorded once."""
+        if view.reason and not (age_s is not None and age_s <= self._keeper.stale_after_s):
+            # The rollout may have ended, or been rolled back, long ago.
+            return ResolvedPrompt(split.control, "stale", age_s, subject)
         reason = view.reason or "split"
         arm: Arm = "control"
         if split.is_shadow:
