@@ -95,6 +95,52 @@ def test_a_scorer_that_raises_is_counted_and_the_others_still_count(
     assert "broken" in status["last_failure"]
 
 
+QUOTES = "Mrs Smith has a cold"
+ERRORS = {
+    f"ValidationError: input_value='{QUOTES}'": "ValidationError",
+    f"openai.APITimeoutError('{QUOTES}')": "openai.APITimeoutError",
+    "TimeoutError": "TimeoutError",
+    QUOTES: "error",
+    f"Error{QUOTES}": "error",
+    f"the TimeoutError: {QUOTES}": "error",
+    "x." * 100_000: "error",
+    "é" * 100: "error",
+}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=range(len(ERRORS)))
+def test_without_content_only_the_kind_of_an_error_is_written(
+    source: Path, spool: Path, error: str
+) -> None:
+    outcome, _ = graded(source, spool, [], error=error)
+    assert outcome.error == ERRORS[error]
+
+
+def test_without_content_the_status_does_not_repeat_what_a_function_said(
+    source: Path, spool: Path
+) -> None:
+    def quotes(inputs: Any, output: str) -> float:
+        raise ValueError(f"cannot read {output}")
+
+    _, status = graded(source, spool, [quotes], output=QUOTES)
+    assert status["last_failure"] == "scorer quotes: ValueError"
+    _, status = graded(source, spool / "2", [bad_score(QUOTES)], output=QUOTES)
+    assert "Smith" not in json.dumps(status)
+    with Promptyard(source, record_to=spool, language=lambda text: str(1 / len(text))) as client:
+        client.record(client.prompt("support"), output="")
+        assert client.flush()
+        failure = client.status()["recording"]["last_failure"]
+    assert failure == "the language function raised ZeroDivisionError"
+
+
+def test_with_content_the_status_says_more_and_redacts_it(source: Path, spool: Path) -> None:
+    def quotes(inputs: Any, output: str) -> float:
+        raise ValueError(f"cannot read {output}")
+
+    _, status = with_content(source, spool, None, f"see {SECRET}", scorers=[quotes])
+    assert status["last_failure"] == "scorer quotes: ValueError('cannot read see [api key]')"
+
+
 def with_content(source: Path, spool: Path, inputs: Any, output: str, **options: Any) -> Any:
     with Promptyard(source, record_to=spool, content=True, **options) as client:
         client.record(client.prompt("support"), inputs=inputs, output=output, error=f"e {SECRET}")
@@ -149,7 +195,8 @@ def test_content_that_cannot_be_redacted_is_dropped_and_counted(
 ) -> None:
     outcome, status = with_content(source, spool, {"q": "Ann"}, "Ann", redact=redact)
     assert outcome.inputs is outcome.output is None
-    assert outcome.error == ""
+    assert outcome.error == "error"  # it failed, whatever can be said of it
+    assert "Ann" not in status["last_failure"]
     assert outcome.features["output_chars"] == 3
     assert status["redaction_failures"] == 2  # the content, and the error
     assert "cannot be redacted" in status["last_failure"]

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from promptyard.client import Promptyard
+from promptyard.client.contents import contents_of_bytes
 from promptyard.client.source import MAX_BYTES, SourceFault, read_bytes
 from promptyard.errors import NotFound
+from promptyard.records.program_digest import program_digest
 from support.manifests import ROLLOUT, TEXTS, manifest_of, sealed, write_manifest
 
 DEADLINE_S = 2.0
@@ -243,6 +245,51 @@ def test_a_snapshot_that_is_broken_is_passed_over(source: Path, tmp_path: Path) 
         assert cold(source, snapshot=snapshot)[:2] == [2, "pointer"]
 
 
+ALL_ENROLLED = ROLLOUT.model_copy(update={"enrolled": 1.0})
+SUBJECTS = [f"user-{number}" for number in range(50)]
+
+
+def arms(client: Promptyard) -> set[Any]:
+    prompts = [client.prompt("support", subject=subject) for subject in SUBJECTS]
+    return {(prompt.version, prompt.arm, prompt.reason) for prompt in prompts}
+
+
+@pytest.mark.parametrize("mode", ["split", "shadow"])
+def test_an_old_snapshot_runs_no_rollout(mode: str, source: Path, tmp_path: Path) -> None:
+    removed(source)
+    snapshot = tmp_path / "snapshot.json"
+    rollout = ALL_ENROLLED.model_copy(update={"mode": mode})
+    write_manifest(snapshot, manifest_of(rollouts=[rollout]))
+    old_s = time.time() - 400
+    os.utime(snapshot, (old_s, old_s))
+    with Promptyard(source, snapshot=snapshot, record_to=tmp_path / "spool") as client:
+        assert arms(client) == {(1, None, "stale")}
+        assert client.prompt("support", subject="user-1").shadow is None
+        assert client.prompt("support").reason == "snapshot"
+        assert "rollouts pause" in client.prompt("support", subject="user-1").why
+        assert client.flush()
+        assert client.status()["recording"]["written"] == 0  # no exposure
+    with Promptyard(source, snapshot=snapshot, stale_after_s=10_000) as client:
+        assert {reason for _, _, reason in arms(client)} == {"snapshot"}
+        assert "control" in {arm for _, arm, _ in arms(client)}
+
+
+def test_a_rollout_goes_on_in_a_short_outage_and_pauses_in_a_long_one(source: Path) -> None:
+    write_manifest(source, manifest_of(revision=5, rollouts=[ALL_ENROLLED]))
+    with Promptyard(source, stale_after_s=1.0, poll_s=1000) as client:
+        assert arms(client) == {(1, "control", "split"), (2, "treatment", "split")}
+        before = source.read_bytes()
+        removed(source)
+        assert client.refresh() is False
+        assert arms(client) == {(1, "control", "cached"), (2, "treatment", "cached")}
+        time.sleep(1.0)
+        client.refresh()
+        assert arms(client) == {(1, None, "stale")}
+        source.write_bytes(before)
+        assert client.refresh()
+        assert arms(client) == {(1, "control", "split"), (2, "treatment", "split")}
+
+
 def test_a_fallback_may_be_a_manifest_and_its_rollouts_do_not_run(
     source: Path, tmp_path: Path
 ) -> None:
@@ -316,6 +363,28 @@ def test_reads_that_hang_are_left_behind_and_bounded(source: Path) -> None:
         assert client.status()["source"]["state"] == "hung"
 
 
+def test_a_source_that_is_mended_after_all_reads_hang_is_read_again(
+    source: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    write_manifest(snapshot, manifest_of(revision=1))
+    hung(source)
+    before = set(threading.enumerate())
+    with Promptyard(source, snapshot=snapshot, deadline_s=0.05, poll_s=0.05) as client:
+        assert client.prompt("support").reason == "snapshot"
+        for revision in range(5, 9):
+            time.sleep(0.5)  # until all reads that may hang do
+            hanging = [t for t in set(threading.enumerate()) - before if "source" in t.name]
+            assert len(hanging) >= 3
+            mend(source, revision=revision)
+            wait_for(lambda revision=revision: client.status()["revision"] == revision)
+            assert client.prompt("support").reason == "pointer"
+            hung(source)
+        time.sleep(1.0)
+        hanging = [t for t in set(threading.enumerate()) - before if "source" in t.name]
+        assert len(hanging) <= 15
+
+
 def test_a_source_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
@@ -323,6 +392,36 @@ def test_a_source_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
     with pytest.raises(SourceFault, match="more than") as caught:
         read_bytes(path)
     assert caught.value.state == "too_large"
+
+
+HOSTILE: dict[str, bytes] = {
+    "39 MB of objects": b"[" + b"{}," * 13_000_000 + b"{}]",
+    "15 MB of objects": b"[" + b"{}," * 5_000_000 + b"{}]",
+    "15 MB of lists": b'{"x":[' + b"[]," * 5_000_000 + b'[]],"checksum":"a"}',
+    "15 MB of keys": b"{" + b'"":1,' * 3_000_000 + b'"":1}',
+    "15 MB of escaped quotes": b'["' + b'\\"' * 7_500_000,
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_source_of_countless_values_does_not_hold_the_answer_up(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_bytes(HOSTILE[kind])
+    version, reason, _, _ = cold(path, fallback=FALLBACK)
+    assert (version, reason) == (0, "fallback")
+    began_s = time.monotonic()
+    with pytest.raises(SourceFault):
+        contents_of_bytes(read_bytes(path, max_bytes=1 << 30)[0])
+    assert time.monotonic() - began_s < 1.0
+
+
+def test_marks_within_prompts_are_no_values(source: Path) -> None:
+    texts = {1: "user:\n" + "[a, b], " * 200_000 + "{{question}}\n"}
+    write_manifest(source, manifest_of(revision=5, texts=texts))
+    with Promptyard(source) as client:
+        assert client.prompt("support").text == texts[1]
 
 
 def test_a_move_arrives_within_one_poll_interval(source: Path) -> None:
@@ -402,6 +501,89 @@ def test_the_snapshot_is_saved_and_never_goes_back(source: Path, tmp_path: Path)
         assert client.status()["source"]["state"] == "older"
     assert snapshot.read_bytes() == newer.read_bytes()
     assert [path.name for path in snapshot.parent.iterdir()] == ["snapshot.json"]
+
+
+def no_program(path: Path) -> None:
+    """A program with a part that this client does not know, and its digest cannot tell."""
+    value = manifest_of(revision=5)
+    version = value["prompts"]["support"]["versions"]["1"]
+    version["program"]["tools"] = []
+    assert program_digest(version["program"]) == version["digest"]
+    write_manifest(path, sealed(value))
+
+
+def test_a_program_that_is_none_does_not_replace_a_good_one(source: Path) -> None:
+    with Promptyard(source) as client:
+        client.prompt("support")
+        no_program(source)
+        assert not client.refresh()
+        about = client.status()["source"]
+        assert about["state"] == "corrupt"
+        assert "v1 of 'support' is no program" in about["message"]
+        assert client.prompt("support").messages(question="Who?")[1]["content"] == "Who?"
+        assert not client.refresh()
+        mend(source, revision=6)
+        assert client.refresh()
+        assert client.prompt("support").version == 3
+
+
+def test_at_a_start_a_program_that_is_none_gives_way_to_the_snapshot(
+    source: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    snapshot.write_bytes(source.read_bytes())
+    good = snapshot.read_bytes()
+    no_program(source)
+    with Promptyard(source, snapshot=snapshot) as client:
+        client.prompt("support")
+        wait_for(lambda: client.prompt("support").reason == "snapshot")
+        assert not client.refresh()
+        assert client.prompt("support").messages(question="Who?")[1]["content"] == "Who?"
+        assert client.status()["source"]["state"] == "corrupt"
+    assert snapshot.read_bytes() == good
+
+
+def test_at_a_start_a_program_that_is_none_gives_way_to_the_fallback(source: Path) -> None:
+    no_program(source)
+    with Promptyard(source, fallback=FALLBACK) as client:
+        client.prompt("support")
+        wait_for(lambda: client.prompt("support").reason == "fallback")
+        assert not client.refresh()
+        mend(source, revision=6)
+        assert client.refresh()
+        assert client.prompt("support").version == 3
+
+
+def test_a_snapshot_of_another_store_gives_way_to_the_source(source: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    write_manifest(snapshot, manifest_of(revision=10, pointers={"production": 3}, store="b"))
+    write_manifest(source, manifest_of(revision=4, pointers={"production": 2}, store="a"))
+    with Promptyard(source, snapshot=snapshot) as client:
+        prompt = client.prompt("support")
+        assert (prompt.version, prompt.reason) == (2, "pointer")
+        assert client.status()["source"]["state"] == "ok"
+    assert snapshot.read_bytes() == source.read_bytes()
+
+
+def test_a_source_that_changes_to_another_store_is_followed(source: Path) -> None:
+    write_manifest(source, manifest_of(revision=10, pointers={"production": 3}, store="b"))
+    with Promptyard(source) as client:
+        assert client.prompt("support").version == 3
+        write_manifest(source, manifest_of(revision=4, pointers={"production": 2}, store="a"))
+        assert client.refresh()
+        assert client.prompt("support").version == 2
+
+
+@pytest.mark.parametrize("stores", [("a", "a"), ("a", ""), ("", "a")])
+def test_within_one_store_or_where_one_is_not_named_an_older_source_is_refused(
+    stores: tuple[str, str], source: Path, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "snapshot.json"
+    write_manifest(snapshot, manifest_of(revision=10, pointers={"production": 3}, store=stores[0]))
+    write_manifest(source, manifest_of(revision=4, pointers={"production": 2}, store=stores[1]))
+    with Promptyard(source, snapshot=snapshot) as client:
+        assert client.prompt("support").reason == "snapshot"
+        assert client.status()["source"]["state"] == "older"
 
 
 def test_a_snapshot_that_cannot_be_written_is_counted_and_tried_again(

@@ -53,6 +53,30 @@ def read(target: Path) -> Manifest:
     return Manifest.model_validate_json(target.read_bytes())
 
 
+def test_a_manifest_names_its_store_and_every_change_of_it_keeps_the_name(
+    url: str, tmp_path: Path
+) -> None:
+    target, backup, elsewhere = (tmp_path / name for name in ("m.json", "backup.db", "other.db"))
+    asyncio.run(publish_to(url, target))
+    named = read(target).store
+    assert len(named) == 64
+    with closing(sqlite3.connect(url)) as store, closing(sqlite3.connect(backup)) as copy:
+        store.backup(copy)
+    moved(url, "v2")
+    moved(url, "v1", "staging")
+    rolled_back(url)
+    assert (read(target).revision, read(target).store) == (4, named)
+    asyncio.run(publish_to(str(backup), tmp_path / "restored.json"))
+    assert read(tmp_path / "restored.json").store == named
+
+    async def work(store: Store) -> None:
+        await promote(store, "p", 1, actor="me", reason="r")
+
+    with_store(work, str(elsewhere))
+    asyncio.run(publish_to(str(elsewhere), tmp_path / "other.json"))
+    assert read(tmp_path / "other.json").store not in ("", named)
+
+
 def test_every_move_is_published_to_every_place(url: str, tmp_path: Path) -> None:
     targets = [tmp_path / "a" / "new" / "manifest.json", tmp_path / "b.json"]
     for target in targets:

@@ -34,6 +34,7 @@ def manifest_of(
     rollouts: Sequence[ManifestRollout] = (),
     texts: Mapping[int, str] = TEXTS,
     name: str = "support",
+    store: str = "",
 ) -> dict[str, Any]:
     """The JSON of a manifest with one prompt."""
     versions: dict[int, ManifestVersion] = {}
@@ -47,6 +48,7 @@ def manifest_of(
     manifest = Manifest(
         revision=revision,
         issued_at="2026-11-27T10:00:00+00:00",
+        store=store,
         prompts={name: prompt},
         checksum="",
     )

@@ -7,6 +7,7 @@ against `records.manifest.Manifest`, which is the definition.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, cast
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from promptyard.records.prompts import Program
 
 MAX_DEPTH = 100
+MAX_VALUES = 200_000
+"""How many values a manifest may hold. Parsing holds the interpreter's lock until it is done, and
+with it every answer: 200,000 values cost a tenth of a second, 20 million half a minute."""
 FORMAT = 1
 MODES = ("split", "shadow")
 Object: TypeAlias = Mapping[str, Any]
+_STRING_OR_MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,\[{]', re.DOTALL)
 
 
 class Served:
@@ -65,15 +70,38 @@ class PromptContents(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a manifest says. The one of the larger revision is newer."""
+    """What a manifest says. Of one store's, the one of the larger revision is newer."""
 
     revision: int
     issued_at: str
     prompts: Mapping[str, PromptContents]
+    store: str = ""
+
+    def prove_programs(self) -> None:
+        """Build every program; raises SourceFault naming one that is none, whatever its digest.
+
+        It imports the records, which takes a cold process tenths of a second.
+        """
+        for name, prompt in self.prompts.items():
+            for number, served in prompt.versions.items():
+                try:
+                    _ = served.program
+                except (ValueError, RecursionError) as error:
+                    about = f"v{number} of '{name}' is no program ({type(error).__name__})"
+                    raise SourceFault("corrupt", about) from None
+
+    def is_newer_than(self, other: Contents) -> bool:
+        """Whether it is a later state of the same store, or of one that does not say which."""
+        return not self.is_of_another_store(other) and self.revision > other.revision
+
+    def is_of_another_store(self, other: Contents) -> bool:
+        """Whether both name a store, and not the same one."""
+        return bool(self.store and other.store and self.store != other.store)
 
 
 def contents_of_bytes(data: bytes) -> Contents:
     """Read and prove a manifest. Raises SourceFault; its message says what is wrong and where."""
+    _check_size(data)
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_not_finite)
     except UnicodeDecodeError as error:
@@ -98,7 +126,9 @@ def contents_of(value: Any) -> Contents:
     revision = _whole(manifest.get("revision"), "revision", least=0)
     prompts = _object(manifest.get("prompts"), "prompts")
     issued_at = _text(manifest.get("issued_at"), "issued_at")
-    return Contents(revision, issued_at, {name: _prompt(name, prompts[name]) for name in prompts})
+    store = _text(manifest.get("store", ""), "store")
+    found_prompts = {name: _prompt(name, prompts[name]) for name in prompts}
+    return Contents(revision, issued_at, found_prompts, store)
 
 
 def contents_of_texts(texts: Mapping[str, str]) -> Contents:
@@ -109,6 +139,17 @@ def contents_of_texts(texts: Mapping[str, str]) -> Contents:
         served = Served(name, 0, program_digest(value), value)
         prompts[name] = PromptContents({}, (), {0: served})
     return Contents(0, "", prompts)
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse more values than are parsed in time, before any of them is parsed."""
+    if sum(data.count(mark) for mark in (b"{", b"[", b",")) <= MAX_VALUES:
+        return
+    # Prompts are full of such marks: what stands in strings does not count. A loop in Python lets
+    # other threads go on, and ends at the limit.
+    for n_found, _ in enumerate(_STRING_OR_MARK.finditer(data), start=1):
+        if n_found > 2 * MAX_VALUES:  # a key or a string, and the mark beside it
+            raise SourceFault("too_large", f"more than {MAX_VALUES:,} values")
 
 
 def _check_depth(value: Object) -> None:

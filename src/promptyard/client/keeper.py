@@ -2,12 +2,14 @@
 
 The first call of a process reads source, snapshot and fallback at once, each in a thread that may
 be left behind. From then on a thread looks at the source every `poll_s` and callers never wait.
-What is newer is told by the revision of a manifest alone; intervals are measured by the monotonic
-clock. A source that is broken, older or of another format never replaces a good copy.
+What is newer is told by the revision of a manifest alone, within one store; where the source names
+another store than a copy, the source is right. Intervals are measured by the monotonic clock. A
+source that is broken, older or of another format never replaces a good copy.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import threading
@@ -31,6 +33,8 @@ LAST_SHARE = 0.9
 """Until when each is waited for; the rest is for a machine that is busy."""
 MAX_LEFT_BEHIND = 3
 """How many reads of the source may hang at once."""
+MAX_GIVEN_UP = 12
+"""How many hanging reads may be given up because the file that they hang at has been replaced."""
 UNREAD_POLLS = 10
 """After so many polls a file is read even if it looks unchanged: its clock may stand still."""
 
@@ -91,7 +95,7 @@ class Keeper:
         self._fallback = fallback
         self._deadline_s = deadline_s
         self._poll_s = poll_s
-        self._stale_after_s = stale_after_s
+        self.stale_after_s = stale_after_s
         self._known: Known | None = None
         self._snapshot_found: tuple[Contents, float] | None = None
         self._source_found: tuple[Contents, bytes] | None = None
@@ -103,6 +107,9 @@ class Keeper:
         self._polling: threading.Thread | None = None
         self._first: FirstRead | None = None
         self._reads: list[Task] = []
+        self._given_up: list[Task] = []
+        self._probe: Task | None = None
+        self._hung_at: Stamp | None = None
 
     # the first call
 
@@ -139,7 +146,7 @@ class Keeper:
             self._start_polling()
             view = self.view
         if view is not None:
-            Task("warm", view.warm)
+            Task("warm", lambda: self._warm(view))
         return view
 
     def fallback_in_time(self) -> View | None:
@@ -175,7 +182,7 @@ class Keeper:
         with self._lock:
             self._snapshot_found = found
             view = self.view
-            is_newer = view is not None and found[0].revision > view.contents.revision
+            is_newer = view is not None and found[0].is_newer_than(view.contents)
             if view is not None and (is_newer or view.origin == "fallback"):  # it came late
                 self._show(found[0], "snapshot", time.monotonic() - found[1])
 
@@ -212,11 +219,30 @@ class Keeper:
         if self._reads:
             last = self._reads[-1]
             is_young = time.monotonic() - last.began_s < max(self._deadline_s, self._poll_s)
-            if is_young or len(self._reads) >= MAX_LEFT_BEHIND:
+            if is_young:
+                return last
+            if len(self._reads) >= MAX_LEFT_BEHIND:
+                self._probe = _still(self._probe) or Task("probe", self._look_for_another)
                 return last
         task = Task("source", self._read_source)
         self._reads.append(task)
         return task
+
+    def _look_for_another(self) -> None:
+        """Give the hanging reads up where another file has come into the place of theirs.
+
+        The next look reads it. This may hang itself, so there is one at a time.
+        """
+        try:
+            stamp = stamp_of(self.source)
+        except SourceFault:  # gone, or not there yet
+            return
+        with self._lock:
+            self._given_up = [task for task in self._given_up if not task.done.is_set()]
+            if stamp == self._hung_at or len(self._given_up) >= MAX_GIVEN_UP:
+                return
+            self._given_up += self._reads
+            self._reads = []
 
     def _read_source(self) -> None:
         try:
@@ -234,6 +260,7 @@ class Keeper:
         if known is not None and known.stamp == stamp and known.n_unread < UNREAD_POLLS:
             known.n_unread += 1
             return self._repeat(known)
+        self._hung_at = stamp  # unless it comes back
         data, stamp = read_bytes(self.source)
         content = hashlib.sha256(data).digest()
         if known is not None and known.content == content:
@@ -242,6 +269,8 @@ class Keeper:
         known = Known(stamp, content, None)
         try:
             contents = contents_of_bytes(data)
+            if self.view is not None:  # a cold process answers first: see `_warm`
+                contents.prove_programs()
         except SourceFault as fault:
             known.fault = SourceFault(fault.state, f"{self.source}: {fault}")
             self._known = known
@@ -255,7 +284,34 @@ class Keeper:
                 self._note_good(contents.revision)
             view = self.view
         if view is not None:
-            Task("warm", view.warm)
+            Task("warm", lambda: self._warm(view))
+        return None
+
+    def _warm(self, view: View) -> None:
+        """Build what is served; take it back where a program is none and there is better."""
+        try:
+            view.contents.prove_programs()
+        except SourceFault as fault:
+            self.fallback_in_time()
+            with self._lock:
+                if self.view is view and view.origin == "source":
+                    self._take_back(SourceFault(fault.state, f"{self.source}: {fault}"))
+        else:
+            view.warm()
+
+    def _take_back(self, fault: SourceFault) -> None:
+        """Serve the snapshot or the fallback instead; what is good of it where there is neither."""
+        if self._known is not None:
+            self._known.fault = fault
+        self._source_found = None
+        self._note(fault)
+        if self._snapshot_found is not None:
+            contents, age_s = self._snapshot_found
+            with contextlib.suppress(SourceFault):
+                contents.prove_programs()
+                return self._show(contents, "snapshot", time.monotonic() - age_s)
+        if self.fallback_view is not None:
+            self.view = self.fallback_view
         return None
 
     def _repeat(self, known: Known) -> None:
@@ -272,10 +328,10 @@ class Keeper:
         """Serve what the source says, unless what is served is newer."""
         view = self.view
         if view is not None and view.origin != "fallback":
-            served = view.contents.revision
-            if contents.revision < served:
-                about = f"{self.source}: revision {contents.revision} is older than {served}"
-                self._note(SourceFault("older", f"{about}, which is served"))
+            served = view.contents
+            if served.is_newer_than(contents):
+                about = f"revision {contents.revision} is older than {served.revision}"
+                self._note(SourceFault("older", f"{self.source}: {about}, which is served"))
                 return
         self._note_good(contents.revision)
         now = time.monotonic()
@@ -284,7 +340,7 @@ class Keeper:
             self.snapshot.confirm()
         else:
             self._show(contents, "source", now)
-            self.snapshot.keep(data, contents.revision)
+            self.snapshot.keep(data, contents)
 
     def _show(self, contents: Contents, origin: Origin, confirmed_s: float | None) -> None:
         before = self.view
@@ -308,7 +364,7 @@ class Keeper:
         health.n_faults += 1
         view = self.view
         if view is not None and view.origin == "source":
-            is_stale = (view.age_s() or 0.0) > self._stale_after_s
+            is_stale = (view.age_s() or 0.0) > self.stale_after_s
             view.reason = "stale" if is_stale else "cached"
 
     # the polls

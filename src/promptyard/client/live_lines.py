@@ -35,6 +35,11 @@ MAX_LINE_CHARS = 1_000_000
 MAX_ERROR_CHARS = 2_000
 MAX_COMMENT_CHARS = 10_000
 _WORD = re.compile(r"\w+")
+_ERROR_KIND = re.compile(
+    r"(?:[A-Za-z_]\w{0,99}\.){0,9}[A-Za-z_]\w{0,99}?"
+    r"(?:Error|Exception|Warning|Timeout|Interrupt|Exceeded)(?=[:(\s]|$)",
+    re.ASCII,
+)
 
 
 class ExposureNote(NamedTuple):
@@ -110,7 +115,8 @@ class LineWriter:
             fields["subject"] = pseudonym(note.subject)
         error: str = fields["error"]
         if error:
-            fields["error"] = self._redacted(error, "error")[:MAX_ERROR_CHARS]
+            told = self._redacted(error, "error")[:MAX_ERROR_CHARS] if self._keep_content else ""
+            fields["error"] = told or error_kind(error)  # never empty: it failed
         fields["features"] = self._features(note)
         self._grade(note, fields)
         if not self._keep_content or (note.inputs is None and note.output is None):
@@ -143,6 +149,16 @@ class LineWriter:
             self.last_failure = f"{name} was dropped: it cannot be redacted: {failure}"
             return ""
 
+    def _told(self, error: Exception) -> str:
+        """Say an exception of a function that sees content: its text may repeat what it saw."""
+        kind = type(error).__name__
+        if not self._keep_content:
+            return kind
+        try:
+            return self._redaction.text(repr(error))
+        except RedactionFailed:
+            return kind
+
     def _features(self, note: OutcomeNote) -> dict[str, float | str]:
         features: dict[str, float | str] = {}
         if note.inputs is not None:
@@ -154,7 +170,7 @@ class LineWriter:
                 try:
                     features["language"] = str(self._language(note.output))[:40]
                 except Exception as error:  # noqa: BLE001 - an application's function
-                    self.last_failure = f"the language function raised {error!r}"
+                    self.last_failure = f"the language function raised {self._told(error)}"
         return features
 
     def _grade(self, note: OutcomeNote, fields: dict[str, Any]) -> None:
@@ -167,11 +183,20 @@ class LineWriter:
             except Exception as error:  # noqa: BLE001 - an application's function
                 self.n_scorer_failures += 1
                 name = getattr(scorer, "__name__", type(scorer).__name__)
-                self.last_failure = f"scorer {name}: {error!r}"[:500]
+                self.last_failure = f"scorer {name}: {self._told(error)}"[:500]
                 continue
             fields["scores"] = {**found, **fields["scores"]}
             if fields[HARD_FAILURE] is None:
                 fields[HARD_FAILURE] = is_failure
+
+
+def error_kind(error: str) -> str:
+    """Return the name of the exception that an error text begins with, else `error`.
+
+    The rest of the text may repeat content: validators quote what they refuse.
+    """
+    found = _ERROR_KIND.match(error)
+    return found.group() if found else "error"
 
 
 def _graded(result: Any) -> tuple[dict[str, float], bool | None]:

@@ -34,7 +34,7 @@ class Redaction:
         except RedactionFailed:
             raise
         except Exception as error:  # noqa: BLE001 - an application's function
-            raise RedactionFailed(repr(error)) from None
+            raise RedactionFailed(type(error).__name__) from None  # its text may be the content
         if not isinstance(redacted, str):
             raise RedactionFailed("redact returned no text")
         return redacted

@@ -18,7 +18,7 @@ _WHY: Mapping[str, str] = {
     "pointer": "the pointer is at this version",
     "split": "the hash of the subject puts it into this arm of a rollout",
     "cached": "it is in memory; the source could not be read just now",
-    "stale": "it is in memory; the source could not be read for long",
+    "stale": "it is a copy; the source could not be read for long, and rollouts pause",
     "snapshot": "it is the snapshot on this machine; the source has not confirmed it yet",
     "fallback": "it is bundled with the application; nothing newer could be read",
 }

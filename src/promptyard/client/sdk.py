@@ -80,8 +80,10 @@ class Promptyard:
             record_to: a folder for live events; without it nothing is recorded.
             deadline_s: how long the first call may take in all.
             poll_s: how often the source is looked at, at the least.
-            stale_after_s: how long a source may be unreadable before answers say `stale`.
-            content: whether inputs and outputs are recorded, redacted; else only numbers are.
+            stale_after_s: how long a source may be unreadable before answers say `stale` and
+                rollouts pause: everybody is served the control.
+            content: whether inputs, outputs and the texts of errors are recorded, redacted; else
+                only numbers are, and the kinds of errors.
             redact: called with every text of the content after the built-in rules have hidden
                 secrets and personal data; returns what may be written.
             redact_personal_data: False leaves personal data in, and hides secrets only.
@@ -164,6 +166,9 @@ class Promptyard:
         self, view: View, split: Split, subject: str, bits: int, age_s: float | None
     ) -> ResolvedPrompt:
         """Resolve for a subject that takes part in a rollout; its exposure is recorded once."""
+        if view.reason and not (age_s is not None and age_s <= self._keeper.stale_after_s):
+            # The rollout may have ended, or been rolled back, long ago.
+            return ResolvedPrompt(split.control, "stale", age_s, subject)
         reason = view.reason or "split"
         arm: Arm = "control"
         if split.is_shadow:
@@ -221,8 +226,9 @@ class Promptyard:
 
         Returns at once; the disk is written in the background, and its trouble is counted in
         `status`. `inputs` and `output` are needed for features and scorers and are written only
-        with `content=True`. Scores are in [0, 1], `score` is the overall one. Outcomes of a bare
-        text of the fallback belong to no version: they are counted, and not written. Raises
+        with `content=True`, as is the text of `error`; else the name of the exception that it
+        begins with, or the word `error`. Scores are in [0, 1], `score` is the overall one. Outcomes
+        of a bare text of the fallback belong to no version: they are counted, not written. Raises
         ValueError naming a field that is not finite or out of range.
         """
         fields: dict[str, Any] = {

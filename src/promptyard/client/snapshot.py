@@ -28,7 +28,7 @@ class Snapshot:
         self.n_faults = 0
         self.message = ""
         self._path = path
-        self._unsaved: tuple[bytes, int] | None = None
+        self._unsaved: tuple[bytes, Contents] | None = None
         self._confirmed_s = time.monotonic()
         self.begin()
 
@@ -48,9 +48,9 @@ class Snapshot:
                 self._note(str(fault))
             return None
 
-    def keep(self, data: bytes, revision: int) -> None:
+    def keep(self, data: bytes, contents: Contents) -> None:
         """Save a manifest that is served now."""
-        self._unsaved = (data, revision)
+        self._unsaved = (data, contents)
         self.confirm()
 
     def confirm(self) -> None:
@@ -71,12 +71,15 @@ class Snapshot:
         if writing is not None:
             writing.done.wait(CLOSE_S)
 
-    def _write(self, path: Path, unsaved: tuple[bytes, int] | None) -> None:
+    def _write(self, path: Path, unsaved: tuple[bytes, Contents] | None) -> None:
         try:
             if unsaved is None:
                 os.utime(path)
             else:
+                unsaved[1].prove_programs()
                 save_snapshot(path, *unsaved)
+        except SourceFault as fault:  # what is kept is better
+            self._note(f"not saved: {fault}")
         except OSError as error:
             self._note(f"{path} cannot be written: {error.strerror or error}")
             return
@@ -99,13 +102,15 @@ def load_snapshot(path: Path) -> tuple[Contents, float]:
     return contents_of_bytes(data), max(0.0, time.time() - stamp.mtime_ns / 1e9)
 
 
-def save_snapshot(path: Path, data: bytes, revision: int) -> None:
+def save_snapshot(path: Path, data: bytes, contents: Contents) -> None:
     """Put a manifest in place of the snapshot, whole or not at all; an older one never.
+
+    That of another store is replaced, whatever its revision.
 
     Several processes may share a snapshot. Raises OSError.
     """
     with contextlib.suppress(SourceFault):
-        if load_snapshot(path)[0].revision > revision:
+        if load_snapshot(path)[0].is_newer_than(contents):
             return
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_name(f".{path.name}.{os.getpid()}")

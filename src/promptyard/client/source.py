@@ -7,7 +7,9 @@ import stat
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
+"""How large a manifest may be. What is read of it is parsed and hashed in steps that stop all other
+threads of a process; these take at most tenths of a second for a file of this size."""
 
 SourceState: TypeAlias = Literal[
     "unread",

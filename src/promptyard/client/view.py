@@ -21,7 +21,8 @@ Origin: TypeAlias = Literal["source", "snapshot", "fallback"]
 Reason: TypeAlias = Literal["static", "pointer", "split", "cached", "stale", "snapshot", "fallback"]
 """Why a version was served: asked for by number; where the pointer is; by hash into an arm of a
 rollout; and, where the source does not confirm what is served: out of memory, out of memory for
-longer than `stale_after_s`, out of the snapshot, out of what is bundled with the application."""
+longer than `stale_after_s` (or the control, since so old a copy runs no rollout), out of the
+snapshot, out of what is bundled with the application."""
 
 REMEMBERED_SUBJECTS = 200_000
 

@@ -30,6 +30,7 @@ from promptyard.registry.manifest import (
     manifest_text,
     referred_numbers,
     running_rollouts,
+    store_identity,
 )
 
 LOCK_TIMEOUT_S = 10.0
@@ -183,7 +184,11 @@ async def read_manifest(store: Store) -> tuple[Manifest, tuple[str, ...]]:
     else:
         prompts, damaged = await _snapshots(store)
     issued_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return build_manifest(prompts, revision=revision, issued_at=issued_at), damaged
+    moves = [log[0] for name in prompts if (log := await store.moves(name))]
+    manifest = build_manifest(
+        prompts, revision=revision, issued_at=issued_at, store=store_identity(moves)
+    )
+    return manifest, damaged
 
 
 async def _snapshots(store: Store) -> tuple[dict[str, PromptSnapshot], tuple[str, ...]]:

@@ -47,12 +47,15 @@ class Manifest(Record):
     """All prompts of a store at one revision.
 
     `revision` counts moves and decisions of the store: of two manifests the one with the larger
-    number is newer, whatever their clocks say. `checksum` is the hash of everything else.
+    number is newer, whatever their clocks say. That holds within one store: `store` names it, by
+    its first move, and is empty where none was made, or by an older publisher. `checksum` is the
+    hash of everything else.
     """
 
     format: int = FORMAT
     revision: int = Field(ge=0)
     issued_at: str
+    store: str = ""
     prompts: Mapping[str, ManifestPrompt]
     checksum: str
 

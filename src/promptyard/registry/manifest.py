@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from promptyard.errors import Tampered
+from promptyard.records.base import content_hash
 from promptyard.records.manifest import (
     Manifest,
     ManifestPrompt,
@@ -14,7 +15,7 @@ from promptyard.records.manifest import (
     ManifestVersion,
 )
 from promptyard.records.rollouts import RolloutRecord
-from promptyard.records.versions import Pointer, PromptVersion
+from promptyard.records.versions import Move, Pointer, PromptVersion
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class PromptSnapshot:
 
 
 def build_manifest(
-    prompts: Mapping[str, PromptSnapshot], *, revision: int, issued_at: str
+    prompts: Mapping[str, PromptSnapshot], *, revision: int, issued_at: str, store: str = ""
 ) -> Manifest:
     """Build the manifest of all prompts that have a pointer. Pure.
+
+    `store` tells revisions of this store from those of others; see `store_identity`.
 
     A rollout is in it while it runs and its control version is where its pointer is: a pointer that
     was moved by hand is where everybody goes, whatever a rollout says that has not noticed yet.
@@ -38,6 +41,7 @@ def build_manifest(
     unsigned = Manifest(
         revision=revision,
         issued_at=issued_at,
+        store=store,
         prompts={
             name: _prompt(name, snapshot)
             for name, snapshot in sorted(prompts.items())
@@ -47,6 +51,19 @@ def build_manifest(
     )
     checksum = Manifest.checksum_of(unsigned.model_dump(mode="json"))
     return unsigned.model_copy(update={"checksum": checksum})
+
+
+def store_identity(moves: Iterable[Move]) -> str:
+    """Name a store by its first move; empty where none was made.
+
+    The log only grows, so every process and every restored copy of a store finds the same name.
+    `moves` are at least the first ones of all prompts.
+    """
+    first = min(moves, key=lambda move: (move.moved_at, move.prompt, move.pointer), default=None)
+    if first is None:
+        return ""
+    said = (first.prompt, first.pointer, first.to_number, first.actor, first.reason, first.moved_at)
+    return content_hash(list(said))
 
 
 def manifest_text(manifest: Manifest) -> str:
