@@ -2,7 +2,8 @@
 
 Answers go at once into a journal beside the task; at the end the accepted ones are appended to the
 case file, which makes a child version of the eval set. A case gets its id of its normalised input,
-and so its split: whoever meets the same input again puts it into the same split.
+and so its split: whoever meets the same input again puts it into the same split. Only the inputs
+that the task's prompt uses count: a number of the request does not make a question another one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from promptyard.records.base import Json, content_hash
 from promptyard.records.cases import Case
 from promptyard.records.joined import joined
 from promptyard.records.messages import Completion
+from promptyard.records.prompts import Program
 from promptyard.records.triage import TriageAnswer
 from promptyard.runner.grading import CircuitBreaker, Grading, grade
 from promptyard.traces.triage import LiveFailure, live_failures
@@ -104,15 +106,16 @@ async def open_triage(
     loaded = load_task(task)
     url = store_address(store, _folder(task))
     answers = read_journal(_folder(task) / JOURNAL)
-    known = {input_key(case.input) for case in loaded.eval_set.cases}
-    known |= {answer.key for answer in answers}
+    key_of = _key_of(loaded)
+    known = {key_of(case.input) for case in loaded.eval_set.cases}
+    known |= {key_of(answer.inputs) for answer in answers}
     known |= {name.removeprefix(f"{LIVE}-") for name in loaded.eval_set.retired}
     async with opened(url) as opened_store:
         await require_prompt(opened_store, loaded.name)
         events = [event async for event in each_live_event(opened_store, loaded.name)]
     rows = joined(events)
     failures = live_failures(
-        rows, below=loaded.pass_at if below is None else below, key_of=input_key, known=known
+        rows, below=loaded.pass_at if below is None else below, key_of=key_of, known=known
     )
     items = [await _graded(loaded, failure) for failure in failures[:limit]]
     n_without = sum(
@@ -129,12 +132,13 @@ async def save_triage(triage: Triage) -> Change | None:
     Raises EvalSetError, with nothing written, for what is no case of the task.
     """
     loaded = load_task(triage.task)
-    known = {input_key(case.input) for case in loaded.eval_set.cases}
-    last = {answer.key: answer for answer in triage.answers}
+    key_of = _key_of(loaded)
+    known = {key_of(case.input) for case in loaded.eval_set.cases}
+    last = {key_of(answer.inputs): answer for answer in triage.answers}
     rows = [
-        _row(answer)
-        for answer in last.values()
-        if answer.verdict == "case" and answer.key not in known
+        _row(answer, key, used_inputs(loaded.program, answer.inputs))
+        for key, answer in last.items()
+        if answer.verdict == "case" and key not in known
     ]
     if not rows:
         return None
@@ -173,6 +177,16 @@ def input_key(inputs: Mapping[str, Json]) -> str:
     return content_hash(normalised_input(inputs))[:16]
 
 
+def used_inputs(program: Program, inputs: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the inputs that a program reads; all of them where it reads none of these."""
+    used = {name: inputs[name] for name in program.variables if name in inputs}
+    return used or dict(inputs)
+
+
+def _key_of(task: Task) -> Callable[[Mapping[str, Json]], str]:
+    return lambda inputs: input_key(used_inputs(task.program, inputs))
+
+
 async def _graded(task: Task, failure: LiveFailure) -> TriageItem:
     """Run the task's checks on the latest answer, without gold; what cannot be run says nothing."""
     if failure.output is None:
@@ -192,11 +206,11 @@ async def _graded(task: Task, failure: LiveFailure) -> TriageItem:
     return TriageItem(failure, tags, findings)
 
 
-def _row(answer: TriageAnswer) -> dict[str, Json]:
+def _row(answer: TriageAnswer, key: str, inputs: dict[str, Json]) -> dict[str, Json]:
     source = f"live {answer.outcome_id}, v{answer.version}, confirmed by {answer.by}"
     row: dict[str, Json] = {
-        "id": f"{LIVE}-{answer.key}",
-        "input": answer.inputs,
+        "id": f"{LIVE}-{key}",
+        "input": inputs,
         "source": f"{source}, trace {answer.trace_id}" if answer.trace_id else source,
     }
     if answer.expected is not None:
