@@ -117,3 +117,19 @@ def test_answers_that_a_journal_holds_of_one_question_become_one_case(tmp_path: 
     asyncio.run(save_triage(again))
     assert sum(c.id.startswith("live-") for c in load_task(live.task).eval_set.cases) == 1
     assert asyncio.run(save_triage(live.open())) is None
+
+
+def test_an_input_that_is_no_text_of_unicode_can_be_answered(tmp_path: Path) -> None:
+    """A model or a client may write half a surrogate pair; the journal holds it as it was."""
+    live = LiveTask(tmp_path, [live_outcome(1, "bad \ud800 input"), live_outcome(2, "a card")])
+    triage = live.open()
+    for item in triage.items:
+        triage.answer(item, by="ann", is_failure=True, expected="lost_card")
+    assert triage.journal.read_bytes().isascii()
+    assert read_journal(triage.journal) == triage.answers
+    again = live.open()
+    assert (again.items, len(again.answers)) == ([], 2)
+    assert asyncio.run(save_triage(again)) is not None
+    texts = [c.input["text"] for c in load_task(live.task).eval_set.cases if c.tags == ("live",)]
+    assert sorted(map(str, texts)) == ["a card", "bad \N{REPLACEMENT CHARACTER} input"]
+    assert asyncio.run(save_triage(live.open())) is None

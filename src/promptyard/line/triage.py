@@ -11,12 +11,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset.duplicates import normalised_input
@@ -38,6 +37,8 @@ from promptyard.traces.triage import LiveFailure, live_failures
 JOURNAL = "triage.jsonl"
 LIVE = "live"
 """The tag of cases that came out of live traffic."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Triage:
             inputs=dict(failure.inputs),
         )
         with self.journal.open("a", encoding="utf-8") as file:
-            file.write(f"{given.model_dump_json()}\n")
+            # ASCII, as in the spool: a lone surrogate is text of JSON, but none of UTF-8.
+            file.write(f"{json.dumps(given.model_dump(), allow_nan=False)}\n")
             file.flush()
             os.fsync(file.fileno())
         self.answers.append(given)
@@ -145,7 +147,7 @@ async def save_triage(triage: Triage) -> Change | None:
     lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     return await add_cases(
         triage.task,
-        io.BytesIO(lines.encode("utf-8", "surrogatepass")),
+        io.BytesIO(lines.encode("utf-8", "replace")),
         tags=(LIVE,),
         store=triage.store,
     )
@@ -162,8 +164,8 @@ def read_journal(path: Path) -> list[TriageAnswer]:
     found: list[TriageAnswer] = []
     for number, line in enumerate(lines[:-1], 1):
         try:
-            found.append(TriageAnswer.model_validate_json(line))
-        except ValidationError:
+            found.append(TriageAnswer.model_validate(json.loads(line)))
+        except (ValueError, RecursionError):
             raise EvalSetError(
                 f"{path}:{number}: this is no answer of a triage; correct or remove the line"
             ) from None
@@ -178,9 +180,14 @@ def input_key(inputs: Mapping[str, Json]) -> str:
 
 
 def used_inputs(program: Program, inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the inputs that a program reads; all of them where it reads none of these."""
-    used = {name: inputs[name] for name in program.variables if name in inputs}
-    return used or dict(inputs)
+    """Return the inputs that a program reads; all of them where it reads none of these.
+
+    Half a surrogate pair, which no case file holds and no model can be sent, becomes U+FFFD.
+    """
+    used = {name: inputs[name] for name in program.variables if name in inputs} or dict(inputs)
+    return json.loads(
+        _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(used, ensure_ascii=False))
+    )
 
 
 def _key_of(task: Task) -> Callable[[Mapping[str, Json]], str]:
