@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, insert, select, update
 
 from promptyard.errors import ApprovalNeeded, Conflict, NotFound, Tampered
+from promptyard.records.person_names import is_same_person, seen_name
 from promptyard.records.versions import (
     Move,
     MoveRequest,
@@ -204,7 +205,7 @@ def list_requests(connection: Connection, name: str) -> list[MoveRequest]:
 
 def require_second_name(actor: str, approved_by: str, what: str, how: str) -> None:
     """Raise ApprovalNeeded unless somebody other than the actor has agreed."""
-    if not approved_by.strip() or approved_by.strip().casefold() == actor.strip().casefold():
+    if not seen_name(approved_by) or is_same_person(approved_by, actor):
         who = f"somebody other than {actor.strip()}" if actor.strip() else "somebody else"
         raise ApprovalNeeded(f"{what} is protected: {who} must approve; {how}")
 

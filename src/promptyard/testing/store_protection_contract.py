@@ -22,13 +22,14 @@ class ProtectionContract(StoreSuite):
     """Protected pointers and second names; see `promptyard.testing.StoreContract`."""
 
     def test_a_protected_pointer_is_promoted_with_a_second_name_only(self) -> None:
-        """Nobody approves their own move, under whatever blanks; other pointers stay free."""
+        """Nobody approves their own move, however it is spelled; other pointers stay free."""
 
         async def body(store: Store) -> None:
             await add_three_versions(store)
             logged = await store.protect(sample_protection(is_protected=True))
             assert logged.at
-            for name in ("", "  ", "ann", " ann ", "Ann"):
+            alike = ("ann\u200b", "\N{SOFT HYPHEN}ann", "\uff41\uff4e\uff4e", "a\ufe0fnn")
+            for name in ("", "  ", "\u200b", "ann", " ann ", "Ann", *alike):
                 with raises(ApprovalNeeded, "production.*other than ann"):
                     await store.move_pointer(sample_move(1, 2, approved_by=name))
             assert [move.to_number for move in await store.moves("support")] == [1]
