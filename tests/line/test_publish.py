@@ -15,6 +15,7 @@ import pytest
 from promptyard.errors import ConfigError
 from promptyard.line.publish import (
     Publication,
+    catch_up,
     list_publications,
     publish,
     publish_to,
@@ -153,9 +154,22 @@ def test_an_older_revision_never_takes_the_place_of_a_newer_one(tmp_path: Path) 
     assert not list(tmp_path.glob(".m.json*"))
 
 
-@pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'{"revision": 99}', b"\xff\xfe", b"[" * 9999]
-)
+DAMAGES = [
+    b"",
+    b"{",
+    b"[]",
+    b'{"revision": 99}',
+    b"\xff\xfe",
+    b"[" * 9999,
+    b'{"revision": 99, "checksum": "c", "x": NaN}',
+    b'{"revision": 99, "checksum": "c", "x": 1e999}',
+    b'{"revision": 99, "checksum": "c", "x": "\\ud800"}',
+    b'{"revision": 99, "checksum": "c", "x": ' + b"[" * 900 + b"]" * 900 + b"}",
+    b'{"revision": ' + b"9" * 5000 + b"}",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_replaced(url: str, tmp_path: Path, damage: bytes) -> None:
     target = tmp_path / "m.json"
     asyncio.run(publish_to(url, target))
@@ -163,6 +177,27 @@ def test_a_damaged_file_is_replaced(url: str, tmp_path: Path, damage: bytes) -> 
     assert published_revision(target) is None
     moved(url, "2")
     assert published_revision(target) == 2
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_one_damaged_place_keeps_no_other_from_being_published(
+    url: str, tmp_path: Path, damage: bytes
+) -> None:
+    damaged, other = tmp_path / "a.json", tmp_path / "b.json"
+    for target in (damaged, other):
+        asyncio.run(publish_to(url, target))
+    damaged.write_bytes(damage)
+    assert not moved(url, "2").warnings
+    assert read(other).revision == read(damaged).revision == 2
+    damaged.write_bytes(damage)
+    with_store(caught_up, url)
+    assert read(damaged).revision == 2
+
+
+async def caught_up(store: Store) -> None:
+    publication = await catch_up(store)
+    assert publication is not None
+    assert not publication.warnings
 
 
 def test_a_manifest_of_another_store_is_not_overwritten_by_a_lower_revision(

@@ -80,3 +80,56 @@ def test_failures_without_stored_inputs_are_counted_and_said(tmp_path: Path) -> 
     triage = live.open()
     assert (len(triage.items), triage.n_without_inputs) == (1, 1)
     assert triage.items[0].findings == ()
+
+
+def asked_by(number: int, text: str) -> dict[str, object]:
+    return {"text": text, "request_id": f"r{number}"}
+
+
+def test_inputs_that_the_prompt_does_not_use_make_no_question_another_one(tmp_path: Path) -> None:
+    """Else the same question would be in several splits, and the holdout would be known."""
+    asked = "where is my card"
+    events = [live_outcome(n, "", inputs=asked_by(n, asked)) for n in range(30)]
+    events += [live_outcome(n, "", inputs=asked_by(n, "put money in (0)")) for n in range(30, 33)]
+    live = LiveTask(tmp_path, [*events])
+    triage = live.open()
+    (item,) = triage.items  # the other one is a case of the task already
+    assert item.failure.n == 30
+    triage.answer(item, by="ann", is_failure=True, expected="lost_card")
+    asyncio.run(save_triage(triage))
+    (case,) = [c for c in load_task(live.task).eval_set.cases if c.id.startswith("live-")]
+    assert case.input == {"text": asked}
+    assert live.open().items == []
+
+
+def test_answers_that_a_journal_holds_of_one_question_become_one_case(tmp_path: Path) -> None:
+    """As it does where the prompt used more inputs when they were given."""
+    asked = "where is my card"
+    live = LiveTask(tmp_path, [live_outcome(1, "", inputs=asked_by(1, asked))])
+    triage = live.open()
+    triage.answer(triage.items[0], by="ann", is_failure=True, expected="lost_card")
+    (given,) = triage.answers
+    other = given.model_copy(update={"key": "another", "inputs": asked_by(2, asked)})
+    with triage.journal.open("a", encoding="utf-8") as file:
+        file.write(f"{other.model_dump_json()}\n")
+    again = live.open()
+    assert len(again.answers) == 2
+    asyncio.run(save_triage(again))
+    assert sum(c.id.startswith("live-") for c in load_task(live.task).eval_set.cases) == 1
+    assert asyncio.run(save_triage(live.open())) is None
+
+
+def test_an_input_that_is_no_text_of_unicode_can_be_answered(tmp_path: Path) -> None:
+    """A model or a client may write half a surrogate pair; the journal holds it as it was."""
+    live = LiveTask(tmp_path, [live_outcome(1, "bad \ud800 input"), live_outcome(2, "a card")])
+    triage = live.open()
+    for item in triage.items:
+        triage.answer(item, by="ann", is_failure=True, expected="lost_card")
+    assert triage.journal.read_bytes().isascii()
+    assert read_journal(triage.journal) == triage.answers
+    again = live.open()
+    assert (again.items, len(again.answers)) == ([], 2)
+    assert asyncio.run(save_triage(again)) is not None
+    texts = [c.input["text"] for c in load_task(live.task).eval_set.cases if c.tags == ("live",)]
+    assert sorted(map(str, texts)) == ["a card", "bad \N{REPLACEMENT CHARACTER} input"]
+    assert asyncio.run(save_triage(live.open())) is None

@@ -130,6 +130,8 @@ def test_every_gate_of_the_table_is_under_contract() -> None:
         ("cost_usd", 0.01, report(50, cost_usd=[0.001, 0.0185] * 25), "inconclusive"),
         ("tokens", 10, report(50, tokens=10), "pass"),
         ("tokens", 9, report(50, tokens=10), "fail"),
+        ("cost_usd", 0.01, report(1, cost_usd=[0.001]), "inconclusive"),
+        ("tokens", 10, report(1, tokens=1), "inconclusive"),
         ("prompt_chars", 900, report(5), "pass"),
         ("prompt_chars", 899, report(5), "fail"),
     ],

@@ -184,6 +184,22 @@ def test_low_coverage_promotes_nothing_and_errors_are_not_zero() -> None:
     assert verdict.comparisons[0].n_cases == 195
 
 
+@pytest.mark.parametrize("absent", ["base", "cand"])
+def test_cases_that_a_report_does_not_have_are_not_covered(absent: str) -> None:
+    """A report on the easy cases alone is complete in itself, and shows nothing of the others."""
+    cases = holdout(200)
+    few = cases[:100]
+    base, cand = (few, cases) if absent == "base" else (cases, few)
+    pair = PairedReport(
+        baseline=report_of(base, ["b"] * len(base), "base", "holdout"),
+        candidate=report_of(cand, ["a"] * len(cand), "cand", "holdout"),
+    )
+    verdict = GATE.judge(pair, cases, SETTINGS)
+    assert verdict.status == "inconclusive"
+    assert verdict.coverage == 0.5
+    assert "50.0 %" in verdict.sentence
+
+
 def two_dimensions(cases: list[Case], accuracy: list[bool], validity: list[bool]) -> Report:
     rows: list[GradedCase] = []
     for case, right, valid in zip(cases, accuracy, validity, strict=True):

@@ -156,6 +156,26 @@ def test_only_plain_files_of_a_spool_are_segments(tmp_path: Path) -> None:
     assert [segment.name for segment in segments(spool)] == ["2"]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"cost_usd": 1e308},
+        {"latency_s": 1e17},
+        {"features": {"input_chars": -1e308}},
+        {"input_tokens": 2**53 + 1},
+    ],
+)
+def test_an_amount_that_no_sum_can_hold_is_rejected(
+    tmp_path: Path, changed: dict[str, object]
+) -> None:
+    """Three costs of 1e308 are no number any more, and whoever sums them up would stop."""
+    (name,) = changed
+    (rejected,) = only(tmp_path, line_of(sample_outcome("o1"), **changed))
+    assert isinstance(rejected, Rejected)
+    assert rejected.kind == "not_storable"
+    assert name in rejected.reason
+
+
 def test_blank_lines_are_nothing(tmp_path: Path) -> None:
     assert only(tmp_path, b"", b"   ", b"\r") == []
 

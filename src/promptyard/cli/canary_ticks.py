@@ -65,8 +65,11 @@ def watch_command(
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tick again and again until the rollout has ended. May be killed and started again."""
-    from promptyard.line.rollout_engine import watch
+    """Tick again and again until the rollout has ended. May be killed and started again.
+
+    Without a name every rollout is watched, those that start later included.
+    """
+    from promptyard.line.rollout_watch import watch
     from promptyard.line.sync import run_sync
 
     out = console()
@@ -143,7 +146,7 @@ def tick_lines(ticked: Ticked) -> Sequence[str]:
 
     lines: list[str] = []
     if ticked.trouble:
-        return [f"not looked at, tried again: {ticked.trouble}"]
+        lines.append(f"trouble, tried again: {ticked.trouble}")
     found = ticked.collected
     if found is not None and (found.n_new or found.n_rejected or found.errors):
         rejected = f", {found.n_rejected:,} lines rejected" if found.n_rejected else ""
@@ -161,7 +164,7 @@ def tick_lines(ticked: Ticked) -> Sequence[str]:
             lines.append(f"{moment(last.at)} {where}: {words}. {last.sentence}")
         else:
             lines.append(f"{where}: nothing new; {last.state.replace('_', ' ')}")
-    if not ticked.looks:
+    if not ticked.looks and not ticked.trouble:
         lines.append("no rollout is running; `promptyard canary start` begins one")
     return lines
 

@@ -85,7 +85,7 @@ async def publish(store: Store) -> Publication:
     for target in targets:
         try:
             there = await asyncio.to_thread(write_manifest, Path(target), manifest.revision, text)
-        except OSError as error:
+        except (OSError, ValueError, RuntimeError) as error:  # no place keeps the others waiting
             errors[target] = _reason(error)
             continue
         if there <= manifest.revision:
@@ -244,9 +244,10 @@ def published_revision(target: Path) -> int | None:
         if target.stat().st_size > MAX_MANIFEST_BYTES:
             return None
         value = as_object(json.loads(target.read_bytes()))
+        # What is no number of JSON, NaN or 1e999, is read but has no canonical form to hash.
+        if value is None or value.get("checksum") != Manifest.checksum_of(value):
+            return None
     except (OSError, ValueError, RecursionError):
-        return None
-    if value is None or value.get("checksum") != Manifest.checksum_of(value):
         return None
     revision = value.get("revision")
     return revision if isinstance(revision, int) else None
@@ -292,8 +293,8 @@ def _place(target: Path) -> Path:
         raise ConfigError(f"{target!s}: not a place for a file: {_first_line(error)}") from None
 
 
-def _reason(error: OSError) -> str:
-    if error.strerror:
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, TimeoutError):
         return f"another publisher has held it for {LOCK_TIMEOUT_S:.0f} s; try again later"

@@ -19,7 +19,8 @@ from promptyard.line.publish import publish_to
 from promptyard.line.query import opened
 from promptyard.line.registering import register_prompt
 from promptyard.line.replayed_traffic import Served, TrafficPlan
-from promptyard.line.rollout_engine import Ticked, replay_rollout, watch
+from promptyard.line.rollout_engine import Ticked, replay_rollout
+from promptyard.line.rollout_watch import watch
 from promptyard.line.rollouts import By, end_rollout_behind, start_rollout
 from promptyard.line.ship import promote_version
 from promptyard.line.task import Task, load_task

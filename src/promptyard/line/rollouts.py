@@ -17,6 +17,7 @@ from promptyard.line.publish import Publication, publish_after
 from promptyard.line.query import opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.base import Record
+from promptyard.records.person_names import is_same_person
 from promptyard.records.rollouts import (
     Action,
     Decision,
@@ -130,7 +131,7 @@ async def approve_rollout(
             record.last.state != "awaiting_approval"
         ):
             raise Conflict(f"rollout '{rollout.id}' waits for no approval")
-        if by.actor.strip().casefold() == rollout.started_by.strip().casefold():
+        if is_same_person(by.actor, rollout.started_by):
             raise ApprovalNeeded(
                 f"rollout '{rollout.id}' was started by {rollout.started_by}: somebody else must "
                 "approve it"

@@ -2,7 +2,8 @@
 
 Answers go at once into a journal beside the task; at the end the accepted ones are appended to the
 case file, which makes a child version of the eval set. A case gets its id of its normalised input,
-and so its split: whoever meets the same input again puts it into the same split.
+and so its split: whoever meets the same input again puts it into the same split. Only the inputs
+that the task's prompt uses count: a number of the request does not make a question another one.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset.duplicates import normalised_input
@@ -29,6 +29,7 @@ from promptyard.records.base import Json, content_hash
 from promptyard.records.cases import Case
 from promptyard.records.joined import joined
 from promptyard.records.messages import Completion
+from promptyard.records.prompts import Program
 from promptyard.records.triage import TriageAnswer
 from promptyard.runner.grading import CircuitBreaker, Grading, grade
 from promptyard.traces.triage import LiveFailure, live_failures
@@ -36,6 +37,8 @@ from promptyard.traces.triage import LiveFailure, live_failures
 JOURNAL = "triage.jsonl"
 LIVE = "live"
 """The tag of cases that came out of live traffic."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Triage:
             inputs=dict(failure.inputs),
         )
         with self.journal.open("a", encoding="utf-8") as file:
-            file.write(f"{given.model_dump_json()}\n")
+            # ASCII, as in the spool: a lone surrogate is text of JSON, but none of UTF-8.
+            file.write(f"{json.dumps(given.model_dump(), allow_nan=False)}\n")
             file.flush()
             os.fsync(file.fileno())
         self.answers.append(given)
@@ -104,15 +108,16 @@ async def open_triage(
     loaded = load_task(task)
     url = store_address(store, _folder(task))
     answers = read_journal(_folder(task) / JOURNAL)
-    known = {input_key(case.input) for case in loaded.eval_set.cases}
-    known |= {answer.key for answer in answers}
+    key_of = _key_of(loaded)
+    known = {key_of(case.input) for case in loaded.eval_set.cases}
+    known |= {key_of(answer.inputs) for answer in answers}
     known |= {name.removeprefix(f"{LIVE}-") for name in loaded.eval_set.retired}
     async with opened(url) as opened_store:
         await require_prompt(opened_store, loaded.name)
         events = [event async for event in each_live_event(opened_store, loaded.name)]
     rows = joined(events)
     failures = live_failures(
-        rows, below=loaded.pass_at if below is None else below, key_of=input_key, known=known
+        rows, below=loaded.pass_at if below is None else below, key_of=key_of, known=known
     )
     items = [await _graded(loaded, failure) for failure in failures[:limit]]
     n_without = sum(
@@ -129,19 +134,20 @@ async def save_triage(triage: Triage) -> Change | None:
     Raises EvalSetError, with nothing written, for what is no case of the task.
     """
     loaded = load_task(triage.task)
-    known = {input_key(case.input) for case in loaded.eval_set.cases}
-    last = {answer.key: answer for answer in triage.answers}
+    key_of = _key_of(loaded)
+    known = {key_of(case.input) for case in loaded.eval_set.cases}
+    last = {key_of(answer.inputs): answer for answer in triage.answers}
     rows = [
-        _row(answer)
-        for answer in last.values()
-        if answer.verdict == "case" and answer.key not in known
+        _row(answer, key, used_inputs(loaded.program, answer.inputs))
+        for key, answer in last.items()
+        if answer.verdict == "case" and key not in known
     ]
     if not rows:
         return None
     lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
     return await add_cases(
         triage.task,
-        io.BytesIO(lines.encode("utf-8", "surrogatepass")),
+        io.BytesIO(lines.encode("utf-8", "replace")),
         tags=(LIVE,),
         store=triage.store,
     )
@@ -158,8 +164,8 @@ def read_journal(path: Path) -> list[TriageAnswer]:
     found: list[TriageAnswer] = []
     for number, line in enumerate(lines[:-1], 1):
         try:
-            found.append(TriageAnswer.model_validate_json(line))
-        except ValidationError:
+            found.append(TriageAnswer.model_validate(json.loads(line)))
+        except (ValueError, RecursionError):
             raise EvalSetError(
                 f"{path}:{number}: this is no answer of a triage; correct or remove the line"
             ) from None
@@ -171,6 +177,21 @@ def read_journal(path: Path) -> list[TriageAnswer]:
 def input_key(inputs: Mapping[str, Json]) -> str:
     """Return the hash of an input however it is spelled: the same as in the search for doubles."""
     return content_hash(normalised_input(inputs))[:16]
+
+
+def used_inputs(program: Program, inputs: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the inputs that a program reads; all of them where it reads none of these.
+
+    Half a surrogate pair, which no case file holds and no model can be sent, becomes U+FFFD.
+    """
+    used = {name: inputs[name] for name in program.variables if name in inputs} or dict(inputs)
+    return json.loads(
+        _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", json.dumps(used, ensure_ascii=False))
+    )
+
+
+def _key_of(task: Task) -> Callable[[Mapping[str, Json]], str]:
+    return lambda inputs: input_key(used_inputs(task.program, inputs))
 
 
 async def _graded(task: Task, failure: LiveFailure) -> TriageItem:
@@ -192,11 +213,11 @@ async def _graded(task: Task, failure: LiveFailure) -> TriageItem:
     return TriageItem(failure, tags, findings)
 
 
-def _row(answer: TriageAnswer) -> dict[str, Json]:
+def _row(answer: TriageAnswer, key: str, inputs: dict[str, Json]) -> dict[str, Json]:
     source = f"live {answer.outcome_id}, v{answer.version}, confirmed by {answer.by}"
     row: dict[str, Json] = {
-        "id": f"{LIVE}-{answer.key}",
-        "input": answer.inputs,
+        "id": f"{LIVE}-{key}",
+        "input": inputs,
         "source": f"{source}, trace {answer.trace_id}" if answer.trace_id else source,
     }
     if answer.expected is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from pydantic import Field
@@ -94,3 +94,20 @@ class MoveRequest(Record):
     id: str
     move: Move
     at: str = ""
+
+
+def past_numbers(log: Sequence[Move]) -> list[int]:
+    """Return the versions that a pointer was at and has not gone back behind, oldest first.
+
+    `log` are all moves of the pointer, oldest first; the last number is where it is now. A version
+    that it went back from is not among them: to return there is a move forward.
+    """
+    past: list[int] = []
+    for move in log:
+        if move.kind == "rollback":
+            while past and past[-1] != move.to_number:
+                past.pop()
+            past = past or [move.to_number]
+        elif not past or past[-1] != move.to_number:
+            past.append(move.to_number)
+    return past

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from promptyard.errors import ApprovalNeeded, Conflict, NotFound
 from promptyard.protocols import Store
+from promptyard.records.person_names import is_same_person
 from promptyard.records.versions import Move, MoveRequest, Protection
 from promptyard.registry.versions import PRODUCTION, check_pointer_name, planned_move
 
@@ -113,7 +114,7 @@ async def approve(store: Store, request: MoveRequest, *, approver: str) -> Move:
     Raises ApprovalNeeded when nobody else approves, Conflict when the pointer has moved since.
     """
     asked = request.move
-    if approver.strip().casefold() == asked.actor.strip().casefold():
+    if is_same_person(approver, asked.actor):
         raise ApprovalNeeded(
             f"{asked.actor} asked for this promotion, so somebody else must approve it; another "
             "person runs this command, or is named with --as"

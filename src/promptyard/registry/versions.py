@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
 
 from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
 from promptyard.protocols import Store
-from promptyard.records.versions import Move, Pointer, PromptVersion
+from promptyard.records.versions import Move, Pointer, PromptVersion, past_numbers
 
 PRODUCTION = "production"
 LATEST = "latest"
@@ -146,7 +145,7 @@ async def rollback(
     there is no earlier one, or the pointer never was at `to_number`.
     """
     log = await store.moves(prompt, pointer)
-    past = _past(log)
+    past = past_numbers(log)
     if len(past) == 1:
         # The first promotion replaced what the version was made from.
         first = next((v for v in await store.versions(prompt) if v.number == past[0]), None)
@@ -172,16 +171,3 @@ async def rollback(
         reason=reason,
     )
     return await store.move_pointer(move)
-
-
-def _past(log: Sequence[Move]) -> list[int]:
-    """Return the versions that a pointer was at and has not gone back behind, oldest first."""
-    past: list[int] = []
-    for move in log:
-        if move.kind == "rollback":
-            while past and past[-1] != move.to_number:
-                past.pop()
-            past = past or [move.to_number]
-        elif not past or past[-1] != move.to_number:
-            past.append(move.to_number)
-    return past

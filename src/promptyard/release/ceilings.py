@@ -64,11 +64,10 @@ def _held(
     interval = mean_interval(
         values, clusters=[clusters[case_id] for case_id in found], alpha=alpha, bounded=False
     )
-    mean = sum(values) / len(values)
-    same = min(values) == max(values)
-    low, high = (mean, mean) if same or interval is None else (interval.low, interval.high)
-    if interval is None and not same:
+    if interval is None:  # one case, or one cluster of them, shows nothing of the others
         return _unknown(name, ceiling)
+    mean = sum(values) / len(values)
+    low, high = interval.low, interval.high
     status = _status(low, high, ceiling)
     return Comparison(
         dimension=name,

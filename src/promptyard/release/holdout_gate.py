@@ -60,7 +60,7 @@ class HoldoutGate:
             if item.n_cases or item.rule == "non_inferiority"  # what is missing is not unharmed
         ]
         broken = _broken_critical(pair, cases)
-        coverage = min(pair.baseline.coverage, pair.candidate.coverage)
+        coverage = min(_coverage(report, cases) for report in (pair.baseline, pair.candidate))
         status, reasons = _overall(comparisons, broken, coverage, settings, changed_judges(pair))
         return Verdict(
             status=status,
@@ -218,6 +218,13 @@ def _spread(differences: Sequence[float], clusters: Sequence[str]) -> Interval |
     if min(differences) == max(differences):
         return None
     return mean_interval(differences, clusters=clusters, bounded=False)
+
+
+def _coverage(report: Report, cases: Sequence[Case]) -> float:
+    """Return the share of trials that were scored, or that of the cases that have one, if less."""
+    scored = {trial.case_id for trial in report.trials if trial.status == "scored"}
+    n_scored = sum(case.id in scored for case in cases)
+    return min(report.coverage, n_scored / len(cases)) if cases else report.coverage
 
 
 def _broken_critical(pair: PairedReport, cases: Sequence[Case]) -> list[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, insert, select, update
 
 from promptyard.errors import ApprovalNeeded, Conflict, NotFound, Tampered
+from promptyard.records.person_names import is_same_person, seen_name
 from promptyard.records.versions import (
     Move,
     MoveRequest,
     Pointer,
     PromptVersion,
     Protection,
+    past_numbers,
 )
 from promptyard.storage.stored_text import from_text, shown_text, to_text
 from promptyard.storage.tables import move_requests, moves, pointers, protections, versions
@@ -75,11 +77,15 @@ def apply_move(connection: Connection, move: Move, at: str) -> Move:
 
     Raises Conflict when the pointer is elsewhere, NotFound when there is no such version,
     ApprovalNeeded when the pointer is protected and nobody else has agreed, Tampered when the
-    version's bytes are not those of its digest.
+    version's bytes are not those of its digest. A rollback, which needs nobody's consent, goes only
+    to where the pointer was before: anything else raises Conflict.
     """
     require_version(connection, move.prompt, move.to_number)
     if move.kind == "promote" and is_protected(connection, move.prompt, move.pointer):
         require_second_name(move.actor, move.approved_by, f"pointer '{move.pointer}'", _HOW_TO_ASK)
+    _require_place(connection, move)
+    if move.kind == "rollback":
+        _require_way_back(connection, move)
     logged = move if move.moved_at else move.model_copy(update={"moved_at": at})
     _set_pointer(connection, logged)
     connection.execute(
@@ -199,7 +205,7 @@ def list_requests(connection: Connection, name: str) -> list[MoveRequest]:
 
 def require_second_name(actor: str, approved_by: str, what: str, how: str) -> None:
     """Raise ApprovalNeeded unless somebody other than the actor has agreed."""
-    if not approved_by.strip() or approved_by.strip().casefold() == actor.strip().casefold():
+    if not seen_name(approved_by) or is_same_person(approved_by, actor):
         who = f"somebody other than {actor.strip()}" if actor.strip() else "somebody else"
         raise ApprovalNeeded(f"{what} is protected: {who} must approve; {how}")
 
@@ -210,6 +216,26 @@ def _require_place(connection: Connection, move: Move) -> int | None:
     if number != move.from_number:
         raise Conflict(_moved_before(move, number))
     return number
+
+
+def _require_way_back(connection: Connection, move: Move) -> None:
+    log = list_moves(connection, move.prompt, move.pointer)
+    past = past_numbers(log)
+    before = past[:-1]
+    if len(past) == 1:
+        # The first promotion replaced what the version was made from.
+        of_first = versions.c.number == past[0]
+        query = select(versions.c.version).where(versions.c.name == move.prompt, of_first)
+        parent = _read(move.prompt, past[0], connection.execute(query).scalar_one()).parent
+        before = [] if parent is None else [parent]
+    if move.to_number in before:
+        return
+    was_there = any(move.to_number in {item.from_number, item.to_number} for item in log)
+    why = "has gone back from it since" if was_there else f"never was at version {move.to_number}"
+    raise Conflict(
+        f"Pointer '{move.pointer}' of prompt '{move.prompt}' cannot be rolled back to version "
+        f"{move.to_number}: it {why}; promote the version instead."
+    )
 
 
 def _set_pointer(connection: Connection, move: Move) -> None:

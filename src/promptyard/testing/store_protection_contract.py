@@ -14,6 +14,7 @@ from promptyard.testing.store_suite import (
     sample_decision,
     sample_move,
     sample_protection,
+    sample_version,
 )
 
 
@@ -21,13 +22,14 @@ class ProtectionContract(StoreSuite):
     """Protected pointers and second names; see `promptyard.testing.StoreContract`."""
 
     def test_a_protected_pointer_is_promoted_with_a_second_name_only(self) -> None:
-        """Nobody approves their own move, under whatever blanks; other pointers stay free."""
+        """Nobody approves their own move, however it is spelled; other pointers stay free."""
 
         async def body(store: Store) -> None:
             await add_three_versions(store)
             logged = await store.protect(sample_protection(is_protected=True))
             assert logged.at
-            for name in ("", "  ", "ann", " ann ", "Ann"):
+            alike = ("ann\u200b", "\N{SOFT HYPHEN}ann", "\uff41\uff4e\uff4e", "a\ufe0fnn")
+            for name in ("", "  ", "\u200b", "ann", " ann ", "Ann", *alike):
                 with raises(ApprovalNeeded, "production.*other than ann"):
                     await store.move_pointer(sample_move(1, 2, approved_by=name))
             assert [move.to_number for move in await store.moves("support")] == [1]
@@ -48,6 +50,42 @@ class ProtectionContract(StoreSuite):
             await store.move_pointer(sample_move(2, 1, kind="rollback"))
             (pointer,) = await store.pointers("support")
             assert pointer.number == 1
+
+        self.with_store(body)
+
+    def test_a_rollback_goes_only_to_where_the_pointer_was_before(self) -> None:
+        """Else one person moves a protected pointer forward and calls it a way back."""
+
+        async def body(store: Store) -> None:
+            await add_three_versions(store)
+            await store.protect(sample_protection(is_protected=True))
+            with raises(Conflict, "never was at version 3"):
+                await store.move_pointer(sample_move(1, 3, kind="rollback"))
+            with raises(Conflict, "never was at version 2"):
+                await store.move_pointer(sample_move(None, 2, kind="rollback", pointer="staging"))
+            await store.move_pointer(sample_move(1, 2, approved_by="bob"))
+            await store.move_pointer(sample_move(2, 1, kind="rollback"))
+            with raises(Conflict, "gone back from it"):
+                await store.move_pointer(sample_move(1, 2, kind="rollback"))
+            (pointer,) = await store.pointers("support")
+            assert pointer.number == 1
+            await store.move_pointer(sample_move(1, 2, approved_by="bob"))
+            await store.move_pointer(sample_move(2, 3, approved_by="bob"))
+            await store.move_pointer(sample_move(3, 1, kind="rollback"))
+
+        self.with_store(body)
+
+    def test_before_its_first_version_a_pointer_was_at_the_parent(self) -> None:
+        """The first promotion replaced what the version was made from."""
+
+        async def body(store: Store) -> None:
+            await add_three_versions(store)
+            child = sample_version("child", parent=2)
+            number = (await store.add_version(child)).number
+            await store.move_pointer(sample_move(None, number, pointer="staging"))
+            with raises(Conflict, "never was at version 1"):
+                await store.move_pointer(sample_move(number, 1, kind="rollback", pointer="staging"))
+            await store.move_pointer(sample_move(number, 2, kind="rollback", pointer="staging"))
 
         self.with_store(body)
 

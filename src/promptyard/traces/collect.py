@@ -28,7 +28,7 @@ MAX_LINE_BYTES = 1 << 20
 MAX_NAME_CHARS = 200
 """Longest name or id; the store holds no longer one."""
 
-_MAX_WHOLE = 1 << 53  # larger whole numbers are no amounts, and no sum of floats holds them
+_MAX_WHOLE = 1 << 53  # larger numbers are no amounts, and no sum of floats holds them
 _EVENT: TypeAdapter[LiveEvent] = TypeAdapter(LiveEvent)
 _NUMBERS = (b"NaN", b"Infinity", b"e", b"E")
 
@@ -165,13 +165,26 @@ def _unusable(event: LiveEvent, line: bytes) -> str | None:
     if not isinstance(event, Feedback) and not 1 <= event.version <= _MAX_WHOLE:
         return f"version: {str(event.version)[:30]} is no number of a version"
     if isinstance(event, Outcome):
-        for what in ("input_tokens", "output_tokens"):
-            if (getattr(event, what) or 0) > _MAX_WHOLE:
-                return f"{what}: larger than any amount"
         if any(sign in line for sign in _NUMBERS) and _has_no_number(
             [dict(event.features), event.inputs]
         ):
             return "a number is not finite"
+        return _too_large(event)
+    return None
+
+
+def _too_large(outcome: Outcome) -> str | None:
+    """Say which number of an outcome is larger than any amount: a sum could not hold it."""
+    amounts: dict[str, object] = {
+        "input_tokens": outcome.input_tokens,
+        "output_tokens": outcome.output_tokens,
+        "latency_s": outcome.latency_s,
+        "cost_usd": outcome.cost_usd,
+    }
+    amounts |= {f"features.{name}": value for name, value in outcome.features.items()}
+    for what, value in amounts.items():
+        if isinstance(value, int | float) and abs(value) > _MAX_WHOLE:
+            return f"{what}: larger than any amount"
     return None
 
 

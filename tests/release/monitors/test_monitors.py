@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -198,3 +199,64 @@ def test_a_new_topic_in_stored_inputs_is_told_by_its_words() -> None:
 def test_the_same_events_give_the_same_report() -> None:
     traffic = two_windows(then={"features": {"input_chars": 2_000}})
     assert traffic.look() == traffic.look()
+
+
+LIMIT = 0.05
+About: TypeAlias = dict[str, Any]
+
+
+def few_subjects(
+    seed: int, make: Callable[[random.Random], About], *, n_subjects: int = 60, n_calls: int = 20
+) -> Traffic:
+    """Subjects that each call often; `make(dice)` gives what all calls of one have in common."""
+    dice, traffic = random.Random(seed), Traffic()
+    for age_h in (48.0, 3.0):
+        for number in range(n_subjects):
+            common = make(dice)
+            for _ in range(n_calls):
+                traffic.add(age_h, subject=f"{age_h}-{number}", **common)
+    return traffic
+
+
+def either(field: str, bad: Any, good: Any, rate: float) -> Callable[[random.Random], About]:
+    return lambda dice: {field: bad if dice.random() < rate else good}
+
+
+@pytest.mark.parametrize(
+    ("field", "bad", "good", "rate", "limits"),
+    [
+        ("error", "e", "", LIMIT, {"error_rate": LIMIT}),
+        ("hard_failure", True, False, LIMIT, {"hard_failure_rate": LIMIT}),
+        ("latency_s", 9.0, 1.0, 0.05, {"latency_p95_s": 5.0}),
+        ("cost_usd", 1.5, 0.5, 0.5, {"cost_usd": 1.0}),
+    ],
+)
+def test_calls_of_one_subject_count_as_one_word_on_a_limit(
+    field: str, bad: Any, good: Any, rate: float, limits: dict[str, float]
+) -> None:
+    """At a true rate equal to its limit few looks alarm, although every subject calls 20 times."""
+    no_other: dict[str, float | None] = {"error_rate": None, "hard_failure_rate": None}
+    make = either(field, bad, good, rate)
+    looks = [few_subjects(seed, make).look(limits=no_other | limits) for seed in range(30)]
+    n_alarms = sum(item.kind == "threshold" for look in looks for item in look.alerts)
+    assert n_alarms <= 2
+
+
+def test_a_rate_far_above_its_limit_is_alerted_on_few_subjects_too() -> None:
+    traffic = few_subjects(1, either("error", "e", "", 0.4))
+    assert "error_rate" in [item.metric for item in traffic.look().alerts]
+
+
+def test_drift_is_looked_for_in_one_value_a_subject() -> None:
+    """Sixty subjects of another length each are no drift, however often they call."""
+
+    def make(dice: random.Random) -> dict[str, Any]:
+        length = dice.gauss(500, 150)
+        score = min(1.0, max(0.0, length / 1000))
+        return {"features": {"input_chars": length}, "scores": {"score": score}}
+
+    looks = [few_subjects(seed, make).look() for seed in range(5)]
+    assert not [alert for look in looks for alert in look.alerts]
+    many = [few_subjects(seed, make, n_subjects=300, n_calls=3).look() for seed in range(3)]
+    assert not [alert for look in many for alert in look.alerts]
+    assert all(item.n == 300 for look in many for item in look.drifts)

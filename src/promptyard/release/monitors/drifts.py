@@ -1,4 +1,8 @@
-"""Compares a window with the one before it: inputs of all versions, outputs and scores of each."""
+"""Compares a window with the one before it: inputs of all versions, outputs and scores of each.
+
+A subject counts once, with its latest value: the limits hold for values that are independent, and
+the calls of one subject are not.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from promptyard.records.alerts import Alert, AlertKind
 from promptyard.records.base import Json
 from promptyard.records.joined import Joined
 from promptyard.records.monitoring import DriftReading
+from promptyard.release.monitors.windows import subject_of
 from promptyard.stats.drift import (
     MIN_VALUES,
     Drift,
@@ -98,7 +103,7 @@ def _features(
 
 
 def _by_feature(area: str, rows: Sequence[Joined]) -> dict[str, list[float | str]]:
-    found: dict[str, list[float | str]] = {}
+    found: dict[str, dict[str, float | str]] = {}
     for row in rows:
         features: dict[str, float | str] = dict(row.outcome.features)
         if row.outcome.finish_reason:
@@ -107,15 +112,17 @@ def _by_feature(area: str, rows: Sequence[Joined]) -> dict[str, list[float | str
             features["output_hard_failure"] = str(row.hard_failure)
         for name, value in features.items():
             if name.startswith(OUTPUT_FEATURES) == (area == "outputs"):
-                found.setdefault(name, []).append(value)
-    return found
+                found.setdefault(name, {})[subject_of(row)] = value
+    return {name: list(values.values()) for name, values in found.items()}
 
 
 def _scores(
     version: int, reference: Sequence[Joined], window: Sequence[Joined]
 ) -> list[DriftReading]:
-    first = [row.score for row in reference if row.score is not None]
-    second = [row.score for row in window if row.score is not None]
+    first, second = (
+        list({subject_of(row): row.score for row in rows if row.score is not None}.values())
+        for rows in (reference, window)
+    )
     if not first or not second:
         return []
     return [_reading("score", version, score_drift(first, second))]
@@ -132,8 +139,9 @@ def _words(reference: Sequence[Joined], window: Sequence[Joined]) -> list[DriftR
 
 
 def _texts(rows: Sequence[Joined]) -> list[frozenset[str]]:
-    inputs = [row.outcome.inputs for row in rows if row.outcome.inputs is not None]
-    return [frozenset(WORD.findall(_said(item).casefold())) for item in inputs[-MAX_TEXTS:]]
+    latest = {subject_of(row): row.outcome.inputs for row in rows if row.outcome.inputs is not None}
+    inputs = list(latest.values())[-MAX_TEXTS:]
+    return [frozenset(WORD.findall(_said(item).casefold())) for item in inputs]
 
 
 def _said(inputs: Mapping[str, Json]) -> str:

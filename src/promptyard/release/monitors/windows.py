@@ -25,6 +25,14 @@ def cut(
     return reference, window
 
 
+def subject_of(row: Joined) -> str:
+    """Return whose outcome it is; one without a subject stands for itself.
+
+    Outcomes of one subject are not independent, so they are one cluster.
+    """
+    return row.outcome.subject or row.outcome.id
+
+
 def window_stats(rows: Sequence[Joined]) -> tuple[WindowStats, ...]:
     """Sum up a window for each version and arm, in that order."""
     groups: dict[tuple[int, Arm | None], list[Joined]] = {}
@@ -46,8 +54,7 @@ def _stats(version: int, arm: Arm | None, rows: Sequence[Joined]) -> WindowStats
     ]
     costs = [item.cost_usd for item in outcomes if item.cost_usd is not None]
     looked_at = [row for row in rows if row.hard_failure is not None]
-    # Outcomes of one subject are not independent; those without a subject stand for themselves.
-    clusters = [row.outcome.subject or row.outcome.id for row in scored]
+    clusters = [subject_of(row) for row in scored]
     return WindowStats(
         version=version,
         arm=arm,
