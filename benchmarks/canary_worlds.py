@@ -200,6 +200,7 @@ class Counts:
     frozen_at: int
     baseline: LiveBaseline | None
     wanted: int
+    slowest_s: Floats
     looks: Sequence[tuple[int, str]]
 
     def standing(self, look: int) -> Standing:
@@ -218,6 +219,7 @@ class Counts:
             columns=columns,
             baseline=self.baseline if self.looks[look][0] > self.frozen_at else None,
             baseline_seen=(seen, seen),
+            slowest_s=float(self.slowest_s[look]) or None,
         )
 
 
@@ -253,6 +255,7 @@ def count(traffic: Traffic, plan: RolloutPlan, world: World) -> Counts:
         MISSING: _sums(traffic, everyone, traffic.is_missing.astype(np.float64), due),
         FEWER: _sums(traffic, everyone, np.where(there, np.log(2.0), 0.0), due),
     }
+    slow = np.where(later & (traffic.arm == 0), traffic.latency_s, 0.0)
     exposed = [_up_to(np.cumsum(traffic.arm == arm), counts) for arm in (0, 1)]
     return Counts(
         columns=columns,
@@ -261,6 +264,7 @@ def count(traffic: Traffic, plan: RolloutPlan, world: World) -> Counts:
         frozen_at=frozen_at,
         baseline=baseline,
         wanted=wanted,
+        slowest_s=_up_to(np.maximum.accumulate(slow), counts),
         looks=looks,
     )
 
