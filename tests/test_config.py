@@ -20,6 +20,7 @@ from promptyard.config import (
     load_task_config,
 )
 from promptyard.config.load import ENVIRONMENT
+from promptyard.config.shape import GatesConfig
 from promptyard.errors import ConfigError
 from promptyard.records.budget import Budget
 from promptyard.records.cases import CheckSpec
@@ -540,8 +541,8 @@ def test_the_schema_accepts_what_the_loader_accepts(write: Callable[[str], Path]
 
 def test_the_defaults_are_those_of_the_records() -> None:
     schema = TaskConfig.model_json_schema()["$defs"]
-    gates = {name: field.default for name, field in GateSettings.model_fields.items()}
-    assert {k: v["default"] for k, v in schema["GatesConfig"]["properties"].items()} == gates
+    assert schema["GatesConfig"]["properties"].keys() == GateSettings.model_fields.keys()
+    assert GatesConfig().model_dump() == GateSettings().model_dump()
     assert schema["BudgetConfig"]["properties"].keys() == Budget.model_fields.keys()
     check = schema["CheckEntry"]
     assert check["additionalProperties"] is True

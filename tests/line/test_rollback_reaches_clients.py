@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from promptyard.client import Promptyard
-from promptyard.line.rollout_engine import Ticked, watch
+from promptyard.line.rollout_engine import Ticked
+from promptyard.line.rollout_watch import watch
 from promptyard.line.rollouts import By, roll_back_rollout, start_rollout
 from promptyard.line.ship import promote_version, protect_pointer, roll_back
 from promptyard.records.rollouts import LiveBaseline, Rollout, RolloutPlan

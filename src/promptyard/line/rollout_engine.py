@@ -6,12 +6,11 @@ again, and two may watch at once: a decision that came second is not stored, and
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, StorageError, Tampered
+from promptyard.errors import ApprovalNeeded, Conflict, Tampered
 from promptyard.line.collect import Collected, collect
 from promptyard.line.publish import Publication, catch_up, publish_after
 from promptyard.line.query import opened
@@ -146,36 +145,6 @@ async def tick(
     """
     async with opened(url) as store:
         return await _tick(store, await _engines(store, reference, pointer), spool, on_progress)
-
-
-async def watch(
-    url: str | None,
-    reference: str | None = None,
-    *,
-    pointer: str | None = None,
-    spool: Path | None = None,
-    every_s: float = 60.0,
-    on_tick: TickSink,
-) -> Ticked:
-    """Tick every `every_s` seconds until every rollout that is watched has ended.
-
-    A store or a spool that fails for a while is said in `trouble` and tried again.
-    """
-    if not every_s > 0:
-        raise ConfigError(f"a rollout is looked at every so many seconds, above 0; got {every_s}")
-    loop = asyncio.get_running_loop()
-    async with opened(url) as store:
-        engines = await _engines(store, reference, pointer)
-        while True:
-            began_s = loop.time()
-            try:
-                ticked = await _tick(store, engines, spool, None)
-            except (StorageError, ConfigError) as error:
-                ticked = Ticked(trouble=str(error))
-            on_tick(ticked)
-            if ticked.looks and not any(item.record.is_active for item in ticked.looks):
-                return ticked
-            await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
 
 
 async def replay_rollout(
