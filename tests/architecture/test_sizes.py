@@ -14,7 +14,7 @@ STOP = 600
 ASK = 400
 
 LONGER_THAN_ASKED: dict[str, str] = {
-    "src/promptyard/client/keeper.py": "one copy of the manifest and the order in which it is replaced",
+    "src/promptyard/client/keeper.py": "one copy of the manifest and when it is replaced",
     "src/promptyard/line/rollouts.py": "every verb of a person on a rollout, one by one",
     "src/promptyard/search/auto.py": "one policy, top to bottom: rounds, checks, what is served",
 }
