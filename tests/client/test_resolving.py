@@ -242,3 +242,9 @@ def test_status_says_what_is_served_why_and_since_when(source: Path) -> None:
         served = client.status()["prompts"]["support"]["production"]
         assert served["since"] == since  # the version is the same one
         assert served["rollout"]["enrolled"] == 0.5
+
+
+@pytest.mark.parametrize("snapshot", [".", "", "/"])
+def test_a_snapshot_that_is_a_folder_is_refused_at_once(snapshot: str) -> None:
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
+        Promptyard("manifest.json", snapshot=snapshot)
