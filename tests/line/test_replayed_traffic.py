@@ -113,5 +113,5 @@ def test_an_error_of_the_model_is_recorded_and_the_application_goes_on(
 ) -> None:
     (line,) = served_lines(tmp_path, task, Broken(), grader)
     outcome = json.loads(line)
-    assert outcome["error"] == "the model is down"
+    assert outcome["error"] == "error"  # its text may repeat content, which is not recorded here
     assert outcome["scores"] == {}
