@@ -101,7 +101,7 @@ class Promptyard:
         _check_positive(queue_size=queue_size, spool_bytes=spool_bytes)
         if not 0.0 <= shadow_rate <= 1.0:
             raise ConfigError(f"shadow_rate is in [0, 1], got {shadow_rate!r}")
-        if snapshot is not None and (not Path(snapshot).name or Path(snapshot).is_dir()):
+        if snapshot is not None and not Path(snapshot).name:
             raise ConfigError(f"snapshot={str(snapshot)!r} is a folder; name a file in it")
         self._shadow_rate = shadow_rate
         self._keeper = Keeper(
