@@ -138,7 +138,9 @@ class _Search:
         """Learn and check until a plateau; False where the search is over."""
         idle = vain = 0
         while idle < self._patience and not self._is_spent:
-            learnt = await self._freed(await self._learner.learn(self._incumbent))
+            learnt = await self._hunter.freed(
+                await self._learner.learn(self._incumbent), self._incumbent
+            )
             vain = 0 if learnt.moved else vain + 1
             if vain >= self._settings.max_vain_rounds and self.finalist is None and not self._arms:
                 await self._context.emit(
@@ -150,25 +152,6 @@ class _Search:
                 return True
             idle = 0 if accepted else idle + 1
         return not self._is_spent
-
-    async def _freed(self, learnt: Learnt) -> Learnt:
-        """Look for what holds the most stubborn bucket back, once a bucket until it fails anew."""
-        line, memory = learnt.line, self._memory
-        found = self._context.evidence(tuple(line.rows.values()), line.candidate)
-        for bucket in memory.telling(found, line).buckets:
-            stubborn = memory.vain[bucket.name] >= self._settings.vain_attempts_before_hunt
-            if not stubborn or bucket.name in memory.freed or bucket.name not in memory.tried:
-                continue
-            rows = [line.rows[case_id] for case_id in bucket.case_ids]
-            if len(rows) < self._settings.min_suspicious:
-                continue
-            memory.freed.add(bucket.name)
-            freed = await self._hunter.free(line, bucket.name, rows, memory.tried[bucket.name])
-            if freed is not None:
-                memory.vain[bucket.name] = 0
-                new = tuple(o for o in freed.origins if o not in self._incumbent.origins)
-                return Learnt(freed, new, learnt.n_cured + len(rows))
-        return learnt
 
     @property
     def _patience(self) -> int:

@@ -16,6 +16,7 @@ from promptyard.records.events import Eliminated
 from promptyard.records.evidence import TrainTrial
 from promptyard.records.origins import Origin
 from promptyard.search.attribution import made_by
+from promptyard.search.learn import Learnt
 from promptyard.search.memory import Memory
 from promptyard.search.settings import AutoSettings
 from promptyard.search.working_line import WorkingLine, score_differences
@@ -100,6 +101,25 @@ class TrapHunter:
         after = await self._context.run(rest, cases, purpose="trap", priority=1.0)
         better = [value for value in score_differences(after, rows) if value > 0]
         return len(better) >= self._settings.cured_share * len(rows)
+
+    async def freed(self, learnt: Learnt, incumbent: WorkingLine) -> Learnt:
+        """Look for what holds the most stubborn bucket back, once a bucket until it fails anew."""
+        line, memory = learnt.line, self._memory
+        found = self._context.evidence(tuple(line.rows.values()), line.candidate)
+        for bucket in memory.telling(found, line).buckets:
+            stubborn = memory.vain[bucket.name] >= self._settings.vain_attempts_before_hunt
+            if not stubborn or bucket.name in memory.freed or bucket.name not in memory.tried:
+                continue
+            rows = [line.rows[case_id] for case_id in bucket.case_ids]
+            if len(rows) < self._settings.min_suspicious:
+                continue
+            memory.freed.add(bucket.name)
+            freed = await self.free(line, bucket.name, rows, memory.tried[bucket.name])
+            if freed is not None:
+                memory.vain[bucket.name] = 0
+                new = tuple(o for o in freed.origins if o not in incumbent.origins)
+                return Learnt(freed, new, learnt.n_cured + len(rows))
+        return learnt
 
     async def free(
         self, line: WorkingLine, bucket: str, rows: Sequence[TrainTrial], tried: Sequence[Origin]
