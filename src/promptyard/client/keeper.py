@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptyard.client.contents import Contents, contents_of_bytes
+from promptyard.client.health import Health
 from promptyard.client.snapshot import Snapshot
-from promptyard.client.source import SourceFault, SourceState, Stamp, read_bytes, stamp_of
+from promptyard.client.source import SourceFault, Stamp, read_bytes, stamp_of
 from promptyard.client.tasks import Task
 from promptyard.client.view import Origin, Seen, View
 
@@ -37,19 +38,6 @@ MAX_GIVEN_UP = 12
 """How many hanging reads may be given up because the file that they hang at has been replaced."""
 UNREAD_POLLS = 10
 """After so many polls a file is read even if it looks unchanged: its clock may stand still."""
-
-
-@dataclass
-class Health:
-    """How the source is, and what became of the looks at it."""
-
-    state: SourceState = "unread"
-    message: str = ""
-    checked_s: float | None = None
-    revision: int | None = None
-    n_checks: int = 0
-    n_faults: int = 0
-    fallback_message: str = ""
 
 
 @dataclass
@@ -281,7 +269,7 @@ class Keeper:
             if self.view is not None:
                 self._adopt(contents, data)
             else:  # the first caller weighs it against the snapshot
-                self._note_good(contents.revision)
+                self.health.note_good(contents.revision)
             view = self.view
         if view is not None:
             Task("warm", lambda: self._warm(view))
@@ -333,7 +321,7 @@ class Keeper:
                 about = f"revision {contents.revision} is older than {served.revision}"
                 self._note(SourceFault("older", f"{self.source}: {about}, which is served"))
                 return
-        self._note_good(contents.revision)
+        self.health.note_good(contents.revision)
         now = time.monotonic()
         if view is not None and view.contents is contents:
             view.confirmed_s, view.reason = now, None
@@ -349,19 +337,9 @@ class Keeper:
             del self.seen[rollout_id]
         self.view = view
 
-    def _note_good(self, revision: int) -> None:
-        health = self.health
-        health.state, health.message, health.revision = "ok", "", revision
-        health.checked_s = time.monotonic()
-        health.n_checks += 1
-
     def _note(self, fault: SourceFault) -> None:
         """The source is no good now: say so, and of what is served that it is not confirmed."""
-        health = self.health
-        health.state, health.message = fault.state, str(fault)
-        health.checked_s = time.monotonic()
-        health.n_checks += 1
-        health.n_faults += 1
+        self.health.note(fault)
         view = self.view
         if view is not None and view.origin == "source":
             is_stale = (view.age_s() or 0.0) > self.stale_after_s
