@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptyard.line.rollouts import show_rollout
+from promptyard.line.rollout_finding import show_rollout
 from promptyard.line.sync import run_sync
 from promptyard.records.rollouts import RolloutRecord
 from support.live_traffic import SAME, WORSE, served

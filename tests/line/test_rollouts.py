@@ -12,13 +12,12 @@ import pytest
 
 from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound, Tampered
 from promptyard.line import rollouts
+from promptyard.line.rollout_finding import find_rollout, list_rollouts
 from promptyard.line.rollouts import (
     By,
     Decided,
     abort_rollout,
     approve_rollout,
-    find_rollout,
-    list_rollouts,
     pause_rollout,
     resume_rollout,
     roll_back_rollout,

@@ -39,7 +39,8 @@ def status_command(
 ) -> None:
     """Explain how a rollout stands, what is shown so far, and what is still needed."""
     from promptyard.cli.optimize import write_text
-    from promptyard.line.rollouts import show_rollout, utc_now
+    from promptyard.line.rollout_finding import show_rollout
+    from promptyard.line.rollouts import utc_now
     from promptyard.line.sync import run_sync
     from promptyard.reports.rollout import rollout_paragraph
 
@@ -77,7 +78,7 @@ def list_command(
     as_json: AsJson = False,
 ) -> None:
     """List rollouts, the newest last."""
-    from promptyard.line.rollouts import list_rollouts
+    from promptyard.line.rollout_finding import list_rollouts
     from promptyard.line.sync import run_sync
     from promptyard.reports.figures import moment
 

@@ -14,13 +14,13 @@ from promptyard.line.measured import require_answers
 from promptyard.line.query import require_prompt
 from promptyard.line.session import open_session
 from promptyard.line.task import Task
+from promptyard.line.trial_counter import TrialCounter
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.alerts import Alert
 from promptyard.records.budget import Budget
 from promptyard.records.cases import Case
 from promptyard.records.monitoring import AnchorReport
-from promptyard.records.runs import Progress
-from promptyard.records.scores import Report, Trial
+from promptyard.records.scores import Report
 from promptyard.registry.versions import PRODUCTION, resolve_version
 from promptyard.runner.summarize import case_values
 from promptyard.stats.assignment import unit_hash
@@ -59,15 +59,7 @@ async def run_anchors(
         earlier = await _earlier(session.store, task, version.digest)
         await session.begin()
         executor = session.executor(task)
-        done = 0
-
-        def count(trial: Trial) -> None:
-            nonlocal done
-            del trial
-            done += 1
-            spent = session.ledger.spent
-            on_progress(Progress(phase=ANCHOR, done=done, total=len(cases), spent=spent))
-
+        count = TrialCounter(session, on_progress, ANCHOR, len(cases))
         report = await executor.run(
             version.program,
             cases,

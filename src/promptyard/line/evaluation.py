@@ -14,13 +14,13 @@ from promptyard.line.references import EVAL, StoredRun, eval_run, run_or_version
 from promptyard.line.same_program import same_program_verdict
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
+from promptyard.line.trial_counter import TrialCounter
 from promptyard.line.wiring import build_gate
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
 from promptyard.records.cases import Case, EvalSet, EvalSplit, eval_split_named
 from promptyard.records.evaluations import AnswerChanges, Evaluation, Flip
 from promptyard.records.prompts import Program
-from promptyard.records.runs import Progress
 from promptyard.records.scores import Report, Trial
 from promptyard.records.verdicts import PairedReport, Verdict
 from promptyard.registry.versions import PRODUCTION, pointer_named
@@ -29,9 +29,6 @@ from promptyard.runner.summarize import case_values
 
 AGAIN = 1000
 """First replicate of the second half of an A/A run."""
-
-MAX_PROGRESS_STEPS = 500
-"""How often an eval says how far it is, at most: nobody sees a smaller step."""
 
 CHOSEN = (
     "its cases were chosen because they failed before, and such cases do better by chance alone; "
@@ -114,7 +111,7 @@ async def run_evaluation(
         await session.begin()
         await record_version(session.store, task.eval_set)
         n_runs = 2 if isinstance(baseline, _ToRun) else 1
-        count = _Counter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
+        count = TrialCounter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
 
         async def measure(measured: Program, first_replicate: int) -> Report:
             replicates = range(first_replicate, first_replicate + plan.n_repeats)
@@ -158,7 +155,7 @@ async def _repeated(
     cases: Sequence[Case],
     split: EvalSplit,
     replicates: range,
-    count: _Counter,
+    count: TrialCounter,
 ) -> Report:
     """Run every replicate and fold all trials into one report."""
     trials: list[Trial] = []
@@ -217,39 +214,6 @@ async def _baseline(
     if reference.lstrip("v") != str(found.number):
         name += f" ({reference})"
     return _ToRun(name, found.program)
-
-
-class _Counter:
-    """Counts finished trials and tells the progress."""
-
-    def __init__(self, session: Session, on_progress: ProgressSink, phase: str, total: int) -> None:
-        self._session = session
-        self._on_progress = on_progress
-        self._phase = phase
-        self._total = total
-        self._stride = max(1, total // MAX_PROGRESS_STEPS)
-        self._done = 0
-        self._sum = 0.0
-        self._n_scored = 0
-
-    def __call__(self, trial: Trial) -> None:
-        self._done += 1
-        if trial.score is not None:
-            self._n_scored += 1
-            self._sum += trial.score
-        if self._done % self._stride and self._done < self._total:
-            return
-        ledger = self._session.ledger
-        self._on_progress(
-            Progress(
-                phase=self._phase,
-                done=self._done,
-                total=self._total,
-                spent=ledger.spent,
-                calls_left=ledger.task_calls_left,
-                best_score=self._sum / self._n_scored if self._n_scored else None,
-            )
-        )
 
 
 def _evaluation(

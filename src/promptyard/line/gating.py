@@ -10,6 +10,7 @@ from promptyard.line.measured import require_answers
 from promptyard.line.query import require_prompt
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
+from promptyard.line.trial_counter import TrialCounter
 from promptyard.line.wiring import build_gates, build_stage
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
@@ -17,8 +18,8 @@ from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
 from promptyard.records.evidence import Evidence
 from promptyard.records.prompts import Program
-from promptyard.records.runs import Progress, StageOutcome
-from promptyard.records.scores import Report, Trial
+from promptyard.records.runs import StageOutcome
+from promptyard.records.scores import Report
 from promptyard.records.verdicts import Claim, GateSettings, GateVerdict, PairedReport, SelfTest
 from promptyard.records.versions import PromptVersion
 from promptyard.registry.versions import PRODUCTION, resolve_version
@@ -151,23 +152,7 @@ async def _measure(
     stage = build_stage("decide", FunnelSettings(stochastic=True))
     holdout = task.eval_set.split("holdout")
     executor = session.executor(task)
-    done = 0
-    total = stage.max_trials(1, len(holdout))
-
-    def count(trial: Trial) -> None:
-        nonlocal done
-        del trial
-        done += 1
-        ledger = session.ledger
-        on_progress(
-            Progress(
-                phase=GATE,
-                done=done,
-                total=max(total, done),
-                spent=ledger.spent,
-                calls_left=ledger.task_calls_left,
-            )
-        )
+    count = TrialCounter(session, on_progress, GATE, stage.max_trials(1, len(holdout)))
 
     async def run_cases(program: Program, chosen: Sequence[Case], replicate: int) -> Report:
         return await executor.run(program, chosen, "holdout", replicate=replicate, on_trial=count)

@@ -15,7 +15,8 @@ from pathlib import Path
 from promptyard.config import load_task_config
 from promptyard.errors import ConfigError, NotFound
 from promptyard.line.live_grading import Grader, judge_names
-from promptyard.line.rollouts import find_rollout
+from promptyard.line.live_traffic import live_pages
+from promptyard.line.rollout_finding import find_rollout
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Models, Task, load_task
 from promptyard.line.wiring import build_store, project_config, store_address
@@ -27,6 +28,7 @@ from promptyard.records.runs import Progress
 
 KIND = "live score"
 PAGE = 1_000
+"""Events after which what was graded is stored: a judge is not asked twice after a kill."""
 
 
 @dataclass(frozen=True)
@@ -156,14 +158,9 @@ async def _grade_all(
 async def _pages(
     store: Store, name: str, rollout_id: str | None
 ) -> AsyncGenerator[tuple[list[Outcome], list[Feedback]]]:
-    after = 0
-    while True:
-        page = await store.live_events(name, rollout_id=rollout_id, after=after, limit=PAGE)
+    async for page in live_pages(store, name, rollout_id=rollout_id, size=PAGE):
         events = [item.event for item in page]
         yield (
             [event for event in events if isinstance(event, Outcome)],
             [event for event in events if isinstance(event, Feedback)],
         )
-        if len(page) < PAGE:
-            return
-        after = page[-1].seq

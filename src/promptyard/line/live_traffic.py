@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from promptyard.protocols import ReleaseStore
 from promptyard.records.live import StoredEvent
 
-PAGE = 5_000
+PAGE = 10_000
+"""Live events that are read at once."""
 
 
-async def each_live_event(
+async def live_pages(
     store: ReleaseStore,
     name: str,
     *,
     rollout_id: str | None = None,
     after: int = 0,
     through: int | None = None,
-) -> AsyncGenerator[StoredEvent]:
-    """Yield the events of a prompt, or of one rollout, in the order of their numbers."""
+    size: int = PAGE,
+) -> AsyncGenerator[Sequence[StoredEvent]]:
+    """Yield the events of a prompt, or of one rollout, in the order of their numbers, by pages.
+
+    A page holds `size` events, the last one fewer or none. `after` is left out, `through` is not.
+    """
     while True:
         page = await store.live_events(
-            name, rollout_id=rollout_id, after=after, through=through, limit=PAGE
+            name, rollout_id=rollout_id, after=after, through=through, limit=size
         )
-        for event in page:
-            yield event
-        if len(page) < PAGE:
+        yield page
+        if len(page) < size:
             return
         after = page[-1].seq
+
+
+async def all_live_events(
+    store: ReleaseStore, name: str, *, rollout_id: str | None = None, through: int | None = None
+) -> list[StoredEvent]:
+    """Return all events of a prompt, or of one rollout, in the order of their numbers."""
+    pages = live_pages(store, name, rollout_id=rollout_id, through=through)
+    return [event async for page in pages for event in page]

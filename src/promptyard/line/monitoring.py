@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from promptyard.line.live_traffic import each_live_event
+from promptyard.line.live_traffic import all_live_events
 from promptyard.line.query import opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.alerts import Alert
@@ -24,7 +24,7 @@ async def look_at_traffic(
     async with opened(url) as store:
         await require_prompt(store, name)
         known = list(await store.alerts(name, limit=1_000))
-        events = [event async for event in each_live_event(store, name)]
+        events = await all_live_events(store, name)
         report = monitor(
             name, events, plan, now=at, anchors_moved=await _anchors_moved(store, name, known)
         )

@@ -12,20 +12,18 @@ from typing import TypeAlias
 
 from promptyard.errors import ApprovalNeeded, Conflict, Tampered
 from promptyard.line.collect import Collected, collect
+from promptyard.line.live_traffic import all_live_events, live_pages
 from promptyard.line.publish import Publication, catch_up, publish_after
 from promptyard.line.query import opened
-from promptyard.line.rollouts import MAX_TRIES, find_rollout, utc_now
+from promptyard.line.rollout_finding import find_rollout
+from promptyard.line.rollouts import MAX_TRIES, utc_now
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.base import Record
-from promptyard.records.live import StoredEvent
 from promptyard.records.rollouts import Decision, Rollout, RolloutRecord
 from promptyard.registry.versions import pointer_named
 from promptyard.release.look import look
 from promptyard.release.replay import ReplayedDecision, replay
 from promptyard.release.tally import Tally
-
-PAGE = 10_000
-"""Live events that are read at once."""
 
 
 class Looked(Record):
@@ -106,18 +104,12 @@ class Engine:
         raise Conflict(f"rollout '{rollout.id}' is decided on faster than one can look; try again")
 
     async def _read_on(self) -> None:
-        while True:
-            page = await self._store.live_events(
-                self._rollout.prompt,
-                rollout_id=self._rollout.id,
-                after=self._tally.through,
-                limit=PAGE,
-            )
+        rollout, after = self._rollout, self._tally.through
+        pages = live_pages(self._store, rollout.prompt, rollout_id=rollout.id, after=after)
+        async for page in pages:
             for event in page:
                 self._tally.add(event)
             self._n_events += len(page)
-            if len(page) < PAGE:
-                return
 
     async def _with_approval(self, decision: Decision) -> Decision:
         """Add to a promotion who approved its rollout: that stands further back in the log."""
@@ -154,23 +146,11 @@ async def replay_rollout(
     async with opened(url) as store:
         found = await find_rollout(store, reference, pointer)
         record = await store.rollout(found.rollout.id)
-        return record, replay(record, await rollout_events(store, record))
-
-
-async def rollout_events(store: Store, record: RolloutRecord) -> Sequence[StoredEvent]:
-    """Return all events of a rollout that a decision has seen, in order."""
-    events: list[StoredEvent] = []
-    while True:
-        page = await store.live_events(
-            record.rollout.prompt,
-            rollout_id=record.rollout.id,
-            after=events[-1].seq if events else 0,
-            through=record.last.through,
-            limit=PAGE,
+        rollout, through = record.rollout, record.last.through
+        events = await all_live_events(
+            store, rollout.prompt, rollout_id=rollout.id, through=through
         )
-        events += page
-        if len(page) < PAGE:
-            return events
+        return record, replay(record, events)
 
 
 async def _engines(store: Store, reference: str | None, pointer: str | None) -> list[Engine]:

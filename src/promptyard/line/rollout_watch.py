@@ -14,7 +14,7 @@ from promptyard.line.collect import Collected, collect
 from promptyard.line.publish import catch_up, publish_after
 from promptyard.line.query import opened
 from promptyard.line.rollout_engine import Engine, Looked, Ticked, TickSink
-from promptyard.line.rollouts import find_rollout
+from promptyard.line.rollout_finding import find_rollout
 from promptyard.protocols import Store
 from promptyard.records.rollouts import Rollout
 

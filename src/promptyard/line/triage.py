@@ -21,7 +21,7 @@ from promptyard.errors import EvalSetError
 from promptyard.evalset.duplicates import normalised_input
 from promptyard.line.case_files import Change
 from promptyard.line.growth import add_cases
-from promptyard.line.live_traffic import each_live_event
+from promptyard.line.live_traffic import all_live_events
 from promptyard.line.query import opened, require_prompt
 from promptyard.line.task import Task, load_task
 from promptyard.line.wiring import metrics_of, store_address
@@ -114,7 +114,7 @@ async def open_triage(
     known |= {name.removeprefix(f"{LIVE}-") for name in loaded.eval_set.retired}
     async with opened(url) as opened_store:
         await require_prompt(opened_store, loaded.name)
-        events = [event async for event in each_live_event(opened_store, loaded.name)]
+        events = await all_live_events(opened_store, loaded.name)
     rows = joined(events)
     failures = live_failures(
         rows, below=loaded.pass_at if below is None else below, key_of=key_of, known=known

@@ -1,0 +1,70 @@
+"""Finds the rollout that a person means: by its id, or by its prompt and pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptyard.errors import ConfigError, Conflict, NotFound
+from promptyard.line.query import opened
+from promptyard.protocols import Store
+from promptyard.records.rollouts import RolloutRecord
+
+
+async def find_rollout(
+    store: Store, reference: str, pointer: str | None = None, *, active: bool = False
+) -> RolloutRecord:
+    """Return the rollout that a prompt's name or an id means, with its last decision.
+
+    Of a prompt it is the one that has not ended, else the newest. `active` refuses an ended one.
+    Raises NotFound saying what there is, ConfigError where several pointers have one.
+    """
+    records = await store.rollouts(reference, last_only=True)
+    if not records:
+        record = await _by_id(store, reference)
+    else:
+        record = _of_prompt(reference, records, pointer)
+    if active and not record.is_active:
+        raise Conflict(
+            f"rollout '{record.rollout.id}' of '{record.rollout.prompt}' has ended: "
+            f"{record.last.state}; `promptyard canary start` begins another one"
+        )
+    return record
+
+
+async def show_rollout(
+    url: str | None, reference: str, *, pointer: str | None = None, last_only: bool = True
+) -> RolloutRecord:
+    """Return a rollout with its last decision, or with all of them. Raises NotFound."""
+    async with opened(url) as store:
+        record = await find_rollout(store, reference, pointer)
+        return record if last_only else await store.rollout(record.rollout.id)
+
+
+async def list_rollouts(url: str | None, name: str | None = None) -> Sequence[RolloutRecord]:
+    """Rollouts of one prompt or of all, oldest first, each with its last decision."""
+    async with opened(url) as store:
+        return await store.rollouts(name, last_only=True)
+
+
+async def _by_id(store: Store, reference: str) -> RolloutRecord:
+    if reference in await store.prompt_names():
+        raise NotFound(
+            f"prompt '{reference}' has had no rollout yet; "
+            f"`promptyard canary start {reference} --version VERSION` begins one"
+        )
+    return await store.rollout(reference, last_only=True)
+
+
+def _of_prompt(name: str, records: Sequence[RolloutRecord], pointer: str | None) -> RolloutRecord:
+    here = [item for item in records if pointer in {None, item.rollout.pointer}]
+    if not here:
+        others = sorted({item.rollout.pointer for item in records})
+        raise NotFound(
+            f"no rollout of prompt '{name}' is behind '{pointer}'; there are some behind: "
+            f"{', '.join(others)}"
+        )
+    running = [item for item in here if item.is_active]
+    if len(running) > 1:
+        places = ", ".join(item.rollout.pointer for item in running)
+        raise ConfigError(f"'{name}' has rollouts behind {places}: name one with --pointer")
+    return running[0] if running else here[-1]
