@@ -104,7 +104,6 @@ def ratios(costs: Sequence[Cost]) -> list[str]:
         "SLICE_RUNS_A_CASE": total("slices and traps") / n_first,
         "FRESH_RUNS_A_CASE": total("fresh checks") / sum(cost.n_left for cost in costs),
         "SEEN_RUNS_A_CASE": total("second looks") / n_train,
-        "ARM_RUNS_A_CASE": (total("other generators") + total("inside generators")) / n_train,
         "LEAN_RUNS_A_CASE": total("leaving out") / n_train,
         "OPTIMIZER_CALLS_A_CASE": sum(cost.optimizer_calls for cost in costs) / n_first,
     }

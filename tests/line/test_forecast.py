@@ -44,7 +44,7 @@ def test_phases_name_expected_and_most_calls() -> None:
     assert phases["dev"] == (80, 160)
     assert phases["holdout"] == (80, 80)
     free = 400 - 84 - 84  # dev and holdout with what is kept for retries
-    assert phases["fresh checks"] == (53, free)  # 1.76 for each of 30 cases
+    assert phases["fresh checks"] == (50, free)  # 1.65 for each of 30 cases
     assert found.expected.task == sum(expected or 0 for expected, _ in phases.values())
     assert (found.maximum.task, found.maximum.optimizer) == (400, None)
     assert found.expected.judge == 0
