@@ -95,6 +95,20 @@ def test_every_move_is_published_to_every_place(url: str, tmp_path: Path) -> Non
     assert listed == {str(target): 3 for target in sorted(targets)}
 
 
+def test_what_clients_would_refuse_is_said_and_takes_the_place_of_nothing(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "m.json"
+    asyncio.run(publish_to(url, target))
+    before = target.read_bytes()
+    # The limit is 16 MiB, which are many prompts; here it is less than one of them takes.
+    monkeypatch.setattr("promptyard.line.publish.MAX_BYTES", 100)
+    publication = moved(url, "2")
+    assert "clients would refuse it: more than" in publication.warnings[0]
+    assert publication.written == ()
+    assert target.read_bytes() == before
+
+
 def test_a_place_that_is_taken_out_is_published_to_no_longer(url: str, tmp_path: Path) -> None:
     target = tmp_path / "m.json"
     asyncio.run(publish_to(url, target))

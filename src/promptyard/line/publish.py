@@ -18,6 +18,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from promptyard.client.contents import contents_of_bytes
+from promptyard.client.source import MAX_BYTES, SourceFault
 from promptyard.errors import ConfigError, PromptyardError, Tampered
 from promptyard.line.query import opened
 from promptyard.protocols import Store
@@ -72,6 +74,8 @@ class Publication(Record):
 async def publish(store: Store) -> Publication:
     """Write the manifest to all places that are registered; trouble with them is in the result.
 
+    One that clients would refuse is written nowhere, and said.
+
     Raises StorageError when the store cannot be read. Costs no model call.
     """
     targets = await store.publications()
@@ -79,6 +83,11 @@ async def publish(store: Store) -> Publication:
         return Publication(revision=await store.revision())
     manifest, damaged = await read_manifest(store)
     text = manifest_text(manifest)
+    refused = await asyncio.to_thread(_refusal, text.encode())
+    if refused is not None:
+        # What clients read now is better than what they would refuse, and a person must know.
+        errors = dict.fromkeys(targets, f"clients would refuse it: {refused}")
+        return Publication(revision=manifest.revision, errors=errors, damaged=damaged)
     written: list[str] = []
     newer: list[str] = []
     errors: dict[str, str] = {}
@@ -104,6 +113,17 @@ async def publish(store: Store) -> Publication:
         errors=errors,
         damaged=damaged,
     )
+
+
+def _refusal(content: bytes) -> str | None:
+    """Say why a client would refuse these bytes, by its own reader; None where it takes them."""
+    if len(content) > MAX_BYTES:
+        return f"more than {MAX_BYTES:,} bytes; take pointers off prompts that nobody serves"
+    try:
+        contents_of_bytes(content)
+    except SourceFault as fault:
+        return str(fault)
+    return None
 
 
 async def publish_after(store: Store) -> Publication:
