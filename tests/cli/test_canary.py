@@ -211,6 +211,17 @@ def test_a_store_whose_version_was_changed_ends_a_tick_with_an_error(canary: Any
     assert "Version 2 of prompt 'p' is not what was registered" in found.err
 
 
+def test_a_spool_that_fails_ends_a_tick_with_an_error_after_the_looks(
+    canary: Any, url: str, tmp_path: Path
+) -> None:
+    canary("start", "p", "--version", "v2")
+    (tmp_path / "spool").write_text("no folder")
+    found = canary("tick", "p", "--spool", tmp_path / "spool")
+    assert found.code == 2
+    assert "the spool" in found.err
+    assert record(url).rollout.id in found.out  # it was looked at all the same
+
+
 def test_collected_lines_are_counted_and_rejected_ones_named(
     run: Run, url: str, tmp_path: Path
 ) -> None:

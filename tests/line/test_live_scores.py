@@ -14,7 +14,7 @@ import pytest
 from promptyard.errors import ConfigError, NotFound
 from promptyard.line.live_grading import is_sampled
 from promptyard.line.live_scores import LivePlan, LiveScored, score_live
-from promptyard.line.rollout_engine import tick
+from promptyard.line.rollout_watch import tick
 from promptyard.line.rollouts import By, start_rollout
 from promptyard.line.task import Models, load_task
 from promptyard.protocols import Store

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from promptyard.errors import NotFound
-from promptyard.line.rollout_engine import Engine, Looked, Ticked, replay_rollout, tick
-from promptyard.line.rollout_watch import watch
+from promptyard.line.rollout_engine import Engine, Looked, Ticked, replay_rollout
+from promptyard.line.rollout_watch import tick, watch
 from promptyard.line.rollouts import By, abort_rollout, approve_rollout, start_rollout
 from promptyard.line.ship import promote_version, protect_pointer
 from promptyard.protocols import Store

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptyard.client import Promptyard
-from promptyard.line.rollout_engine import Looked, replay_rollout, tick
+from promptyard.line.rollout_engine import Looked, replay_rollout
+from promptyard.line.rollout_watch import tick
 from promptyard.line.rollouts import By, start_rollout
 from promptyard.records.rollouts import Guard, RolloutMode, RolloutPlan
 from support.released import in_store, manifest_path, published, run, url

@@ -41,7 +41,7 @@ def tick_command(
 
     For a scheduler; `canary watch` does it again and again.
     """
-    from promptyard.line.rollout_engine import tick
+    from promptyard.line.rollout_watch import tick
     from promptyard.line.sync import run_sync
 
     with progress_sink(quiet=as_json) as sink:
@@ -81,6 +81,8 @@ def watch_command(
             sys.stdout.flush()
             return
         lines = list(tick_lines(ticked))
+        if ticked.trouble:
+            lines.insert(0, f"trouble, tried again: {ticked.trouble}")
         if lines != said:  # while nothing changes nothing is said
             said[:] = lines
             for line in lines:
@@ -145,8 +147,6 @@ def tick_lines(ticked: Ticked) -> Sequence[str]:
     from promptyard.reports.figures import moment
 
     lines: list[str] = []
-    if ticked.trouble:
-        lines.append(f"trouble, tried again: {ticked.trouble}")
     found = ticked.collected
     if found is not None and (found.n_new or found.n_rejected or found.errors):
         rejected = f", {found.n_rejected:,} lines rejected" if found.n_rejected else ""
@@ -182,5 +182,7 @@ def _leave(ticked: Ticked, *, as_exit_code: bool, warned: bool = False) -> None:
     damaged: list[Looked] = [item for item in ticked.looks if item.damaged]
     if damaged:
         raise StorageError(damaged[0].damaged)
+    if ticked.trouble and not warned:
+        raise StorageError(ticked.trouble)
     if as_exit_code:
         raise typer.Exit(exit_code_of([item.record for item in ticked.looks]))

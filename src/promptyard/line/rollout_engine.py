@@ -1,4 +1,4 @@
-"""Lets rollouts decide by themselves: collect, look, decide, publish; once, or until the end.
+"""Lets a rollout decide by itself: reads what is new, looks, and stores what follows.
 
 Everything that a decision rests on is in the store, so whoever watches may be killed and started
 again, and two may watch at once: a decision that came second is not stored, and looked for anew.
@@ -6,18 +6,17 @@ again, and two may watch at once: a decision that came second is not stored, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeAlias
 
 from promptyard.errors import ApprovalNeeded, Conflict, Tampered
-from promptyard.line.collect import Collected, collect
+from promptyard.line.collect import Collected
 from promptyard.line.live_traffic import all_live_events, live_pages
-from promptyard.line.publish import Publication, catch_up, publish_after
+from promptyard.line.publish import Publication
 from promptyard.line.query import opened
 from promptyard.line.rollout_finding import find_rollout
 from promptyard.line.rollouts import MAX_TRIES, utc_now
-from promptyard.protocols import ProgressSink, Store
+from promptyard.protocols import Store
 from promptyard.records.base import Record
 from promptyard.records.rollouts import Decision, Rollout, RolloutRecord
 from promptyard.registry.versions import pointer_named
@@ -123,22 +122,6 @@ class Engine:
         return decision.model_copy(update={"move": move})
 
 
-async def tick(
-    url: str | None,
-    reference: str | None = None,
-    *,
-    pointer: str | None = None,
-    spool: Path | None = None,
-    on_progress: ProgressSink | None = None,
-) -> Ticked:
-    """Collect the spool, look once at a rollout, or at all that have not ended, and publish.
-
-    Raises NotFound for an unknown prompt, StorageError. Costs no model call.
-    """
-    async with opened(url) as store:
-        return await _tick(store, await _engines(store, reference, pointer), spool, on_progress)
-
-
 async def replay_rollout(
     url: str | None, reference: str, *, pointer: str | None = None
 ) -> tuple[RolloutRecord, tuple[ReplayedDecision, ...]]:
@@ -151,25 +134,3 @@ async def replay_rollout(
             store, rollout.prompt, rollout_id=rollout.id, through=through
         )
         return record, replay(record, events)
-
-
-async def _engines(store: Store, reference: str | None, pointer: str | None) -> list[Engine]:
-    if reference is not None:
-        return [Engine(store, (await find_rollout(store, reference, pointer)).rollout)]
-    records = await store.rollouts(last_only=True)
-    return [Engine(store, record.rollout) for record in records if record.is_active]
-
-
-async def _tick(
-    store: Store,
-    engines: Sequence[Engine],
-    spool: Path | None,
-    on_progress: ProgressSink | None,
-) -> Ticked:
-    collected = None
-    if spool is not None:
-        collected = await collect(store, spool, on_progress=on_progress)
-    looks = [await engine.look() for engine in engines]
-    changed = any(item.decision is not None for item in looks)
-    publication = await (publish_after(store) if changed else catch_up(store))
-    return Ticked(collected=collected, looks=tuple(looks), publication=publication)

@@ -1,4 +1,4 @@
-"""Watches rollouts until they have ended: those that are running, and those that start meanwhile.
+"""Collects, looks at rollouts and publishes: once, or again and again until they have ended.
 
 What fails is said and tried again with the next look: a spool that cannot be read keeps no rollout
 from being looked at, and one rollout keeps no other.
@@ -15,8 +15,26 @@ from promptyard.line.publish import catch_up, publish_after
 from promptyard.line.query import opened
 from promptyard.line.rollout_engine import Engine, Looked, Ticked, TickSink
 from promptyard.line.rollout_finding import find_rollout
-from promptyard.protocols import Store
+from promptyard.protocols import ProgressSink, Store
 from promptyard.records.rollouts import Rollout
+
+
+async def tick(
+    url: str | None,
+    reference: str | None = None,
+    *,
+    pointer: str | None = None,
+    spool: Path | None = None,
+    on_progress: ProgressSink | None = None,
+) -> Ticked:
+    """Collect the spool, look once at a rollout, or at all that have not ended, and publish.
+
+    What fails is said in `Ticked.trouble`. Raises NotFound for an unknown prompt. Costs no model
+    call.
+    """
+    async with opened(url) as store:
+        watched = _Watched(store, await _named(store, reference, pointer), spool)
+        return await watched.tick(on_progress)
 
 
 async def watch(
@@ -38,10 +56,7 @@ async def watch(
         raise ConfigError(f"a rollout is looked at every so many seconds, above 0; got {every_s}")
     loop = asyncio.get_running_loop()
     async with opened(url) as store:
-        named = None
-        if reference is not None:
-            named = (await find_rollout(store, reference, pointer)).rollout
-        watched = _Watched(store, named, spool)
+        watched = _Watched(store, await _named(store, reference, pointer), spool)
         while True:
             began_s = loop.time()
             ticked = await watched.tick()
@@ -49,6 +64,12 @@ async def watch(
             if ticked.looks and not watched.n_going_on:
                 return ticked
             await asyncio.sleep(max(0.0, began_s + every_s - loop.time()))
+
+
+async def _named(store: Store, reference: str | None, pointer: str | None) -> Rollout | None:
+    if reference is None:
+        return None
+    return (await find_rollout(store, reference, pointer)).rollout
 
 
 class _Watched:
@@ -66,10 +87,10 @@ class _Watched:
         """Rollouts that have not ended as far as is known; one that failed goes on."""
         return len(self._rollouts)
 
-    async def tick(self) -> Ticked:
+    async def tick(self, on_progress: ProgressSink | None = None) -> Ticked:
         """Collect, look at each rollout, publish; whatever fails is in the result."""
         troubles: list[str] = []
-        collected = await self._collect(troubles)
+        collected = await self._collect(troubles, on_progress)
         await self._list(troubles)
         looks: list[Looked] = []
         for rollout in tuple(self._rollouts.values()):
@@ -85,11 +106,13 @@ class _Watched:
             trouble="; ".join(troubles),
         )
 
-    async def _collect(self, troubles: list[str]) -> Collected | None:
+    async def _collect(
+        self, troubles: list[str], on_progress: ProgressSink | None
+    ) -> Collected | None:
         if self._spool is None:
             return None
         try:
-            return await collect(self._store, self._spool)
+            return await collect(self._store, self._spool, on_progress=on_progress)
         except (PromptyardError, OSError, ValueError) as error:
             troubles.append(_said(error))
             return None
