@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 
 from canary_worlds import Arm, Bools, Counts, Floats
+from promptyard.records.guard_dimensions import FEWER, HARD_FAILURES, IN_LOGARITHMS
 from promptyard.records.rollouts import Rollout
 from promptyard.release.guards import PROOF_HORIZONS, all_guards
-from promptyard.release.standing import FEWER, HARD_FAILURES, IN_LOGARITHMS
 from promptyard.stats.confidence_sequence import half_width
 from promptyard.stats.hard_failures import TOLERATED_RATIO
 

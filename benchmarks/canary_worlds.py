@@ -15,6 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from promptyard.records.guard_dimensions import (
+    COST,
+    FEWER,
+    HARD_FAILURES,
+    LATENCY,
+    MISSING,
+    unscored,
+)
 from promptyard.records.live import Exposure, Outcome, StoredEvent
 from promptyard.records.rollouts import (
     Decision,
@@ -24,16 +32,7 @@ from promptyard.records.rollouts import (
     RolloutRecord,
 )
 from promptyard.release.frozen import CHEAPEST_USD
-from promptyard.release.standing import (
-    COST,
-    FEWER,
-    HARD_FAILURES,
-    LATENCY,
-    MISSING,
-    Column,
-    Standing,
-    unscored,
-)
+from promptyard.release.standing import Column, Standing
 from promptyard.stats.confidence_sequence import Sample
 from promptyard.stats.intervals import percentile
 

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from promptyard.records.base import Record
+from promptyard.records.guard_dimensions import IN_LOGARITHMS
 from promptyard.records.verdicts import VerdictStatus
 from promptyard.records.versions import Move
 
@@ -24,8 +25,6 @@ Action: TypeAlias = Literal[
 ]
 GuardStatus: TypeAlias = Literal["unharmed", "harmed", "open", "no_data"]
 ENDED: tuple[RolloutState, ...] = ("promoted", "rolled_back", "aborted")
-_IN_LOGARITHMS = frozenset({"cost", "fewer_outcomes"})
-"""Guards whose margin is the logarithm of a ratio, which may be 1 or more."""
 ENGINE = "canary"
 """Who acts where no person does."""
 
@@ -45,7 +44,7 @@ class Guard(Record):
 
     @model_validator(mode="after")
     def _is_part_of_one(self) -> Guard:
-        if self.margin >= 1 and self.dimension not in _IN_LOGARITHMS:
+        if self.margin >= 1 and self.dimension not in IN_LOGARITHMS:
             raise ValueError(
                 f"the margin of {self.dimension} is a part of 1 and below it, got {self.margin:g}: "
                 "3 points are written 0.03"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from promptyard.release.standing import HARD_FAILURES, Column
+from promptyard.records.guard_dimensions import HARD_FAILURES
+from promptyard.release.standing import Column
 from promptyard.stats.confidence_sequence import Sample
 
 Pair: TypeAlias = tuple[float | None, float | None]

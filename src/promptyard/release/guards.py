@@ -11,19 +11,17 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from promptyard.records.rollouts import Guard, GuardReading, GuardStatus, Rollout, RolloutPlan
-from promptyard.release.standing import (
+from promptyard.records.guard_dimensions import (
     COST,
     FEWER,
     HARD_FAILURES,
     IN_LOGARITHMS,
     LATENCY,
     MISSING,
-    Column,
-    Standing,
-    score_names,
     unscored,
 )
+from promptyard.records.rollouts import Guard, GuardReading, GuardStatus, Rollout, RolloutPlan
+from promptyard.release.standing import Column, Standing, score_names
 from promptyard.release.wording import guard_sentence
 from promptyard.stats.confidence_sequence import Sample, difference_half_width, mean_half_width
 from promptyard.stats.hard_failures import log_e_above, log_e_share_above, log_e_share_below
@@ -78,17 +76,6 @@ def all_guards(plan: RolloutPlan, rollout: Rollout) -> tuple[Guard, ...]:
         Guard(dimension=unscored(name), margin=plan.missing_margin) for name in score_names(rollout)
     ]
     return tuple(guards)
-
-
-def is_proof_needed(dimension: str) -> bool:
-    """Say whether a promotion needs this guard unharmed, and not only not harmed.
-
-    The share of answers without a score is not shown to be equal: where a tenth is sampled for a
-    judge, that would take more subjects than the score itself. It must not be shown to be larger.
-    Nor is the number of outcomes, as some subjects call a hundred times as often as others: there
-    the difference that is seen has to be within the margin.
-    """
-    return dimension != FEWER and not dimension.startswith(unscored(""))
 
 
 def is_less_seen(reading: GuardReading) -> bool:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promptyard.records.guard_dimensions import is_proof_needed
 from promptyard.records.rollouts import (
     ENGINE,
     Action,
@@ -23,7 +24,7 @@ from promptyard.records.rollouts import (
 )
 from promptyard.records.verdicts import VerdictStatus
 from promptyard.records.versions import Move
-from promptyard.release.guards import is_less_seen, is_proof_needed, read_guards
+from promptyard.release.guards import is_less_seen, read_guards
 from promptyard.release.outlook import subjects_to_go
 from promptyard.release.standing import Standing
 from promptyard.release.tally import Tally, seconds

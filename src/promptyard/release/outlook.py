@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from promptyard.records.guard_dimensions import HARD_FAILURES
 from promptyard.records.rollouts import GuardReading, RolloutPlan
 from promptyard.release.guards import FEWEST, PROOF_HORIZONS, RATE_PART, pad_of
-from promptyard.release.standing import HARD_FAILURES, Column
+from promptyard.release.standing import Column
 from promptyard.stats.confidence_sequence import half_width
 from promptyard.stats.distributions import normal_quantile
 

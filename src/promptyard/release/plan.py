@@ -6,10 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from promptyard.records.guard_dimensions import (
+    COST,
+    HARD_FAILURES,
+    LATENCY,
+    MISSING,
+    is_proof_needed,
+)
 from promptyard.records.rollouts import Guard, Rollout, RolloutPlan
-from promptyard.release.guards import all_guards, is_proof_needed
+from promptyard.release.guards import all_guards
 from promptyard.release.outlook import Spread, proof_level, subjects_needed
-from promptyard.release.standing import COST, HARD_FAILURES, LATENCY, MISSING
 
 POWER = 0.8
 """The share of rollouts of equal prompts that have shown a guard unharmed by the number given."""

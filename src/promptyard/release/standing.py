@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from promptyard.records.guard_dimensions import MEASURED
 from promptyard.records.rollouts import LiveBaseline, Rollout
 from promptyard.stats.confidence_sequence import Sample
-
-HARD_FAILURES = "hard_failures"
-LATENCY = "latency"
-COST = "cost"
-MISSING = "missing"
-FEWER = "fewer_outcomes"
-_MEASURED = frozenset({HARD_FAILURES, LATENCY, COST, MISSING, FEWER})
-IN_LOGARITHMS = frozenset({COST, FEWER})
-"""Dimensions whose values are logarithms: their differences are said in percent."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +52,4 @@ class Standing:
 def score_names(rollout: Rollout) -> tuple[str, ...]:
     """Return the guards of a rollout that are live scores."""
     guards = rollout.plan.guards
-    return tuple(guard.dimension for guard in guards if guard.dimension not in _MEASURED)
-
-
-def unscored(name: str) -> str:
-    """Return the dimension that counts answers without a score of this name."""
-    return f"unscored:{name}"
+    return tuple(guard.dimension for guard in guards if guard.dimension not in MEASURED)

@@ -12,18 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from promptyard.records.guard_dimensions import COST, HARD_FAILURES, LATENCY, unscored
 from promptyard.records.live import Arm, Exposure, Feedback, Outcome, StoredEvent
 from promptyard.records.rollouts import Rollout
 from promptyard.release.columns import NOTHING, Columns, Pair
 from promptyard.release.frozen import FrozenBaseline
-from promptyard.release.standing import (
-    COST,
-    HARD_FAILURES,
-    LATENCY,
-    Standing,
-    score_names,
-    unscored,
-)
+from promptyard.release.standing import Standing, score_names
 from promptyard.release.waiting import Waiting
 
 MOST_EARLY = 100_000

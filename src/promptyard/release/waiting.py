@@ -6,8 +6,8 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from promptyard.records.guard_dimensions import FEWER, MISSING
 from promptyard.release.columns import NOTHING, Columns, Pair
-from promptyard.release.standing import FEWER, MISSING
 
 MOST_COUNTED = 1000
 """Outcomes of one subject beyond which more say nothing: they are a machine's."""

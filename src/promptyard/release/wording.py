@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from promptyard.records.rollouts import GuardReading
-from promptyard.release.standing import (
+from promptyard.records.guard_dimensions import (
     COST,
     FEWER,
     HARD_FAILURES,
     IN_LOGARITHMS,
     LATENCY,
     MISSING,
-    unscored,
+    score_without,
 )
+from promptyard.records.rollouts import GuardReading
 
 _NAMES: Mapping[str, str] = {
     HARD_FAILURES: "hard failures",
@@ -41,9 +41,9 @@ def guard_sentence(reading: GuardReading, *, n_baseline: int = 0) -> str:
 
 def guard_name(dimension: str) -> str:
     """Return what a dimension is called in a sentence."""
-    prefix = unscored("")
-    if dimension.startswith(prefix):
-        return f"answers without '{dimension.removeprefix(prefix)}'"
+    score = score_without(dimension)
+    if score is not None:
+        return f"answers without '{score}'"
     return _NAMES.get(dimension, dimension)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from promptyard.records.guard_dimensions import IN_LOGARITHMS, is_proof_needed, score_without
 from promptyard.records.rollouts import (
     Decision,
     GuardReading,
@@ -18,7 +19,6 @@ from promptyard.records.rollouts import (
 )
 from promptyard.reports.figures import MISSING, counted, duration, moment, percent
 
-_IN_LOGARITHMS = frozenset({"cost", "fewer_outcomes"})
 _NAMES = {
     "hard_failures": "hard failures",
     "latency": "slow answers",
@@ -72,15 +72,15 @@ def guard_rows(decision: Decision) -> tuple[GuardRow, ...]:
 
 def guard_name(dimension: str) -> str:
     """Return what a dimension is called."""
-    kind, _, score = dimension.partition(":")
-    return f"answers without {score}" if kind == "unscored" else _NAMES.get(dimension, dimension)
+    score = score_without(dimension)
+    return _NAMES.get(dimension, dimension) if score is None else f"answers without {score}"
 
 
 def guard_amount(dimension: str, value: float | None) -> str:
     """Write a difference with sign and unit: points, or percent where it is a logarithm."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if dimension in _IN_LOGARITHMS:
+    if dimension in IN_LOGARITHMS:
         return f"{100 * math.expm1(value):+.1f} %"
     return f"{100 * value:+.1f} points"
 
@@ -137,7 +137,12 @@ def _evidence(last: Decision) -> list[str]:
             f"{last.ratio.n_control:,} the old one."
         )
     by_status = {
-        status: [guard_name(item.dimension) for item in last.guards if item.status == status]
+        status: [
+            guard_name(item.dimension)
+            for item in last.guards
+            # What need not be shown is not said to be missing.
+            if item.status == status and (status != "open" or is_proof_needed(item.dimension))
+        ]
         for status in STATUS_WORDS
     }
     said = [
@@ -215,7 +220,7 @@ def bounds_text(reading: GuardReading) -> str:
 
 def means_text(reading: GuardReading) -> str:
     """Write both means where they are shares."""
-    if reading.dimension in _IN_LOGARITHMS:
+    if reading.dimension in IN_LOGARITHMS:
         return MISSING
     if reading.mean_control is None or reading.mean_treatment is None:
         return MISSING
