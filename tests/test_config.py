@@ -272,6 +272,8 @@ BAD_LINES: list[tuple[str, str]] = [
     ("gates: {noninferiorty: 3}", "noninferiorty: unknown key; did you mean 'noninferiority'?"),
     ("gates: {critical_regressions: none}", "critical_regressions: expected a whole number"),
     ("release: {steps: [50, 10]}", "release: steps must ascend"),
+    ("release: {guard: [score, latancy]}", "did you mean 'latency'?"),
+    ("release: {guard: [{hard_failure: 0.1}]}", "did you mean 'hard_failures'?"),
     ("release: {steps: [2, 101]}", "release.steps[1]: must be at most 100, got 101"),
     ("release: {steps: []}", "release.steps: must not be empty"),
     ("release: {guard: []}", "release.guard: must not be empty"),

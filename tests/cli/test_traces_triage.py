@@ -17,7 +17,7 @@ def test_the_command_takes_answers_from_a_pipe(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live = LiveTask(tmp_path, [live_outcome(n, f"where is my card {n}") for n in range(5)])
-    monkeypatch.setattr(sys, "stdin", io.StringIO("g lost_card\nx\nn\ns\nc billing\nq\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("g lost_card\nx\nn\ns\nc billing\ng top_up\nq\n"))
     found = run("traces", "triage", live.task, "--store", live.store, "--by", "ann", "--json")
     assert found.code == 0, found.err
     data = json.loads(found.out)
@@ -26,5 +26,6 @@ def test_the_command_takes_answers_from_a_pipe(
     assert "c case" in found.err  # the help, at the unknown key as well
     rows = [json.loads(line) for line in (live.task / "cases.jsonl").read_text().splitlines()]
     added = [row for row in rows if row["id"].startswith("live-")]
-    assert [row.get("expected") for row in added] == ["lost_card", None]
-    assert added[1]["tags"] == ["billing", "live"]
+    assert [row.get("expected") for row in added] == ["lost_card", "top_up"]
+    assert added[1]["tags"] == ["live"]
+    assert "cannot grade it without the right answer" in found.err  # exact_match needs a gold

@@ -79,6 +79,9 @@ def _answered(triage: Triage, item: TriageItem, answers: Keys, out: Console, by:
     """Do what the next command says; False to quit."""
     while True:
         key, argument = answers.command()
+        if key == "c" and item.needs_gold:
+            out.print("the task's checks cannot grade it without the right answer: use g")
+            continue
         if key == "c":
             triage.answer(item, by=by, is_failure=True, tags=(argument or "").split())
         elif key == "g":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
@@ -39,13 +40,22 @@ class _GuardForms:
 def _as_guard(value: Json) -> Json:
     """Read `score` and `{score: 0.05}` as a guard; leave everything else to be refused."""
     if isinstance(value, str):
+        _refuse_slip(value)
         return {"dimension": value, "margin": _MARGINS.get(value, SCORE_MARGIN)}
     if not isinstance(value, dict) or len(cast("dict[str, Json]", value)) != 1:
         raise ValueError("write the name of what is guarded, or its name and margin: {score: 0.05}")
     ((name, margin),) = cast("dict[str, Json]", value).items()
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < 1e6:
         raise ValueError(f"the margin of {name} is a number above 0, got {margin!r}")
+    _refuse_slip(name)
     return {"dimension": name, "margin": float(margin)}
+
+
+def _refuse_slip(name: str) -> None:
+    """Refuse what is almost a known dimension: as a live score it would wait for data for ever."""
+    close = difflib.get_close_matches(name, _MARGINS, n=1, cutoff=0.75)
+    if close and name not in _MARGINS:
+        raise ValueError(f"nothing is called {name!r}; did you mean {close[0]!r}?")
 
 
 class ReleaseConfig(Record):

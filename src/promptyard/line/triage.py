@@ -43,11 +43,16 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class TriageItem:
-    """A failure, and what the checks of the task that need no judge say of its latest answer."""
+    """A failure, and what the checks of the task that need no judge say of its latest answer.
+
+    `needs_gold` says that a check could not grade it: as a case it would have no score without the
+    right answer.
+    """
 
     failure: LiveFailure
     tags: tuple[str, ...]
     findings: tuple[str, ...]
+    needs_gold: bool = False
 
 
 @dataclass
@@ -196,21 +201,23 @@ def _key_of(task: Task) -> Callable[[Mapping[str, Json]], str]:
 
 async def _graded(task: Task, failure: LiveFailure) -> TriageItem:
     """Run the task's checks on the latest answer, without gold; what cannot be run says nothing."""
-    if failure.output is None:
-        return TriageItem(failure, (), ())
     case = Case(id=failure.key, input=failure.inputs, split="train")
     metrics = [
         metric
         for metric in metrics_of(task)(task.program, case)
         if not getattr(metric, "asks_judge", False)
     ]
-    found: Grading = await grade(metrics, case, Completion(text=failure.output), CircuitBreaker())
-    failed = [score for score in found.scores if score.value < 1.0]
+    answer = Completion(text=failure.output or "")
+    found: Grading = await grade(metrics, case, answer, CircuitBreaker())
+    # Of an answer that is not stored only that is known: whether a right one would be needed.
+    scores = () if failure.output is None else found.scores
+    failed = [score for score in scores if score.value < 1.0]
     tags = tuple(dict.fromkeys(tag for score in failed for tag in score.tags))
     findings = tuple(
         f"{score.metric}: {score.reason or ', '.join(score.tags) or 'failed'}" for score in failed
     )
-    return TriageItem(failure, tags, findings)
+    needs_gold = any(item.status == "error" for item in found.unmeasured)
+    return TriageItem(failure, tags, findings, needs_gold)
 
 
 def _row(answer: TriageAnswer, key: str, inputs: dict[str, Json]) -> dict[str, Json]:
