@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promptyard.line.judge_outputs import Judged, chosen_check, instrument_of, judge_outputs
 from promptyard.line.labelled import LAST, Gathered, gather_outputs, read_labels
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.session import open_session
 from promptyard.line.task import Task
 from promptyard.metrics.calibration import certificate_of
@@ -76,7 +76,7 @@ async def run_calibration(
 
 
 async def stored_certificates(
-    url: str | None, task: str | None = None
+    url: StoreOrUrl, task: str | None = None
 ) -> Sequence[JudgeCertificate]:
     """Return the certificates of a store, those of one task if it is named, newest first."""
     async with opened(url) as store:

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import Field
 
 from promptyard.errors import ConfigError
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import ProgressSink, ReleaseStore
 from promptyard.records.base import Record
 from promptyard.records.live import LiveEvent
@@ -60,7 +60,7 @@ class Collected(Record):
 
 
 async def collect_spool(
-    url: str | None, folder: Path, *, on_progress: ProgressSink | None = None
+    url: StoreOrUrl, folder: Path, *, on_progress: ProgressSink | None = None
 ) -> Collected:
     """Collect a spool into the store at `url`. See `collect`.
 

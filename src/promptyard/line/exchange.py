@@ -11,7 +11,7 @@ from pydantic import Field
 from promptyard.errors import ApprovalNeeded, ConfigError, PromptError
 from promptyard.line.prompt_sources import PromptSource, read_source
 from promptyard.line.publish import Publication, publish_after
-from promptyard.line.query import opened, require_prompt
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.base import Record
 from promptyard.records.versions import PromptVersion
@@ -54,7 +54,7 @@ class ImportWishes(NamedTuple):
 
 
 async def import_prompts(
-    url: str | None, path: Path, wishes: ImportWishes, *, actor: str
+    url: StoreOrUrl, path: Path, wishes: ImportWishes, *, actor: str
 ) -> Imported:
     """Read prompts out of a file or folder into the store, which is made if there is none.
 
@@ -74,7 +74,7 @@ async def import_prompts(
         return await _import(store, source, path, wishes, actor)
 
 
-async def export_prompts(url: str | None, names: Sequence[str] | None, folder: Path) -> list[Path]:
+async def export_prompts(url: StoreOrUrl, names: Sequence[str] | None, folder: Path) -> list[Path]:
     """Write prompts (None: all) as plain files, a folder each; return these folders.
 
     What is there already is overwritten with the same bytes: versions never change. Raises Tampered

@@ -8,7 +8,7 @@ from typing import Literal
 from promptyard.errors import NotFound
 from promptyard.evalset.diff import shared_cases
 from promptyard.evalset.wording import nearest
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
 from promptyard.records.base import Record
 from promptyard.records.cases import EVAL_SPLITS, EvalSet, EvalSplit, eval_split_named
@@ -55,7 +55,7 @@ class History(Record):
 
 
 async def eval_set_history(
-    url: str | None,
+    url: StoreOrUrl,
     task: str,
     *,
     metric: str = "score",

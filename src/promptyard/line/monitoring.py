@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from promptyard.line.live_traffic import all_live_events
-from promptyard.line.query import opened, require_prompt
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.alerts import Alert
 from promptyard.records.monitoring import MonitorPlan, MonitorReport
@@ -13,7 +13,7 @@ from promptyard.release.monitors import monitor
 
 
 async def look_at_traffic(
-    url: str | None, name: str, plan: MonitorPlan, *, now: str | None = None
+    url: StoreOrUrl, name: str, plan: MonitorPlan, *, now: str | None = None
 ) -> MonitorReport:
     """Look at the window that ends `now` (by default: now) and store its alerts, each once.
 
@@ -34,7 +34,7 @@ async def look_at_traffic(
         return report
 
 
-async def list_alerts(url: str | None, name: str, limit: int = 100) -> list[Alert]:
+async def list_alerts(url: StoreOrUrl, name: str, limit: int = 100) -> list[Alert]:
     """Alerts of a prompt, newest first. Raises NotFound for an unknown prompt."""
     async with opened(url) as store:
         await require_prompt(store, name)

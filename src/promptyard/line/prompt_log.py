@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from promptyard.line.query import opened, require_prompt
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.base import Record
 from promptyard.records.cases import EvalSplit
@@ -85,7 +85,7 @@ class VersionDiff(Record):
     changes: tuple[Change, ...]
 
 
-async def prompt_log(url: str | None, name: str) -> PromptLog:
+async def prompt_log(url: StoreOrUrl, name: str) -> PromptLog:
     """Return everything about a prompt. Raises NotFound for an unknown name."""
     async with opened(url) as store:
         await require_prompt(store, name)
@@ -101,20 +101,20 @@ async def prompt_log(url: str | None, name: str) -> PromptLog:
         )
 
 
-async def list_prompts(url: str | None) -> Sequence[PromptSummary]:
+async def list_prompts(url: StoreOrUrl) -> Sequence[PromptSummary]:
     """Return all registered prompts, by name."""
     async with opened(url) as store:
         return [await _summary(store, name) for name in await store.prompt_names()]
 
 
-async def show_version(url: str | None, name: str, reference: str) -> PromptVersion:
+async def show_version(url: StoreOrUrl, name: str, reference: str) -> PromptVersion:
     """Return a version by number, pointer name, or `latest`; its bytes are proven."""
     async with opened(url) as store:
         await require_prompt(store, name)
         return await resolve_version(store, name, reference)
 
 
-async def diff_versions(url: str | None, name: str, old: str, new: str) -> VersionDiff:
+async def diff_versions(url: StoreOrUrl, name: str, old: str, new: str) -> VersionDiff:
     """Compare any two versions of a prompt."""
     async with opened(url) as store:
         await require_prompt(store, name)
@@ -126,7 +126,7 @@ async def diff_versions(url: str | None, name: str, old: str, new: str) -> Versi
     return VersionDiff(old=first, new=second, text=text, changes=changes)
 
 
-async def version_lineage(url: str | None, name: str, reference: str) -> Sequence[PromptVersion]:
+async def version_lineage(url: StoreOrUrl, name: str, reference: str) -> Sequence[PromptVersion]:
     """Return a version, what it was made from, and so on to the first."""
     async with opened(url) as store:
         await require_prompt(store, name)

@@ -21,7 +21,7 @@ from pydantic import Field
 from promptyard.client.contents import contents_of_bytes
 from promptyard.client.source import MAX_BYTES, SourceFault
 from promptyard.errors import ConfigError, PromptyardError, Tampered
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
 from promptyard.records.base import Record, as_object
 from promptyard.records.manifest import Manifest
@@ -148,7 +148,7 @@ async def catch_up(store: Store) -> Publication | None:
     return None if all(item == revision for item in there) else await publish_after(store)
 
 
-async def publish_to(url: str | None, target: Path) -> Publication:
+async def publish_to(url: StoreOrUrl, target: Path) -> Publication:
     """Register a file as a place to publish to, making its folder, then publish everywhere.
 
     Raises ConfigError for a place that cannot be a file, NotFound where there is no store.
@@ -168,7 +168,7 @@ async def publish_to(url: str | None, target: Path) -> Publication:
         return await publish(store)
 
 
-async def stop_publishing(url: str | None, target: Path) -> str:
+async def stop_publishing(url: StoreOrUrl, target: Path) -> str:
     """Take a place out; its file stays as it is. Raises ConfigError naming the places there are."""
     place = str(_place(target))
     async with opened(url) as store:
@@ -181,7 +181,7 @@ async def stop_publishing(url: str | None, target: Path) -> str:
         return place
 
 
-async def list_publications(url: str | None) -> Mapping[str, int | None]:
+async def list_publications(url: StoreOrUrl) -> Mapping[str, int | None]:
     """Return by place the revision that its file has; None where it has none that can be read."""
     async with opened(url) as store:
         targets = await store.publications()

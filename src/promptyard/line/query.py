@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from promptyard.errors import NotFound
 from promptyard.evalset.wording import some
@@ -24,13 +24,20 @@ from promptyard.registry.versions import resolve_version
 from promptyard.signals.buckets import bucket_failures
 from promptyard.signals.evidence import confusions
 
+StoreOrUrl: TypeAlias = Store | str | None
+"""Where a function of the line works: an open store, the address of one, or the project's own."""
+
 
 @contextlib.asynccontextmanager
-async def opened(url: str | None, *, must_exist: bool = True) -> AsyncGenerator[Store]:
+async def opened(url: StoreOrUrl, *, must_exist: bool = True) -> AsyncGenerator[Store]:
     """Open the store at `url`, or the project's own; close it on the way out.
 
-    Raises NotFound when a store file is to be read and there is none: reading creates nothing.
+    A store that is open already is given as it is, and stays open. Raises NotFound when a store
+    file is to be read and there is none: reading creates nothing.
     """
+    if url is not None and not isinstance(url, str):
+        yield url
+        return
     address = store_address(url)
     path = address.removeprefix("sqlite:///")
     if must_exist and "://" not in path and not _is_file(path):
@@ -50,13 +57,13 @@ def _is_file(address: str) -> bool:
     return Path(address).is_file()
 
 
-async def list_runs(url: str | None, task: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
+async def list_runs(url: StoreOrUrl, task: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
     """List runs, newest first."""
     async with opened(url) as store:
         return await store.runs(task, limit)
 
 
-async def show_run(url: str | None, run_id: str) -> Run:
+async def show_run(url: StoreOrUrl, run_id: str) -> Run:
     """Return a finished run. Raises NotFound when there is none, or it has no result yet."""
     async with opened(url) as store:
         if run_id == "last":
@@ -93,7 +100,7 @@ async def last_run(store: Store) -> Run:
     )
 
 
-async def blame_version(url: str | None, name: str, reference: str = "latest") -> Blame:
+async def blame_version(url: StoreOrUrl, name: str, reference: str = "latest") -> Blame:
     """Say of each line of a version who put it there, why, and with what effect."""
     async with opened(url) as store:
         await require_prompt(store, name)

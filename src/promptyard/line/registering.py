@@ -6,7 +6,7 @@ from pathlib import Path
 
 from promptyard.errors import NotFound
 from promptyard.line.prompt_files import read_prompt
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.task import Task
 from promptyard.records.prompts import Program, Step
 from promptyard.records.versions import PromptVersion
@@ -14,7 +14,7 @@ from promptyard.registry.versions import resolve_version
 
 
 async def register_prompt(
-    url: str | None,
+    url: StoreOrUrl,
     task: Task,
     *,
     prompt: Path | None = None,

@@ -13,7 +13,7 @@ from promptyard.errors import ApprovalNeeded, Conflict, Tampered
 from promptyard.line.collect import Collected
 from promptyard.line.live_traffic import all_live_events, live_pages
 from promptyard.line.publish import Publication
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.rollout_finding import find_rollout
 from promptyard.line.rollouts import MAX_TRIES, utc_now
 from promptyard.protocols import Store
@@ -123,7 +123,7 @@ class Engine:
 
 
 async def replay_rollout(
-    url: str | None, reference: str, *, pointer: str | None = None
+    url: StoreOrUrl, reference: str, *, pointer: str | None = None
 ) -> tuple[RolloutRecord, tuple[ReplayedDecision, ...]]:
     """Decide a rollout again from its stored events. Raises NotFound. Costs no model call."""
     async with opened(url) as store:

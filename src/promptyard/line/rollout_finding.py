@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptyard.errors import ConfigError, Conflict, NotFound
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
 from promptyard.records.rollouts import RolloutRecord
 
@@ -32,7 +32,7 @@ async def find_rollout(
 
 
 async def show_rollout(
-    url: str | None, reference: str, *, pointer: str | None = None, last_only: bool = True
+    url: StoreOrUrl, reference: str, *, pointer: str | None = None, last_only: bool = True
 ) -> RolloutRecord:
     """Return a rollout with its last decision, or with all of them. Raises NotFound."""
     async with opened(url) as store:
@@ -40,7 +40,7 @@ async def show_rollout(
         return record if last_only else await store.rollout(record.rollout.id)
 
 
-async def list_rollouts(url: str | None, name: str | None = None) -> Sequence[RolloutRecord]:
+async def list_rollouts(url: StoreOrUrl, name: str | None = None) -> Sequence[RolloutRecord]:
     """Rollouts of one prompt or of all, oldest first, each with its last decision."""
     async with opened(url) as store:
         return await store.rollouts(name, last_only=True)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from promptyard.config import ReleaseConfig, load_task_config
 from promptyard.config.release_shape import guard_of
 from promptyard.errors import ConfigError
-from promptyard.line.query import opened, require_prompt
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.records.rollouts import Rollout, RolloutMode, RolloutPlan
 from promptyard.registry.versions import pointer_named, resolve_version
 from promptyard.release.plan import Expected, PlannedRollout, plan_rollout
@@ -72,7 +72,7 @@ def expectation(plan: RolloutPlan, *, score: float, failing: float, correlation:
 
 
 async def plan_for(
-    url: str | None,
+    url: StoreOrUrl,
     name: str,
     *,
     reference: str,

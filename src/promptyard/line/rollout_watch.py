@@ -12,7 +12,7 @@ from pathlib import Path
 from promptyard.errors import ConfigError, PromptyardError
 from promptyard.line.collect import Collected, collect
 from promptyard.line.publish import catch_up, publish_after
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.rollout_engine import Engine, Looked, Ticked, TickSink
 from promptyard.line.rollout_finding import find_rollout
 from promptyard.protocols import ProgressSink, Store
@@ -20,7 +20,7 @@ from promptyard.records.rollouts import Rollout
 
 
 async def tick(
-    url: str | None,
+    url: StoreOrUrl,
     reference: str | None = None,
     *,
     pointer: str | None = None,
@@ -38,7 +38,7 @@ async def tick(
 
 
 async def watch(
-    url: str | None,
+    url: StoreOrUrl,
     reference: str | None = None,
     *,
     pointer: str | None = None,

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, Tampered
 from promptyard.line.publish import Publication, publish_after
-from promptyard.line.query import opened, require_prompt
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.line.rollout_finding import find_rollout
 from promptyard.protocols import Store
 from promptyard.records.base import Record
@@ -65,7 +65,7 @@ def utc_now() -> str:
 
 
 async def start_rollout(
-    url: str | None, name: str, reference: str, *, pointer: str, plan: RolloutPlan, by: By
+    url: StoreOrUrl, name: str, reference: str, *, pointer: str, plan: RolloutPlan, by: By
 ) -> Decided:
     """Put a version beside the one that `pointer` is at, on the first step of the plan.
 
@@ -118,7 +118,7 @@ def _require_same_inputs(control: PromptVersion, treatment: PromptVersion) -> No
 
 
 async def approve_rollout(
-    url: str | None, reference: str, *, pointer: str | None, by: By
+    url: StoreOrUrl, reference: str, *, pointer: str | None, by: By
 ) -> Decided:
     """Let a rollout behind a protected pointer run, as somebody other than who started it.
 
@@ -148,7 +148,7 @@ async def approve_rollout(
     return await _decide(url, reference, pointer, approved)
 
 
-async def pause_rollout(url: str | None, reference: str, *, pointer: str | None, by: By) -> Decided:
+async def pause_rollout(url: StoreOrUrl, reference: str, *, pointer: str | None, by: By) -> Decided:
     """Let nothing be decided for now; subjects stay in their arms, and its age goes on."""
 
     async def paused(_: Store, record: RolloutRecord) -> Decision:
@@ -161,7 +161,7 @@ async def pause_rollout(url: str | None, reference: str, *, pointer: str | None,
 
 
 async def resume_rollout(
-    url: str | None, reference: str, *, pointer: str | None, by: By
+    url: StoreOrUrl, reference: str, *, pointer: str | None, by: By
 ) -> Decided:
     """Let a paused rollout be decided on again."""
 
@@ -173,7 +173,7 @@ async def resume_rollout(
     return await _decide(url, reference, pointer, resumed)
 
 
-async def abort_rollout(url: str | None, reference: str, *, pointer: str | None, by: By) -> Decided:
+async def abort_rollout(url: StoreOrUrl, reference: str, *, pointer: str | None, by: By) -> Decided:
     """End a rollout without a verdict on its version; everybody gets the control again."""
 
     async def aborted(_: Store, record: RolloutRecord) -> Decision:
@@ -185,7 +185,7 @@ async def abort_rollout(url: str | None, reference: str, *, pointer: str | None,
 
 
 async def roll_back_rollout(
-    url: str | None, reference: str, *, pointer: str | None, by: By
+    url: StoreOrUrl, reference: str, *, pointer: str | None, by: By
 ) -> Decided:
     """Take a version back: end its rollout or, after its promotion, move the pointer back.
 
@@ -247,7 +247,7 @@ async def end_rollout_behind(store: Store, name: str, pointer: str, by: By) -> D
 
 
 async def _decide(
-    url: str | None, reference: str, pointer: str | None, decision_on: DecisionOn
+    url: StoreOrUrl, reference: str, pointer: str | None, decision_on: DecisionOn
 ) -> Decided:
     async with opened(url) as store:
         record = await find_rollout(store, reference, pointer, active=True)

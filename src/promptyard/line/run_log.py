@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptyard.line.query import last_run, opened
+from promptyard.line.query import StoreOrUrl, last_run, opened
 from promptyard.protocols import Store
 from promptyard.records.calls import StoredCall
 from promptyard.records.events import LoggedEvent, journaled
 from promptyard.records.messages import CallRole
 
 
-async def run_events(url: str | None, run_id: str) -> Sequence[LoggedEvent]:
+async def run_events(url: StoreOrUrl, run_id: str) -> Sequence[LoggedEvent]:
     """Return the events of a run in order, also of one that has not ended.
 
     Of a run that was resumed they are those of all sessions. `last` is the newest finished run.
@@ -28,7 +28,7 @@ async def run_events(url: str | None, run_id: str) -> Sequence[LoggedEvent]:
 
 
 async def run_calls(
-    url: str | None, run_id: str, role: CallRole | None, *, limit: int, offset: int
+    url: StoreOrUrl, run_id: str, role: CallRole | None, *, limit: int, offset: int
 ) -> Sequence[StoredCall]:
     """Return a page of a run's attempts in order, with the bodies as sent and what came back.
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 
 from promptyard.line.publish import Publication, publish_after
-from promptyard.line.query import opened, require_prompt
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.line.rollouts import By, end_rollout_behind
 from promptyard.records.base import Record
 from promptyard.records.versions import Move, MoveRequest, PromptVersion, Protection
@@ -35,7 +35,7 @@ class Shipped(Record):
 
 
 async def promote_version(
-    url: str | None, name: str, reference: str, *, pointer: str, actor: str, reason: str
+    url: StoreOrUrl, name: str, reference: str, *, pointer: str, actor: str, reason: str
 ) -> Shipped:
     """Point `pointer` at a version; the version's own verdict is noted as evidence.
 
@@ -57,7 +57,7 @@ async def promote_version(
 
 
 async def roll_back(
-    url: str | None,
+    url: StoreOrUrl,
     name: str,
     *,
     pointer: str = PRODUCTION,
@@ -104,7 +104,7 @@ async def roll_back(
 
 
 async def protect_pointer(
-    url: str | None, name: str, pointer: str, *, actor: str, reason: str
+    url: StoreOrUrl, name: str, pointer: str, *, actor: str, reason: str
 ) -> Protection:
     """Protect a pointer: from now on a promotion of it needs a second name."""
     async with opened(url) as store:
@@ -113,7 +113,7 @@ async def protect_pointer(
 
 
 async def unprotect_pointer(
-    url: str | None, name: str, pointer: str, *, actor: str, approved_by: str, reason: str
+    url: StoreOrUrl, name: str, pointer: str, *, actor: str, approved_by: str, reason: str
 ) -> Protection:
     """End the protection of a pointer, with the consent of a second person."""
     async with opened(url) as store:
@@ -124,7 +124,7 @@ async def unprotect_pointer(
 
 
 async def request_version(
-    url: str | None, name: str, reference: str, *, pointer: str, actor: str, reason: str
+    url: StoreOrUrl, name: str, reference: str, *, pointer: str, actor: str, reason: str
 ) -> MoveRequest:
     """Ask that a protected pointer be promoted to a version."""
     async with opened(url) as store:
@@ -142,7 +142,7 @@ async def request_version(
         )
 
 
-async def approve_request(url: str | None, request_id: str, *, approver: str) -> Shipped:
+async def approve_request(url: StoreOrUrl, request_id: str, *, approver: str) -> Shipped:
     """Make a move that somebody else asked for."""
     async with opened(url) as store:
         request = await protection.waiting_request(store, request_id)
@@ -150,7 +150,7 @@ async def approve_request(url: str | None, request_id: str, *, approver: str) ->
         return Shipped(move=move, publication=await publish_after(store))
 
 
-async def list_requests(url: str | None, name: str) -> Sequence[MoveRequest]:
+async def list_requests(url: StoreOrUrl, name: str) -> Sequence[MoveRequest]:
     """Return the moves of a prompt that wait for a second name, oldest first."""
     async with opened(url) as store:
         await require_prompt(store, name)
