@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from promptyard.protocols.release_store import ReleaseStore as ReleaseStore
+from promptyard.protocols.service_store import ServiceStore as ServiceStore
 from promptyard.protocols.store import Store as Store
 from promptyard.records.atoms import Atom
 from promptyard.records.base import Json

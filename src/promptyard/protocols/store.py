@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from promptyard.protocols.release_store import ReleaseStore
+from promptyard.protocols.service_store import ServiceStore
 from promptyard.records.base import Json
 from promptyard.records.calls import StoredCall
 from promptyard.records.cases import EvalSet, EvalSetVersion
@@ -16,8 +17,8 @@ from promptyard.records.runs import Run, RunHeader, RunStatus
 from promptyard.records.scores import Report
 
 
-class Store(ReleaseStore, Protocol):
-    """The one store: completions, attempts, runs, and what `ReleaseStore` holds.
+class Store(ReleaseStore, ServiceStore, Protocol):
+    """The one store: completions, attempts, runs, what `ReleaseStore` and `ServiceStore` hold.
 
     Every method is durable when it returns. Safe to use from one event loop; several processes
     may share a database.

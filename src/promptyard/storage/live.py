@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from promptyard.errors import Tampered
 from promptyard.records.alerts import Alert
 from promptyard.records.live import Exposure, Feedback, LiveEvent, Outcome, StoredEvent
-from promptyard.storage.stored_text import from_text, to_text
+from promptyard.storage.stored_text import check_names, from_text, to_text
 from promptyard.storage.tables import alerts, insert_numbered, live_events
 
 _EVENT: TypeAdapter[LiveEvent] = TypeAdapter(LiveEvent)
@@ -27,6 +27,13 @@ class Window:
     after: int
     through: int | None
     limit: int
+
+
+def check_event_names(events: Sequence[LiveEvent]) -> None:
+    """Raise StorageError for an event whose ids or prompt could not be stored."""
+    for event in events:
+        joined = event.outcome_id if isinstance(event, Feedback) else event.rollout_id
+        check_names(event=event.id, prompt=event.prompt, reference=joined or "")
 
 
 def insert_events(connection: Connection, events: Sequence[LiveEvent], at: str) -> int:

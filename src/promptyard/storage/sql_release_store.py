@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptyard.records.alerts import Alert
-from promptyard.records.live import Feedback, LiveEvent, StoredEvent
+from promptyard.records.live import LiveEvent, StoredEvent
 from promptyard.records.rollouts import Decision, Rollout, RolloutRecord
 from promptyard.records.versions import (
     Move,
@@ -166,9 +166,7 @@ class SqlReleaseStore(SqlAccess):
 
     async def add_live_events(self, events: Sequence[LiveEvent]) -> int:
         """Store live events, each id once; returns how many are new."""
-        for event in events:
-            joined = event.outcome_id if isinstance(event, Feedback) else event.rollout_id
-            check_names(event=event.id, prompt=event.prompt, reference=joined or "")
+        live.check_event_names(events)
         at = self._clock()
         return await self._write(
             lambda connection: live.insert_events(connection, events, at), lock="live events"

@@ -2,8 +2,8 @@
 
 Records are kept whole, as JSON text, beside the columns that queries need. Ids count in the order
 of writing. What grows with the eval set (`report_trials`, `eval_sets`) stands apart from what lists
-read. Logs (`versions`, `moves`, `protections`, `rollouts`, `decisions`) refuse UPDATE and DELETE by
-triggers.
+read. Logs (`versions`, `moves`, `protections`, `rollouts`, `decisions`, `audit`) refuse UPDATE and
+DELETE by triggers.
 """
 
 from __future__ import annotations
@@ -285,6 +285,82 @@ alerts = Table(
     Column("at", Text, nullable=False),
     Column("alert", Text, nullable=False),
     Index("ix_alerts_prompt", "prompt"),
+)
+
+
+spans = Table(
+    "spans",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("trace_id", Text, nullable=False),
+    Column("span_id", Text, nullable=False),
+    Column("prompt", Text),
+    Column("version", BigInteger),
+    Column("is_error", BigInteger, nullable=False),
+    Column("stored_at", Text, nullable=False),
+    Column("span", Text, nullable=False),
+    UniqueConstraint("trace_id", "span_id", name="uq_spans_trace_id_span_id"),
+    Index("ix_spans_prompt", "prompt", "id"),
+)
+
+traffic_hours = Table(
+    "traffic_hours",
+    metadata,
+    Column("prompt", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("arm", Text, primary_key=True),
+    Column("hour", Text, primary_key=True),
+    Column("totals", Text, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("api_key", Text, nullable=False),
+    UniqueConstraint("id", name="uq_api_keys_id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("entry", Text, nullable=False),
+    Index("ix_audit_actor", "actor", "seq"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("is_active", BigInteger, nullable=False),
+    Column("change", BigInteger, nullable=False),
+    Column("job", Text, nullable=False),
+    UniqueConstraint("id", name="uq_jobs_id"),
+    Index("ix_jobs_is_active", "is_active", "seq"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("ends_at_s", Float(53), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("seq", RowId, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("webhook", Text, nullable=False),
+    UniqueConstraint("id", name="uq_webhooks_id"),
 )
 
 

@@ -20,6 +20,7 @@ from promptyard.testing.store_measure_contract import EvalSetContract, MeasureCo
 from promptyard.testing.store_protection_contract import ProtectionContract
 from promptyard.testing.store_release_contract import RolloutContract
 from promptyard.testing.store_run_contract import RegistryContract, RunContract
+from promptyard.testing.store_service_contract import ServiceContract
 from promptyard.testing.store_suite import (
     raises,
     record_answer,
@@ -42,6 +43,7 @@ class TransientStoreContract(
     ProtectionContract,
     RolloutContract,
     LiveContract,
+    ServiceContract,
 ):
     """What also a store does that forgets everything when it is closed. See `StoreContract`."""
 

@@ -259,4 +259,79 @@ CREATE TRIGGER rollouts_refuse_delete BEFORE DELETE ON rollouts BEGIN SELECT RAI
 
 CREATE TRIGGER decisions_refuse_update BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
 
-CREATE TRIGGER decisions_refuse_delete BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END
+CREATE TRIGGER decisions_refuse_delete BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
+
+CREATE TABLE spans (
+	id INTEGER NOT NULL, 
+	trace_id TEXT NOT NULL, 
+	span_id TEXT NOT NULL, 
+	prompt TEXT, 
+	version BIGINT, 
+	is_error BIGINT NOT NULL, 
+	stored_at TEXT NOT NULL, 
+	span TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	CONSTRAINT uq_spans_trace_id_span_id UNIQUE (trace_id, span_id)
+);
+
+CREATE INDEX ix_spans_prompt ON spans (prompt, id);
+
+CREATE TABLE traffic_hours (
+	prompt TEXT NOT NULL, 
+	version BIGINT NOT NULL, 
+	arm TEXT NOT NULL, 
+	hour TEXT NOT NULL, 
+	totals TEXT NOT NULL, 
+	PRIMARY KEY (prompt, version, arm, hour)
+);
+
+CREATE TABLE api_keys (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	api_key TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_api_keys_id UNIQUE (id)
+);
+
+CREATE TABLE audit (
+	seq INTEGER NOT NULL, 
+	actor TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	entry TEXT NOT NULL, 
+	PRIMARY KEY (seq)
+);
+
+CREATE INDEX ix_audit_actor ON audit (actor, seq);
+
+CREATE TABLE jobs (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	is_active BIGINT NOT NULL, 
+	change BIGINT NOT NULL, 
+	job TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_jobs_id UNIQUE (id)
+);
+
+CREATE INDEX ix_jobs_is_active ON jobs (is_active, seq);
+
+CREATE TABLE leases (
+	name TEXT NOT NULL, 
+	owner TEXT NOT NULL, 
+	fence BIGINT NOT NULL, 
+	ends_at_s FLOAT NOT NULL, 
+	note TEXT NOT NULL, 
+	PRIMARY KEY (name)
+);
+
+CREATE TABLE webhooks (
+	seq INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	webhook TEXT NOT NULL, 
+	PRIMARY KEY (seq), 
+	CONSTRAINT uq_webhooks_id UNIQUE (id)
+);
+
+CREATE TRIGGER audit_refuse_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+CREATE TRIGGER audit_refuse_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END

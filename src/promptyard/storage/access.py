@@ -1,0 +1,78 @@
+"""Keys of the service, and the log of what was done with them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from promptyard.errors import Conflict, NotFound
+from promptyard.records.api_keys import ApiKey
+from promptyard.records.audit import AuditEntry
+from promptyard.storage.stored_text import from_text, shown_text, to_text
+from promptyard.storage.tables import api_keys, audit
+
+
+def insert_key(connection: Connection, key: ApiKey) -> None:
+    """Store a new key. Raises Conflict when its id is taken."""
+    try:
+        connection.execute(insert(api_keys).values(id=key.id, api_key=to_text(key)))
+    except IntegrityError:
+        raise Conflict(f"There is a key '{key.id}' already; give this one another id.") from None
+
+
+def list_keys(connection: Connection) -> list[ApiKey]:
+    """All keys, oldest first."""
+    query = select(api_keys.c.api_key).order_by(api_keys.c.seq)
+    return [from_text(ApiKey, text) for text in connection.execute(query).scalars()]
+
+
+def read_key(connection: Connection, key_id: str) -> ApiKey | None:
+    """Return a key, None where there is none."""
+    query = select(api_keys.c.api_key).where(api_keys.c.id == key_id)
+    text = connection.execute(query).scalar()
+    return None if text is None else from_text(ApiKey, text)
+
+
+def update_key_end(
+    connection: Connection, key_id: str, *, revoked_at: str | None, expires_at: str | None
+) -> ApiKey:
+    """Set the end of a key; an earlier one stays. Raises NotFound naming the keys there are."""
+    key = read_key(connection, key_id)
+    if key is None:
+        known = ", ".join(item.id for item in list_keys(connection)) or "none yet"
+        raise NotFound(f"There is no key '{key_id}'; keys: {known}.")
+    ended = key.model_copy(
+        update={
+            "revoked_at": _earlier(key.revoked_at, revoked_at),
+            "expires_at": _earlier(key.expires_at, expires_at),
+        }
+    )
+    changed = update(api_keys).where(api_keys.c.id == key_id).values(api_key=to_text(ended))
+    connection.execute(changed)
+    return ended
+
+
+def insert_audit(connection: Connection, entry: AuditEntry, at: str) -> AuditEntry:
+    """Log an act under the next number; its time is now."""
+    timed = entry.model_copy(update={"at": at})
+    values = {"actor": shown_text(entry.actor), "at": at, "entry": to_text(timed)}
+    seq = connection.execute(insert(audit).values(values).returning(audit.c.seq)).scalar_one()
+    return timed.model_copy(update={"seq": seq})
+
+
+def list_audit(
+    connection: Connection, actor: str | None, before: int | None, limit: int
+) -> list[AuditEntry]:
+    """Entries, newest first."""
+    query = select(audit.c.seq, audit.c.entry).order_by(audit.c.seq.desc()).limit(limit)
+    if actor is not None:
+        query = query.where(audit.c.actor == shown_text(actor))
+    if before is not None:
+        query = query.where(audit.c.seq < before)
+    rows = connection.execute(query).all()
+    return [from_text(AuditEntry, text).model_copy(update={"seq": seq}) for seq, text in rows]
+
+
+def _earlier(one: str | None, other: str | None) -> str | None:
+    given = [time for time in (one, other) if time is not None]
+    return min(given) if given else None

@@ -1,0 +1,176 @@
+"""The store's part for the service: spans, keys, the audit log, jobs, leases, webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from promptyard.records.alerts import Alert
+from promptyard.records.api_keys import ApiKey
+from promptyard.records.audit import AuditEntry
+from promptyard.records.base import Json
+from promptyard.records.jobs import Job
+from promptyard.records.leases import Lease
+from promptyard.records.live import LiveEvent
+from promptyard.records.spans import Ingested, Span, StoredSpan
+from promptyard.records.versions import Move
+from promptyard.records.webhooks import Webhook
+from promptyard.storage import access, jobs, leases, webhooks
+from promptyard.storage.live import check_event_names
+from promptyard.storage.spans import SpanBatch, SpanQuery, insert_batches, list_spans, span_row
+from promptyard.storage.sql_access import SqlAccess
+from promptyard.storage.stored_text import check_names, to_text
+
+
+class SqlServiceStore(SqlAccess):
+    """`ServiceStore` in SQLite or PostgreSQL."""
+
+    async def add_spans(self, spans: Sequence[Span], events: Sequence[LiveEvent]) -> Ingested:
+        """Store spans and the live events made of them in one transaction, each once.
+
+        Callers that wait together share the transaction.
+        """
+        check_event_names(events)
+        at = self._clock()
+        for span in spans:
+            if span.prompt is not None:
+                check_names(prompt=span.prompt)
+        batch = SpanBatch([span_row(span, to_text(span), at) for span in spans], events, at)
+        return await self._thread.write(insert_batches, batch, lock="live events")
+
+    async def spans(
+        self,
+        *,
+        prompt: str | None = None,
+        version: int | None = None,
+        trace_id: str | None = None,
+        only_errors: bool = False,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[StoredSpan]:
+        """Spans by number, newest first; `before` is left out."""
+        check_names(prompt=prompt or "", trace_id=trace_id or "")
+        query = SpanQuery(prompt, version, trace_id, only_errors, before, limit)
+        return await self._read(lambda connection: list_spans(connection, query))
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a new key. Raises Conflict when its id is taken."""
+        check_names(key=key.id, name=key.name)
+        await self._write(lambda connection: access.insert_key(connection, key))
+
+    async def keys(self) -> Sequence[ApiKey]:
+        """All keys, oldest first, those that have ended among them."""
+        return await self._read(access.list_keys)
+
+    async def key(self, key_id: str) -> ApiKey | None:
+        """Return a key by its id, None where there is none."""
+        check_names(key=key_id)
+        return await self._read(lambda connection: access.read_key(connection, key_id))
+
+    async def end_key(
+        self, key_id: str, *, revoked_at: str | None = None, expires_at: str | None = None
+    ) -> ApiKey:
+        """Revoke a key, or let it expire: an end that is earlier stays. Raises NotFound."""
+        check_names(key=key_id)
+        return await self._write(
+            lambda connection: access.update_key_end(
+                connection, key_id, revoked_at=revoked_at, expires_at=expires_at
+            ),
+            lock=f"key:{key_id}",
+        )
+
+    async def add_audit(self, entry: AuditEntry) -> AuditEntry:
+        """Log an act; returns the entry with its number and time. Nothing changes it later."""
+        at = self._clock()
+        return await self._write(lambda connection: access.insert_audit(connection, entry, at))
+
+    async def audit(
+        self, *, actor: str | None = None, before: int | None = None, limit: int = 100
+    ) -> Sequence[AuditEntry]:
+        """Entries of the log, newest first; `before` is left out."""
+        return await self._read(
+            lambda connection: access.list_audit(connection, actor, before, limit)
+        )
+
+    async def add_job(self, job: Job) -> Job:
+        """Store a new job. Raises Conflict when its id is taken."""
+        check_names(job=job.id)
+        return await self._write(lambda connection: jobs.insert_job(connection, job))
+
+    async def job(self, job_id: str) -> Job:
+        """Return a job. Raises NotFound."""
+        check_names(job=job_id)
+        return await self._read(lambda connection: jobs.read_job(connection, job_id))
+
+    async def jobs(
+        self, *, active: bool = False, before: str | None = None, limit: int = 100
+    ) -> Sequence[Job]:
+        """Jobs, newest first; only those that have not ended if `active`; after the one `before`.
+
+        Raises NotFound for an unknown `before`.
+        """
+        check_names(job=before or "")
+        return await self._read(
+            lambda connection: jobs.list_jobs(connection, active=active, before=before, limit=limit)
+        )
+
+    async def save_job(self, job: Job) -> Job:
+        """Replace a job that still is as it was read (`change`); returns it with its new count.
+
+        Raises Conflict when another change came first, NotFound.
+        """
+        check_names(job=job.id)
+        return await self._write(lambda connection: jobs.replace_job(connection, job))
+
+    async def take_lease(self, name: str, owner: str, *, for_s: float) -> Lease | None:
+        """Take a lease that is free or has run out, or renew one's own; None where it is taken.
+
+        Time is the database's.
+        """
+        check_names(lease=name, owner=owner)
+        return await self._write(
+            lambda connection: leases.take_lease(connection, name, owner, for_s),
+            lock=f"lease:{name}",
+        )
+
+    async def release_lease(self, name: str, owner: str) -> None:
+        """Give a lease back before its end; does nothing where it is somebody else's."""
+        check_names(lease=name, owner=owner)
+        await self._write(lambda connection: leases.end_lease(connection, name, owner))
+
+    async def note_lease(self, name: str, owner: str, note: Mapping[str, Json]) -> None:
+        """Say how the work stands; does nothing where the lease is somebody else's."""
+        check_names(lease=name, owner=owner)
+        await self._write(lambda connection: leases.write_note(connection, name, owner, note))
+
+    async def leases(self) -> Sequence[Lease]:
+        """All leases there ever were, by name."""
+        return await self._read(leases.list_leases)
+
+    async def save_webhook(self, webhook: Webhook) -> None:
+        """Store a webhook, in the place of the one with the same id."""
+        check_names(webhook=webhook.id)
+        await self._write(
+            lambda connection: webhooks.replace_webhook(connection, webhook),
+            lock=f"webhook:{webhook.id}",
+        )
+
+    async def remove_webhook(self, webhook_id: str) -> None:
+        """Forget a webhook. Raises NotFound."""
+        check_names(webhook=webhook_id)
+        await self._write(lambda connection: webhooks.delete_webhook(connection, webhook_id))
+
+    async def webhooks(self) -> Sequence[Webhook]:
+        """All webhooks, oldest first."""
+        return await self._read(webhooks.list_webhooks)
+
+    async def moves_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Move]]:
+        """Moves of all prompts with their numbers, oldest first; `seq` is left out."""
+        return await self._read(
+            lambda connection: webhooks.list_moves_after(connection, seq, limit)
+        )
+
+    async def alerts_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Alert]]:
+        """Alerts of all prompts with their numbers, oldest first; `seq` is left out."""
+        return await self._read(
+            lambda connection: webhooks.list_alerts_after(connection, seq, limit)
+        )

@@ -1,0 +1,237 @@
+"""What a store does for the service: a part of the store contract."""
+
+from __future__ import annotations
+
+import asyncio
+
+from promptyard.errors import Conflict, NotFound
+from promptyard.protocols import Store
+from promptyard.records.alerts import Alert
+from promptyard.records.api_keys import ApiKey
+from promptyard.records.audit import AuditEntry
+from promptyard.records.jobs import Job
+from promptyard.records.runs import Progress
+from promptyard.records.spans import Ingested, Span, SpanEvent, span_outcome_id
+from promptyard.records.webhooks import Webhook
+from promptyard.testing.store_suite import (
+    N_CONCURRENT,
+    UNUSUAL_TEXTS,
+    StoreSuite,
+    raises,
+    sample_move,
+    sample_outcome,
+    sample_version,
+)
+
+_AT = "2026-11-27T10:00:00.000000+00:00"
+
+
+def sample_span(number: int = 1, **changes: object) -> Span:
+    """Return a span; `number` makes its id."""
+    span = Span(
+        trace_id=f"{number // 10 + 1:032x}",
+        span_id=f"{number + 1:016x}",
+        name="chat gpt",
+        kind="client",
+        start_ns=1_000_000_000,
+        end_ns=3_500_000_000,
+        attributes={"gen_ai.operation.name": "chat", "n": 1, "list": ["a", None, 0.5]},
+        events=(SpanEvent(name="e", at_ns=2_000_000_000, attributes={"k": True}),),
+    )
+    return Span.model_validate({**span.model_dump(), **changes})
+
+
+def _key(key_id: str = "k1", **changes: object) -> ApiKey:
+    values = {"id": key_id, "name": "ada", "scopes": ("read",), "digest": "0" * 64}
+    return ApiKey.model_validate({**values, "created_at": _AT, "created_by": "me", **changes})
+
+
+def _job(job_id: str = "j1") -> Job:
+    return Job(id=job_id, kind="eval", task="t", requested_by="ada", created_at=_AT)
+
+
+class ServiceContract(StoreSuite):
+    """Spans, keys, audit, jobs, leases, webhooks; see `promptyard.testing.StoreContract`."""
+
+    def test_spans_come_back_as_they_went_in(self) -> None:
+        """Whatever their texts hold; newest first, page by page, by prompt, trace and error."""
+        sent = [sample_span(n, name=text) for n, text in enumerate(UNUSUAL_TEXTS)]
+        sent += [sample_span(50, prompt="p", version=2, status="error")]
+
+        async def body(store: Store) -> None:
+            assert await store.add_spans(sent, []) == Ingested(n_new_spans=7, n_new_events=0)
+            stored = await store.spans()
+            assert [item.span for item in reversed(stored)] == sent
+            assert all(item.stored_at for item in stored)
+            first = await store.spans(limit=3)
+            rest = await store.spans(before=first[-1].seq)
+            assert [*first, *rest] == list(stored)
+            assert [item.span for item in await store.spans(prompt="p", version=2)] == sent[-1:]
+            assert not await store.spans(prompt="p", version=1)
+            assert [item.span for item in await store.spans(only_errors=True)] == sent[-1:]
+            found = await store.spans(trace_id=sent[0].trace_id)
+            assert len(found) == len(UNUSUAL_TEXTS)
+
+        self.with_store(body)
+
+    def test_a_span_and_its_outcome_count_once(self) -> None:
+        """However often they are sent, and by how many at once."""
+        span = sample_span(prompt="support", version=1)
+        outcome = sample_outcome(span_outcome_id(span.trace_id, span.span_id))
+
+        async def body(store: Store) -> None:
+            done = await asyncio.gather(
+                *(store.add_spans([span, span], [outcome]) for _ in range(N_CONCURRENT))
+            )
+            assert sum(item.n_new_spans for item in done) == 1
+            assert sum(item.n_new_events for item in done) == 1
+            assert len(await store.spans()) == 1
+            assert [item.event for item in await store.live_events("support")] == [outcome]
+
+        self.with_store(body)
+
+    def test_keys_end_once_and_early(self) -> None:
+        """An end that was set is not put off again; unknown keys and taken ids are refused."""
+
+        async def body(store: Store) -> None:
+            await store.add_key(_key())
+            await store.add_key(_key("k2", expires_at="2027-01-01"))
+            with raises(Conflict):
+                await store.add_key(_key())
+            assert await store.key("k3") is None
+            assert (await store.end_key("k1", revoked_at="2026-12-01")).revoked_at == "2026-12-01"
+            again = await store.end_key("k1", revoked_at="2026-12-05", expires_at="2026-12-02")
+            assert (again.revoked_at, again.expires_at) == ("2026-12-01", "2026-12-02")
+            assert await store.end_key("k2", expires_at="2026-12-31") != _key("k2")
+            assert [key.id for key in await store.keys()] == ["k1", "k2"]
+            assert await store.key("k1") == again
+            with raises(NotFound):
+                await store.end_key("k3", revoked_at=_AT)
+
+        self.with_store(body)
+
+    def test_the_audit_log_counts_up(self) -> None:
+        """Entries come back newest first, with the store's time, by actor and page."""
+
+        async def body(store: Store) -> None:
+            for number in range(5):
+                entry = AuditEntry(
+                    actor="ada" if number % 2 else "bob\x00",
+                    action="promote",
+                    target=f"prompts/p{number}",
+                    status=200,
+                    detail={"n": number},
+                )
+                stored = await store.add_audit(entry)
+                assert stored.at
+                assert stored.seq == number + 1
+            log = await store.audit()
+            assert [item.detail["n"] for item in log] == [4, 3, 2, 1, 0]
+            assert [item.seq for item in await store.audit(actor="ada")] == [4, 2]
+            assert [item.actor for item in await store.audit(actor="bob\x00", limit=1)] == [
+                "bob\x00"
+            ]
+            assert [item.seq for item in await store.audit(before=3, limit=1)] == [2]
+
+        self.with_store(body)
+
+    def test_a_job_is_changed_by_who_has_read_it_last(self) -> None:
+        """The second of two changes is refused; what has ended is not among the active ones."""
+
+        async def body(store: Store) -> None:
+            for job_id in ("j1", "j2", "j3"):
+                await store.add_job(_job(job_id))
+            with raises(Conflict):
+                await store.add_job(_job("j1"))
+            read = await store.job("j1")
+            progress = Progress(phase="eval", done=1, total=2)
+            running = read.model_copy(update={"state": "running", "progress": progress})
+            saved = await store.save_job(running)
+            assert saved.change == 1
+            assert await store.job("j1") == saved
+            with raises(Conflict):
+                await store.save_job(running)
+            await store.save_job(saved.model_copy(update={"state": "done", "result": {"a": [1]}}))
+            assert [job.id for job in await store.jobs()] == ["j3", "j2", "j1"]
+            assert [job.id for job in await store.jobs(active=True)] == ["j3", "j2"]
+            assert [job.id for job in await store.jobs(before="j3", limit=1)] == ["j2"]
+            with raises(NotFound):
+                await store.jobs(before="j9")
+            with raises(NotFound):
+                await store.job("j9")
+            with raises(NotFound):
+                await store.save_job(_job("j9"))
+
+        self.with_store(body)
+
+    def test_a_lease_has_one_owner(self) -> None:
+        """Of many who want it one gets it; it can be renewed, given back, and runs out."""
+
+        async def body(store: Store) -> None:
+            owners = [f"o{number}" for number in range(N_CONCURRENT)]
+            taken = await asyncio.gather(
+                *(store.take_lease("w", owner, for_s=60) for owner in owners)
+            )
+            held = [lease for lease in taken if lease is not None]
+            assert len(held) == 1
+            assert held[0].fence == 1
+            owner = held[0].owner
+            other = next(name for name in owners if name != owner)
+            await store.note_lease("w", owner, {"done": 3})
+            await store.note_lease("w", other, {"done": 9})
+            renewed = await store.take_lease("w", owner, for_s=0.01)
+            assert renewed is not None
+            assert (renewed.fence, renewed.note) == (1, {"done": 3})
+            await asyncio.sleep(0.02)
+            after = await store.take_lease("w", other, for_s=60)
+            assert after is not None
+            assert after.fence == 2
+            await store.release_lease("w", owner)
+            assert await store.take_lease("w", owner, for_s=60) is None
+            await store.release_lease("w", other)
+            (ended,) = await store.leases()
+            assert ended.ends_in_s <= 0
+            again = await store.take_lease("w", owner, for_s=60)
+            assert again is not None
+            assert again.fence == 3
+
+        self.with_store(body)
+
+    def test_webhooks_are_replaced_and_removed(self) -> None:
+        """By their id."""
+        hook = Webhook(id="h1", url="https://x.example/", created_at=_AT, created_by="ada")
+
+        async def body(store: Store) -> None:
+            await store.save_webhook(hook)
+            await store.save_webhook(hook.model_copy(update={"id": "h2"}))
+            changed = hook.model_copy(update={"n_failures": 2, "delivered_decisions": {"r": 3}})
+            await store.save_webhook(changed)
+            assert [item.id for item in await store.webhooks()] == ["h1", "h2"]
+            assert (await store.webhooks())[0] == changed
+            await store.remove_webhook("h1")
+            with raises(NotFound):
+                await store.remove_webhook("h1")
+            assert [item.id for item in await store.webhooks()] == ["h2"]
+
+        self.with_store(body)
+
+    def test_logs_are_read_on_from_a_number(self) -> None:
+        """Moves and alerts of all prompts, oldest first."""
+
+        async def body(store: Store) -> None:
+            await store.add_version(sample_version("x"))
+            move = sample_move(None, 1)
+            await store.move_pointer(move)
+            alert = Alert(
+                prompt="support", kind="threshold", metric="m", value=1, limit=0, sentence="s"
+            )
+            await store.add_alert(alert)
+            await store.add_alert(alert.model_copy(update={"prompt": "other"}))
+            ((seq, found),) = await store.moves_after(0)
+            assert found.to_number == move.to_number
+            assert not await store.moves_after(seq)
+            both = await store.alerts_after(0)
+            assert [item.prompt for _, item in both] == ["support", "other"]
+            assert [number for number, _ in await store.alerts_after(both[0][0])] == [both[1][0]]
+
+        self.with_store(body)
