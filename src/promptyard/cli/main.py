@@ -29,6 +29,7 @@ from promptyard.cli import (
     optimize,
     prompts,
     runs,
+    serve,
     traces,
 )
 from promptyard.errors import PromptyardError
@@ -50,6 +51,7 @@ app.command("check")(check.command)
 app.command("eval")(evaluate.command)
 app.command("optimize")(optimize.command)
 app.command("gate")(gate.command)
+app.command("serve")(serve.command)
 app.add_typer(canary.app, name="canary")
 app.add_typer(evalset.app, name="evalset")
 app.add_typer(judge.app, name="judge")

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from promptyard.config.release_shape import ReleaseConfig
+from promptyard.config.service_shape import ServiceConfig
 from promptyard.records.base import Json, Record, as_object
 from promptyard.records.budget import Budget
 from promptyard.records.cases import After, CheckSpec, Dimension, Severity
@@ -335,4 +336,7 @@ class ProjectConfig(Record):
     )
     prices: Mapping[str, PriceConfig] = Field(
         default_factory=dict, description="Prices by `provider/model`, where ours are not yours."
+    )
+    service: ServiceConfig = Field(
+        default_factory=ServiceConfig, description="How `promptyard serve` runs."
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from promptyard.records.judging import JudgeCertificate
+from promptyard.storage.statements import insert_once
 from promptyard.storage.stored_text import from_text, to_text
-from promptyard.storage.tables import certificates, insert_once
+from promptyard.storage.tables import certificates
 
 
 def insert_certificate(connection: Connection, certificate: JudgeCertificate, at: str) -> None:

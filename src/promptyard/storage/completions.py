@@ -12,8 +12,9 @@ from sqlalchemy import Connection, RowMapping, bindparam, or_, select
 from promptyard.errors import Conflict, NotFound
 from promptyard.records.calls import StoredCall
 from promptyard.records.messages import CLEAN_FINISHES, Completion
+from promptyard.storage.statements import insert_numbered, run_for_each
 from promptyard.storage.stored_text import from_text, shown_text, to_text
-from promptyard.storage.tables import attempts, completions, insert_numbered, run_for_each
+from promptyard.storage.tables import attempts, completions
 
 _CHUNK = 500  # keys in one query; databases limit the parameters of a statement
 Item = TypeVar("Item")

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, func, select
 
 from promptyard.errors import NotFound
 from promptyard.records.cases import SPLITS, EvalSet, EvalSetVersion
+from promptyard.storage.statements import insert_once
 from promptyard.storage.stored_text import from_text, json_text, shown_text, to_text
-from promptyard.storage.tables import eval_set_versions, eval_sets, insert_once
+from promptyard.storage.tables import eval_set_versions, eval_sets
 
 MIN_PREFIX = 4
 """Signs of a version that must be given at least."""

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, delete, insert, select
 from promptyard.errors import Tampered
 from promptyard.records.alerts import Alert
 from promptyard.records.live import Exposure, Feedback, LiveEvent, Outcome, StoredEvent
+from promptyard.storage.statements import insert_numbered
 from promptyard.storage.stored_text import check_names, from_text, to_text
-from promptyard.storage.tables import alerts, insert_numbered, live_events
+from promptyard.storage.tables import alerts, live_events
 
 _EVENT: TypeAdapter[LiveEvent] = TypeAdapter(LiveEvent)
 _COLUMNS = ("event_id", "kind", "prompt", "rollout_id", "outcome_id", "stored_at", "event")

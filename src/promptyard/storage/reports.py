@@ -18,8 +18,9 @@ from sqlalchemy import Connection, delete, func, insert, select
 from promptyard.records.measurements import Measurement
 from promptyard.records.scores import Report, Trial
 from promptyard.storage.runs import require_run
+from promptyard.storage.statements import insert_or_replace
 from promptyard.storage.stored_text import from_text, json_text, to_text
-from promptyard.storage.tables import insert_or_replace, measurements, report_trials, reports
+from promptyard.storage.tables import measurements, report_trials, reports
 
 TRIALS_PER_CHUNK = 500
 

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, func, select, update
 
 from promptyard.errors import Conflict, NotFound
 from promptyard.records.runs import Run, RunHeader, RunStatus
+from promptyard.storage.statements import insert_once, run_for_each
 from promptyard.storage.stored_text import from_text, shown_text, to_text
-from promptyard.storage.tables import insert_once, journal, looks, run_for_each, runs
+from promptyard.storage.tables import journal, looks, runs
 
 MAX_COMPARED = 1_000  # newest runs among which the one that was meant is looked for
 

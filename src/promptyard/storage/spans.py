@@ -10,8 +10,9 @@ from sqlalchemy import Connection, select
 from promptyard.records.live import LiveEvent
 from promptyard.records.spans import Ingested, Span, StoredSpan
 from promptyard.storage.live import insert_events
+from promptyard.storage.statements import run_for_each
 from promptyard.storage.stored_text import from_text
-from promptyard.storage.tables import run_for_each, spans
+from promptyard.storage.tables import spans
 
 _INSERT = (
     "INSERT INTO spans (trace_id, span_id, prompt, version, is_error, stored_at, span) "

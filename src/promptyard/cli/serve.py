@@ -1,0 +1,44 @@
+"""`promptyard serve`: prompts, traces and releases over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptyard.cli.options import StoreUrl
+
+Host = Annotated[str | None, typer.Option(help="Address to listen at; by default 127.0.0.1.")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65_535, help="Port; by default 8700, 0 takes a free one.")
+]
+Tasks = Annotated[
+    str | None, typer.Option(help="Folder of the tasks that jobs may run, a folder each.")
+]
+
+
+def command(
+    host: Host = None, port: Port = None, tasks: Tasks = None, store: StoreUrl = None
+) -> None:
+    """Serve prompts, take traces and watch releases, until Ctrl-C.
+
+    While there are no keys it listens on loopback only.
+    """
+    from promptyard.errors import ConfigError
+    from promptyard.line.wiring import build_store, project_config, store_address
+
+    try:
+        from promptyard.service.server import serve
+    except ImportError as error:
+        raise ConfigError(
+            f"serving needs more than is installed ({error.name}): pip install 'promptyard[server]'"
+        ) from None
+    given = {"host": host, "port": port, "tasks": tasks}
+    changes = {name: value for name, value in given.items() if value is not None}
+    settings = project_config().service.model_copy(update=changes)
+    address = store_address(store)
+
+    def say(url: str) -> None:
+        typer.echo(f"Serving {build_store(address).url} at {url} (Ctrl-C ends it)")
+
+    serve(build_store(address), settings, on_listening=say)

@@ -1,0 +1,69 @@
+"""The shape of `service` in promptyard.yaml: how `promptyard serve` runs."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from promptyard.records.base import Record
+
+
+class RetentionConfig(Record):
+    """How long what applications send is kept. What is deleted stays in hourly totals."""
+
+    trace_days: float = Field(default=30, gt=0, description="Days that spans are kept.")
+    max_spans: int = Field(
+        default=2_000_000, ge=1, description="How many spans are kept at most: the newest."
+    )
+    outcome_days: float = Field(
+        default=90, gt=0, description="Days that outcomes outside of rollouts are kept."
+    )
+    keep_rollouts_days: float = Field(
+        default=180,
+        gt=0,
+        description="Days after its end that a rollout can be replayed: its events stay so long.",
+    )
+
+
+class ServiceConfig(Record):
+    """Address, limits and intervals of the service."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen at; other than loopback needs a key to exist.",
+    )
+    port: int = Field(default=8700, ge=0, le=65_535, description="Port; 0 takes a free one.")
+    tasks: str | None = Field(
+        default=None, description="Folder of the tasks that jobs may run, a folder each."
+    )
+    max_body_bytes: int = Field(
+        default=8 << 20, ge=1024, description="How large a request may be, as it is sent."
+    )
+    max_decompressed_bytes: int = Field(
+        default=32 << 20, ge=1024, description="How large a compressed request may become."
+    )
+    requests_per_s: float = Field(
+        default=200, gt=0, description="Requests a second that a key may make, per replica."
+    )
+    burst: int = Field(default=400, ge=1, description="Requests a key may make at once.")
+    canary_every_s: float = Field(
+        default=10, gt=0, description="Seconds between looks at running rollouts."
+    )
+    monitor_every_s: float = Field(
+        default=300, gt=0, description="Seconds between looks at live traffic."
+    )
+    judge_every_s: float = Field(
+        default=300,
+        gt=0,
+        description="Seconds between gradings of stored answers of rollouts whose task is known.",
+    )
+    webhook_every_s: float = Field(
+        default=2, gt=0, description="Seconds between looks for what webhooks are to be told."
+    )
+    retention_every_s: float = Field(
+        default=3600, gt=0, description="Seconds between deletions of what is too old."
+    )
+    jobs: int = Field(default=1, ge=0, description="Jobs that this replica runs at once.")
+    retention: RetentionConfig = Field(
+        default_factory=RetentionConfig, description="How long what is sent is kept."
+    )

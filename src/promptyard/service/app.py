@@ -1,0 +1,109 @@
+"""Puts the application together: routes, the guard of the host name, request ids, start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+from collections.abc import AsyncGenerator
+
+from fastapi import FastAPI, Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from promptyard import __version__
+from promptyard.service.problems import problem, problem_of
+from promptyard.service.routes import API, ROUTERS
+from promptyard.service.state import ServiceState
+
+
+def build_app(state: ServiceState) -> FastAPI:
+    """Return the application of one replica. Its start opens the store, its end closes it."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        await state.store.open()
+        tasks = [asyncio.create_task(state.changes.run(), name="changes")]
+        try:
+            yield
+        finally:
+            state.stopping.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await state.store.close()
+
+    app = FastAPI(
+        title="Promptyard",
+        version=__version__,
+        summary="Serves prompts, takes traces, watches releases.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.service = state
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(Exception, problem_of)
+    app.add_exception_handler(404, problem_of)
+    app.add_exception_handler(405, problem_of)
+    app.add_middleware(Doorway, state=state)
+    return app
+
+
+class Doorway:
+    """Gives each request an id; while there are no keys, lets in only who calls us loopback.
+
+    A page in a browser of this machine could otherwise reach us under a name of its own that
+    resolves to loopback.
+    """
+
+    def __init__(self, app: ASGIApp, state: ServiceState) -> None:
+        self._app = app
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        if not await self._state.access.has_keys():
+            host = Headers(scope=scope).get("host", "")
+            if not is_loopback(_host_name(host)):
+                request = Request(scope, receive)
+                detail = f"without keys only loopback is answered, not {host[:100]!r}"
+                refusal = problem(request, 421, "host", detail)
+                await refusal(scope, receive, named)
+                return
+        await self._app(scope, receive, named)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address means this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_name(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host

@@ -1,0 +1,106 @@
+"""How errors are answered: `application/problem+json` (RFC 9457), one line for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from promptyard.errors import (
+    ApprovalNeeded,
+    Conflict,
+    NotFound,
+    PromptyardError,
+    StorageError,
+    Tampered,
+)
+from promptyard.records.base import Record
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS: tuple[tuple[type[PromptyardError], int, str], ...] = (
+    (NotFound, 404, "not-found"),
+    (ApprovalNeeded, 403, "approval-needed"),
+    (Conflict, 409, "conflict"),
+    (Tampered, 500, "tampered"),
+    (StorageError, 503, "store-failed"),
+    (PromptyardError, 422, "refused"),
+)
+"""What an error of the line is answered with; the first that fits counts."""
+
+
+class Problem(Record):
+    """What went wrong. `type` names the kind, `detail` says what, where and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[str, ...] = ()
+    request_id: str = ""
+
+
+class RequestRefused(Exception):
+    """A request that is answered with a problem; `kind` names it in `Problem.type`."""
+
+    def __init__(
+        self, status: int, kind: str, detail: str, *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.retry_after_s = retry_after_s
+
+
+def problem_of(request: Request, error: Exception) -> Response:
+    """Answer a request that failed. What nobody foresaw says nothing of its inside."""
+    if isinstance(error, RequestRefused):
+        retry = error.retry_after_s
+        headers = {} if retry is None else {"Retry-After": f"{max(1, round(retry))}"}
+        return problem(request, error.status, error.kind, str(error), headers=headers)
+    if isinstance(error, RequestValidationError):
+        lines = [_line(item) for item in error.errors()]
+        return problem(request, 422, "invalid", lines[0], errors=lines)
+    if isinstance(error, HTTPException):
+        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        headers = dict(error.headers or {})
+        return problem(request, error.status_code, kind, str(error.detail), headers=headers)
+    for known, status, kind in _STATUS:
+        if isinstance(error, known):
+            assert isinstance(error, PromptyardError)
+            headers = {"Retry-After": "1"} if status == 503 else {}
+            return problem(request, status, kind, str(error), errors=error.lines, headers=headers)
+    return problem(request, 500, "internal", "The service failed; its log has the reason.")
+
+
+def problem(
+    request: Request,
+    status: int,
+    kind: str,
+    detail: str,
+    *,
+    errors: tuple[str, ...] | list[str] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Return one problem as a response."""
+    content = Problem(
+        type=f"urn:promptyard:problem:{kind}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=" ".join(detail.split()),
+        errors=tuple(errors) if len(errors) > 1 else (),
+        request_id=str(getattr(request.state, "request_id", "")),
+    )
+    return JSONResponse(
+        content.model_dump(exclude_defaults=True), status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def _line(item: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in item.get("loc", ()))
+    return f"{place}: {item.get('msg', 'not as it should be')}"

@@ -1,0 +1,34 @@
+"""Whether the process lives, and whether it can serve."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from promptyard.records.base import Record
+from promptyard.service.problems import RequestRefused
+from promptyard.service.requests import ServiceRoute
+from promptyard.service.state import state_of
+
+router = APIRouter(tags=["health"], route_class=ServiceRoute)
+
+
+class Health(Record):
+    """That it lives, or serves."""
+
+    status: str
+
+
+@router.get("/healthz")
+async def health() -> Health:
+    """Say that the process lives; looks at nothing else."""
+    return Health(status="ok")
+
+
+@router.get("/readyz")
+async def readiness(request: Request) -> Health:
+    """Say whether requests can be served: the store answers, and the process is not ending."""
+    state = state_of(request)
+    if state.stopping.is_set():
+        raise RequestRefused(503, "stopping", "this process is ending", retry_after_s=1)
+    await state.store.revision()
+    return Health(status="ready")

@@ -1,0 +1,99 @@
+"""Runs the service: one process, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from promptyard.config.service_shape import ServiceConfig
+from promptyard.errors import ConfigError
+from promptyard.protocols import Store
+from promptyard.service.app import build_app, is_loopback
+from promptyard.service.state import ServiceState
+
+GRACE_S = 10
+"""How long requests that are under way may take after the order to end."""
+
+
+def serve(
+    store: Store, settings: ServiceConfig, *, on_listening: Callable[[str], None] | None = None
+) -> None:
+    """Serve until SIGINT or SIGTERM; what was acknowledged is stored by then.
+
+    `on_listening` is called with the address once connections are taken. Raises ConfigError where
+    the address is not loopback and there is no key, or cannot be listened at.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(store, settings, on_listening))
+
+
+async def _serve(
+    store: Store, settings: ServiceConfig, on_listening: Callable[[str], None] | None
+) -> None:
+    await store.open()
+    if not is_loopback(settings.host) and not await store.keys():
+        await store.close()
+        raise ConfigError(
+            f"host is {settings.host}, which others can reach, and there is no key; make one first "
+            "with `promptyard keys create NAME --scope admin`"
+        )
+    listener = await _listen(store, settings)
+    state = ServiceState.of(store, settings)
+    config = uvicorn.Config(
+        build_app(state),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=75,
+    )
+    server = _Server(config, state)
+    if on_listening is not None:
+        host, port = listener.getsockname()[:2]
+        on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    await server.serve(sockets=[listener])
+
+
+async def _listen(store: Store, settings: ServiceConfig) -> socket.socket:
+    """Take the port before anything else starts."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        await store.close()
+        raise ConfigError(
+            f"nothing can be served at {settings.host}:{settings.port}: {error.strerror}; choose "
+            "another --host or --port"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return the faster event loop where it is installed: not on Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams that are open to end as soon as the process is to end."""
+
+    def __init__(self, config: uvicorn.Config, state: ServiceState) -> None:
+        super().__init__(config)
+        self._state = state
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then the connections."""
+        self._state.stopping.set()
+        self._state.changes.look()
+        await super().shutdown(sockets=sockets)

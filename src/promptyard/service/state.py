@@ -1,0 +1,52 @@
+"""What all routes share: the open store, the settings, keys, rates, the watch on changes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from dataclasses import dataclass, field
+from typing import cast
+
+from fastapi import Request
+
+from promptyard.config.service_shape import ServiceConfig
+from promptyard.protocols import Store
+from promptyard.service.access import Access
+from promptyard.service.changes import Changes
+from promptyard.service.rates import Rates
+
+
+def replica_name() -> str:
+    """Return a name that no other process of the service has: host, process, and chance."""
+    return f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+@dataclass
+class ServiceState:
+    """One replica: what it works with. `stopping` is set when it is to end."""
+
+    store: Store
+    settings: ServiceConfig
+    access: Access
+    rates: Rates
+    changes: Changes
+    replica: str = field(default_factory=replica_name)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @classmethod
+    def of(cls, store: Store, settings: ServiceConfig) -> ServiceState:
+        """Put together what a replica works with; the store need not be open yet."""
+        return cls(
+            store=store,
+            settings=settings,
+            access=Access(store),
+            rates=Rates(settings.requests_per_s, settings.burst),
+            changes=Changes(store),
+        )
+
+
+def state_of(request: Request) -> ServiceState:
+    """Return the replica that answers a request."""
+    return cast("ServiceState", request.app.state.service)

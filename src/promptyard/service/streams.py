@@ -1,0 +1,45 @@
+"""Server-sent events: a line of talk that the service keeps up until either side ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import NamedTuple
+
+from fastapi.responses import StreamingResponse
+
+from promptyard.records.base import Json
+
+HEARTBEAT_S = 15.0
+"""After so long without an event a comment is sent: proxies close what is silent."""
+
+
+class ServerEvent(NamedTuple):
+    """One event: its name, its data, and the id under which a client may go on after it."""
+
+    name: str
+    data: Json
+    id: str = ""
+
+
+def event_stream(
+    events: AsyncIterator[ServerEvent | None], stopping: asyncio.Event
+) -> StreamingResponse:
+    """Answer with events until they end or the service does; None among them is a heartbeat."""
+
+    async def lines() -> AsyncGenerator[bytes]:
+        yield b": ok\n\n"  # so that the client knows at once that it is connected
+        async for event in events:
+            if stopping.is_set():
+                return
+            yield b": still here\n\n" if event is None else _written(event)
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+
+
+def _written(event: ServerEvent) -> bytes:
+    data = json.dumps(event.data, separators=(",", ":"))  # one line, whatever it holds
+    number = f"id: {event.id}\n" if event.id else ""
+    return f"event: {event.name}\n{number}data: {data}\n\n".encode()
