@@ -195,7 +195,10 @@ def test_eval_compares_with_an_earlier_run_and_the_gate_decides_the_exit_code(
     assert (data["verdict"], again.code) == ("inconclusive", 3)
     assert data["compared_with"] == f"run {first['run_id']}"
     assert data["flips"] == []
-    same = run("eval", folder, "--aa", "--gate")
+    few = run("eval", folder, "--aa", "--gate")
+    assert few.code == 3
+    assert "too few to tell; it takes at least 12 cases" in " ".join(few.out.split())
+    same = run("eval", folder, "--aa", "--gate", "--split", "all")
     assert same.code == 0
     assert "no difference between two runs of the same prompt" in same.out
 

@@ -47,6 +47,13 @@ def test_a_bucket_counts_the_cases_that_have_it_also_where_it_is_never_the_first
     assert "too_long 3 0 soft wrong_value 2 2 hard" in shown
 
 
+def test_what_was_not_run_stands_below_what_was() -> None:
+    shown = drawn(18, n_by_split={"train": 15, "dev": 18, "holdout": 17})
+    assert "dev: 18 of 50 cases (train 15, holdout 17)" in shown
+    assert "Not run: 32 cases; `--split all` runs all 50" in shown
+    assert "Not run" not in drawn(18, n_by_split={"train": 0, "dev": 18, "holdout": 0})
+
+
 def test_few_cases_show_what_the_smallest_significant_difference_is() -> None:
     shown = drawn(18)
     assert "too few" not in shown

@@ -139,8 +139,25 @@ def test_a_prompt_does_not_differ_from_itself() -> None:
     assert found.verdict is not None
     assert found.verdict.status == "pass"
     assert "no difference" in found.verdict.sentence
-    assert "With 20 cases it could notice only a difference in 5 or more" in found.verdict.sentence
-    assert "(25.0 points)" in found.verdict.sentence
+    said = found.verdict.sentence
+    assert "0 of 20 cases scored differently (95 % interval 0.0 to 16.1 %)" in said
+    shift = "20 cases would have shown a shift (power 80 %) if 31.3 % or more of them had changed"
+    assert f"{shift} the same way; it takes 5." in said
+
+
+def test_an_even_drift_is_counted_where_no_mean_shows_it() -> None:
+    n_asked = Counter[str]()
+
+    def swaying(body: Mapping[str, Any]) -> str:
+        number = int(str(body["messages"][-1]["content"]).split()[-1])
+        n_asked[str(number)] += 1
+        right, wrong = ("yes", "no") if number % 2 else ("no", "yes")
+        return right if number > 3 or (number < 2) == (n_asked[str(number)] > 1) else wrong
+
+    found = measured(task(models=py.Models(task=ScriptedModel(swaying))), itself=True)
+    assert found.verdict is not None
+    assert found.verdict.status == "pass"
+    assert "4 of 20 cases scored differently" in found.verdict.sentence
 
 
 def test_a_prompt_is_held_against_itself_without_margins() -> None:
@@ -200,11 +217,40 @@ def test_a_part_of_the_holdout_is_a_look_at_all_of_it(tmp_path: Path) -> None:
     assert any("looked at 6 times" in note for note in found[-1].notes)
 
 
-def test_four_cases_cannot_show_that_a_prompt_is_steady() -> None:
-    found = measured(task(cases=rows(4)), itself=True)
+@pytest.mark.parametrize(
+    ("n_cases", "words"),
+    [
+        (4, "4 cases could not have shown a shift, not even if all of them had changed"),
+        (5, "5 cases would have shown a shift (power 80 %) only if 95.6 % or more"),
+        (11, "11 cases would have shown a shift (power 80 %) only if 53.6 % or more"),
+    ],
+)
+def test_few_cases_cannot_show_that_a_prompt_is_steady(n_cases: int, words: str) -> None:
+    found = measured(task(cases=rows(n_cases)), itself=True)
     assert found.verdict is not None
     assert found.verdict.status == "inconclusive"
-    assert "fewer than 5 cases" in found.verdict.sentence
+    assert words in found.verdict.sentence
+    assert "at least 12 cases" in found.verdict.sentence
+
+
+def test_twelve_cases_can() -> None:
+    found = measured(task(cases=rows(12)), itself=True)
+    assert found.verdict is not None
+    assert found.verdict.status == "pass"
+
+
+def test_a_few_cases_that_do_drift_are_believed() -> None:
+    n_asked = Counter[str]()
+
+    def drifting(body: Mapping[str, Any]) -> str:
+        number = int(str(body["messages"][-1]["content"]).split()[-1])
+        n_asked[str(number)] += 1
+        return ("yes" if number % 2 else "no") if n_asked[str(number)] > 1 else "perhaps"
+
+    given = task(models=py.Models(task=ScriptedModel(drifting)), cases=rows(5))
+    found = measured(given, itself=True)
+    assert found.verdict is not None
+    assert found.verdict.status == "fail"
 
 
 def test_a_check_of_a_case_has_a_row_beside_the_same_check_of_all_cases() -> None:

@@ -126,7 +126,12 @@ def test_measurements_of_the_same_program_tell_tokens_and_headroom(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("n_holdout", "words"),
-    [(4, "cannot show any gain"), (40, "miss a gain of 10 points"), (120, None)],
+    [
+        (1, ": 1 holdout case cannot show"),
+        (4, "4 holdout cases cannot show any gain"),
+        (40, "miss a gain of 10 points"),
+        (120, None),
+    ],
 )
 def test_too_few_cases_are_called_under_powered_before_and_in_the_run(
     n_holdout: int, words: str | None

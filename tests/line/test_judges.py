@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -448,6 +449,35 @@ def test_labels_without_an_output_are_not_put_on_the_answers_of_a_later_prompt(
     (tmp_path / "hashed.jsonl").write_text(json.dumps(hashed) + "\n", encoding="utf-8")
     by_hash = calibrated(later, store, labels=tmp_path / "hashed.jsonl")
     assert by_hash.certificate.tpr.value == 1.0
+
+
+def test_labels_without_an_output_are_not_put_on_one_of_several_answers_of_a_run(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "s.db"
+    n_asked = Counter[str]()
+
+    def unsteady(body: Mapping[str, Any]) -> str:
+        n_asked[said := str(body["messages"][-1]["content"])] += 1
+        return f"Sorry, {n_asked[said]}." if said.endswith("4") else "Sorry."
+
+    task = task_of(judge=judge(), task=ScriptedModel(unsteady))
+    labelled = evaluated(task, store, n_repeats=2)
+    with pytest.raises(EvalSetError, match=r"run .* answered 3 of their 30 cases .* output"):
+        calibrated(task, store, from_run=labelled.run_id)
+
+
+def test_where_not_all_runs_were_looked_at_the_labelled_one_has_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "s.db"
+    monkeypatch.setattr("promptyard.line.stored_answers.MOST_RUNS", 1)
+    first = evaluated(task_of(judge=judge()), store)
+    task = task_of(judge=judge(), task=ScriptedModel(lambda body: "Nothing."), prompt=LATER)
+    evaluated(task, store)
+    with pytest.raises(EvalSetError, match=r"has older runs .* --from-run"):
+        calibrated(task, store)
+    assert calibrated(task, store, from_run=first.run_id).certificate.tpr.value == 1.0
 
 
 def test_labels_without_an_output_are_on_what_every_run_answered(tmp_path: Path) -> None:

@@ -307,6 +307,27 @@ def test_labels_written_by_hand_count_as_labels(desk: Desk) -> None:
         pass
 
 
+def test_a_label_without_an_output_is_not_taken_for_one_on_a_later_answer(desk: Desk) -> None:
+    with desk.sit(only=("dev",)) as labelling:
+        before = {item.case.id: item.output for item in labelling.session.items}
+    by_hand = "".join(json.dumps({"id": name, "label": "ok"}) + "\n" for name in before)
+    (desk.folder / "labels.jsonl").write_text(by_hand)
+    with (
+        pytest.raises(EvalSetError, match="no case to label"),
+        desk.sit(only=("unlabelled", "dev")),
+    ):
+        pass
+    prompt = desk.folder / "prompt.md"
+    prompt.write_text(prompt.read_text().replace("- lost_card\n", ""))
+    evaluate(load_task(desk.folder), store=desk.store)
+    with desk.sit(only=("unlabelled", "dev")) as labelling:
+        asked = {item.case.id: item.output for item in labelling.session.items}
+    with desk.sit(only=("dev",)) as labelling:
+        after = {item.case.id: item.output for item in labelling.session.items}
+    assert asked == {name: text for name, text in after.items() if text != before[name]}
+    assert 0 < len(asked) < len(after)
+
+
 def test_single_checks_are_judged_one_by_one(desk: Desk) -> None:
     with desk.sit(only=("dev",), metrics=("exact_match",)) as labelling:
         labelling.session.judge("pass")

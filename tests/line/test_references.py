@@ -40,6 +40,7 @@ def test_last_to_filter_is_the_last_run_of_the_split(tmp_path: Path) -> None:
 def test_a_mistyped_run_is_taken_for_no_version(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     first = measured(task(), store)
+    py.optimize(task(), store=str(store), budget=py.Budget(task_calls=200))
     mistyped = first.run_id[:-3]
     for plan in ({"compare": mistyped}, {"only_failing_of": mistyped}):
         with pytest.raises(NotFound) as caught:
@@ -50,12 +51,44 @@ def test_a_mistyped_run_is_taken_for_no_version(tmp_path: Path) -> None:
         assert "\n" not in said
 
 
-def test_a_name_like_nothing_is_only_sent_to_the_list(tmp_path: Path) -> None:
+def test_a_part_of_a_run_id_or_its_date_is_no_version_and_names_the_run(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
-    measured(task(), store)
+    first = measured(task(), store).run_id
+    py.optimize(task(), store=str(store), budget=py.Budget(task_calls=200))
+    day = first.split("-")[0]
+    dashed = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    for part in (day, dashed, first.rsplit("-", 1)[0], first.split("-")[-1], f"{first}.html"):
+        with pytest.raises(NotFound, match=f"no run or version '{part}' .*mean '{first}'"):
+            measured(task(), store, compare=part)
+
+
+def test_of_several_runs_that_may_be_meant_the_three_newest_are_named(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    ids = [measured(task(), store).run_id for _ in range(4)]
+    with pytest.raises(NotFound) as caught:
+        measured(task(), store, compare=ids[0][:6])
+    assert f"did you mean '{ids[3]}', '{ids[2]}' or '{ids[1]}'?" in str(caught.value)
+
+
+def test_a_name_like_nothing_is_told_what_there_is(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    with pytest.raises(NotFound, match="it has no finished eval and no version yet"):
+        measured(task(), store, compare="no such")
+    first = measured(task(), store).run_id
     with pytest.raises(NotFound, match="there is no run or version 'no such' of 'spam'") as caught:
         measured(task(), store, compare="no such")
+    assert f"its latest evals: {first}; it has no version yet" in str(caught.value)
     assert "did you mean" not in str(caught.value)
+    with pytest.raises(NotFound, match=f"no version of 'spam' is registered .*{first}"):
+        measured(task(), store, compare="2")
+
+
+def test_a_version_that_is_not_there_is_told_which_are(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    py.optimize(task(), store=str(store), budget=py.Budget(task_calls=200))
+    for given in ("12", "v12", "1234567890"):
+        with pytest.raises(NotFound, match=f"no run or version '{given}'.*its versions: 1; "):
+            measured(task(), store, compare=given)
 
 
 def test_what_is_refused_leaves_no_run_behind(tmp_path: Path) -> None:

@@ -335,6 +335,15 @@ def test_demonstrations_can_be_replaced_permuted_and_removed() -> None:
         splice(shown, [PermuteDemos(order=(0, 0, 1))])
 
 
+@pytest.mark.parametrize("text", ["user:\n{{x}}\n", "Say {{x}}\n"])
+def test_a_new_header_stands_above_demonstrations_that_come_first_too(text: str) -> None:
+    demo = Demo(input={"x": "1"}, output="2")
+    edits = [SetDemos(demos=(demo,)), SetParam(name="temperature", value=1.0)]
+    for ordered in (edits, edits[::-1]):
+        changed = splice(Prompt.from_text(text), ordered)
+        assert (changed.demos, dict(changed.params)) == ((demo,), {"temperature": 1.0})
+
+
 def test_a_parameter_is_set_without_touching_comments() -> None:
     prompt = Prompt.from_text("---\nname: x  # keep me\n---\nuser:\n{{x}}\n")
     changed = splice(prompt, [SetParam(name="temperature", value=0.5)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -125,32 +126,56 @@ def test_the_page_shows_score_slices_and_the_cases_to_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "part"),
+    ("sizes", "part", "not_run"),
     [
-        ({"train": 50, "dev": 60, "holdout": 70}, "dev: 60 of 180 cases (train 50, holdout 70)"),
+        (
+            {"train": 50, "dev": 60, "holdout": 70},
+            "dev: 60 of 180 cases (train 50, holdout 70)",
+            "Not run: 120 cases; `--split all` runs all 180, which counts as a look at the "
+            "holdout.",
+        ),
         (
             {"train": 1_000, "dev": 75, "holdout": 0},
             "dev: 60 of its 75 cases, of 1,075 in all (train 1,000)",
+            "Not run: 1,015 cases; without --filter-failing the run takes all 75 of dev, and "
+            "`--split all` all 1,075.",
         ),
-        ({"train": 0, "dev": 60, "holdout": 0}, "dev: 60 of 60 cases"),
-        ({"train": 0, "dev": 61, "holdout": 0}, "dev: 60 of 61 cases"),
-        ({}, "dev: 60 cases"),
+        ({"train": 0, "dev": 60, "holdout": 0}, "dev: 60 of 60 cases", ""),
+        (
+            {"train": 0, "dev": 61, "holdout": 0},
+            "dev: 60 of 61 cases",
+            "Not run: 1 case; without --filter-failing the run takes all 61 of dev.",
+        ),
+        ({}, "dev: 60 cases", ""),
     ],
 )
-def test_page_and_data_say_which_part_of_the_cases_was_measured(
-    sizes: dict[str, int], part: str
+def test_page_and_data_say_which_part_of_the_cases_was_measured_and_how_to_run_all(
+    sizes: dict[str, int], part: str, not_run: str
 ) -> None:
     shown = view(n_by_split=sizes)
-    assert f"v1 · {part} · run" in evaluation_html(shown)
+    html = evaluation_html(shown)
+    assert f"v1 · {part} · run" in html
+    assert not_run.replace("`", "") in re.sub("</?code>", "", html)
+    assert ("Not run" in html) == bool(not_run)
     data = evaluation_data(shown)
     assert data["measured"] == part
+    assert data["not_run"] == (not_run or None)
     assert data["n_by_split"] == sizes
 
 
-def test_a_run_of_all_says_how_many_cases_each_split_has() -> None:
+@pytest.mark.parametrize(
+    ("n_train", "not_run"),
+    [
+        (20, ""),
+        (30, "Not run: 10 cases; without --filter-failing the run takes all 70."),
+    ],
+)
+def test_a_run_of_all_says_how_many_cases_each_split_has(n_train: int, not_run: str) -> None:
     every = report().model_copy(update={"split": "all"})
-    shown = view(report=every, n_by_split={"train": 20, "dev": 20, "holdout": 20})
-    assert shown.part == "all: 60 of 60 cases (train 20, dev 20, holdout 20)"
+    shown = view(report=every, n_by_split={"train": n_train, "dev": 20, "holdout": 20})
+    sizes = f"(train {n_train}, dev 20, holdout 20)"
+    assert shown.part == f"all: 60 of {n_train + 40} cases {sizes}"
+    assert shown.not_run == not_run
 
 
 def test_a_comparison_is_the_headline() -> None:

@@ -91,8 +91,23 @@ def test_the_figures_are_those_of_the_record() -> None:
         item.dimension for item in run.verdict.comparisons
     ]
     assert [stage["n_kept"] for stage in summary["stages"]] == [9, 3, 2, 1]
-    assert summary["buckets_before"][0] == {"tag": "wrong_value", "field": None, "n_cases": 160}
+    first = summary["buckets_before"][0]
+    assert first == {"tag": "wrong_value", "field": None, "n_cases": 160, "n_first": 160}
     assert summary["buckets_after"][0]["n_cases"] == 112
+
+
+def test_a_run_and_a_report_count_the_cases_of_a_bucket_alike() -> None:
+    worse = Bucket(tag="invalid_json", case_ids=("c1", "c2"), primary_ids=("c1", "c2"))
+    both = Bucket(tag="too_long", case_ids=("c1", "c2", "c3"), primary_ids=("c3",))
+    summary = summary_of(passed_run().model_copy(update={"buckets_before": (worse, both)}))
+    assert summary["buckets_before"] == [
+        {"tag": "too_long", "field": None, "n_cases": 3, "n_first": 1},
+        {"tag": "invalid_json", "field": None, "n_cases": 2, "n_first": 2},
+    ]
+    assert (
+        summary["buckets_before"]
+        == report_summary(report(BASELINE, 221), buckets=(worse, both))["buckets"]
+    )
 
 
 def test_the_winner_of_a_failed_run_is_the_baseline_and_the_difference_is_the_finalists() -> None:

@@ -11,6 +11,7 @@ from promptyard.stats.power import (
     cases_for_effect,
     cases_for_margin,
     certifiable_margin,
+    detectable_shift,
     minimal_detectable_effect,
     smallest_significant_win,
     unpaired_detectable_effect,
@@ -160,6 +161,22 @@ def test_the_smallest_win_is_five_to_nothing() -> None:
     assert mcnemar_midp(5, 0) <= 0.05 < mcnemar_midp(4, 0)
 
 
+@pytest.mark.parametrize(("n", "graded"), [(5, False), (12, False), (20, False), (200, True)])
+def test_a_shift_is_found_with_the_power_that_the_binomial_law_gives_it(
+    n: int, graded: bool
+) -> None:
+    share = detectable_shift(n, graded=graded)
+    assert share is not None
+    fewest = smallest_significant_win(graded=graded)
+    assert scipy_stats.binom.sf(fewest - 1, n, share) == pytest.approx(0.8, abs=1e-9)
+
+
+def test_fewer_cases_than_must_change_find_no_shift() -> None:
+    assert detectable_shift(4) is None
+    assert detectable_shift(5, graded=True) is None
+    assert detectable_shift(5) == pytest.approx(0.8 ** (1 / 5))
+
+
 def test_arguments_that_cannot_be_are_errors() -> None:
     with pytest.raises(ValueError, match="psi"):
         minimal_detectable_effect(100, 1.2)
@@ -171,3 +188,5 @@ def test_arguments_that_cannot_be_are_errors() -> None:
         cases_for_margin(0.0, 0.1)
     with pytest.raises(ValueError, match="alpha"):
         smallest_significant_win(0.0)
+    with pytest.raises(ValueError, match="power"):
+        detectable_shift(20, power=1.0)

@@ -56,6 +56,8 @@ def _draw_score(out: Console, view: EvaluationView) -> None:
     ]
     columns = ("dimension", "mean", "", "95 % interval, or percentiles", "cases")
     out.print(table(title + percent(report.coverage), columns, rows, right=(1, 3, 4)))
+    if view.not_run:
+        out.print(view.not_run, markup=False)
 
 
 def _bar(item: Summary) -> str:

@@ -102,7 +102,7 @@ def _draw_buckets(out: Console, run: Run) -> None:
         where = (run.verdict_split or "holdout") if after else "train"
         out.print(
             table(
-                f"Failure buckets ({where} cases)",
+                f"Failure buckets ({where} cases, each in the first of its failures)",
                 ("tag", "field", "before", "after"),
                 [row if after else (*row[:3], "–") for row in rows[:12]],
                 right=(2, 3),

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promptyard.line.judge_outputs import Judged, chosen_check, instrument_of, judge_outputs
-from promptyard.line.labelled import LAST, Gathered, gather_outputs, read_labels
+from promptyard.line.labelled import Gathered, gather_outputs, read_labels
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.session import open_session
+from promptyard.line.stored_answers import LAST
 from promptyard.line.task import Task
 from promptyard.metrics.calibration import certificate_of
 from promptyard.protocols import ProgressSink, Store

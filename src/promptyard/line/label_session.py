@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from promptyard.evalset.wording import nearest
 from promptyard.line.case_files import CaseFiles, Change, Intended, change_cases, open_case_files
 from promptyard.line.labelling import LabelItem, LabelSession, input_hash, summary
 from promptyard.line.query import opened
+from promptyard.line.stored_answers import LAST, stored_answers
 from promptyard.line.task import Task
 from promptyard.line.wiring import metrics_of, store_address
 from promptyard.protocols import Store
@@ -29,7 +30,6 @@ from promptyard.signals.buckets import TAG_PRIORITY
 
 LABELS_FILE = "labels.jsonl"
 LABELS_SUFFIX = ".jsonl"
-LAST = "last"
 ONLY = ("failing", "unlabelled", *SPLITS)
 """What a session can be narrowed to."""
 
@@ -93,7 +93,8 @@ async def open_labelling(plan: LabelPlan) -> Labelling:
     if labels.suffix != LABELS_SUFFIX:
         raise EvalSetError(f"{labels}: labels are written as JSON lines; name a .jsonl file")
     said = read_person_labels(labels) if labels.exists() and labels.stat().st_size else ()
-    cases = _chosen(plan, task, trials, said)
+    known = await _known_answers(plan, case_files, said)
+    cases = _chosen(plan, task, trials, _judged(said, known))
     if not cases:
         wanted = " and ".join(plan.only) or "any"
         raise EvalSetError(f"task '{task.name}' has no case to label that is {wanted}")
@@ -194,10 +195,9 @@ async def _last_run(store: Store, task: str) -> str | None:
 
 
 def _chosen(
-    plan: LabelPlan, task: Task, trials: Mapping[str, Trial], labels: Sequence[Label]
+    plan: LabelPlan, task: Task, trials: Mapping[str, Trial], judged: Set[tuple[str, str]]
 ) -> list[Case]:
     splits = [name for name in plan.only if name in SPLITS]
-    judged = {(label.case_id, _hash_of(label)) for label in labels}
 
     def wanted(case: Case) -> bool:
         trial = trials.get(case.id)
@@ -209,10 +209,38 @@ def _chosen(
         if "unlabelled" in plan.only:
             if output is None:
                 return case.expected is None
-            return not judged & {(case.id, output_hash(output)), (case.id, None)}
+            return (case.id, output_hash(output)) not in judged
         return True
 
     return [case for case in task.eval_set.cases if wanted(case)]
+
+
+async def _known_answers(
+    plan: LabelPlan, case_files: CaseFiles, labels: Sequence[Label]
+) -> Mapping[str, str]:
+    """Return what the cases of labels that note no answer were answered with in every run."""
+    unnoted = {label.case_id for label in labels if _hash_of(label) is None}
+    if not unnoted or "unlabelled" not in plan.only:
+        return {}
+    try:
+        async with opened(store_address(plan.store, case_files.folder)) as store:
+            answers = await stored_answers(store, case_files.task.name, unnoted)
+    except NotFound:
+        return {}
+    found = {case_id: answers.only_answer(case_id) for case_id in unnoted}
+    return {case_id: text for case_id, text in found.items() if text is not None}
+
+
+def _judged(labels: Sequence[Label], known: Mapping[str, str]) -> Set[tuple[str, str]]:
+    """Return the answers that labels are on, by case id and hash; one that is not known is none."""
+    judged: set[tuple[str, str]] = set()
+    for label in labels:
+        noted = _hash_of(label)
+        if noted is None and label.case_id in known:
+            noted = output_hash(known[label.case_id])
+        if noted is not None:
+            judged.add((label.case_id, noted))
+    return judged
 
 
 def _hash_of(label: Label) -> str | None:

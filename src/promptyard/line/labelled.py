@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptyard.errors import EvalSetError, NotFound
+from promptyard.errors import EvalSetError
 from promptyard.evalset.person_labels import labels_of_cases, read_person_labels
 from promptyard.evalset.wording import nearest
 from promptyard.line.judge_outputs import Output
 from promptyard.line.label_session import LABELS_FILE
+from promptyard.line.stored_answers import (
+    LAST,
+    StoredAnswers,
+    is_answer,
+    stored_answers,
+)
 from promptyard.line.task import Task
 from promptyard.protocols import Store
 from promptyard.records.cases import SPLITS
 from promptyard.records.labels import Label, output_hash
 from promptyard.records.messages import Completion
 from promptyard.records.scores import Trial
-
-LAST = "last"
-MOST_RUNS = 50
-"""How many of the latest runs are searched for outputs."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +83,24 @@ async def gather_outputs(
 ) -> Gathered:
     """Give each label its output: its own, else a stored one, by its hash or of a named run.
 
-    A label with neither output nor hash is on what its case was answered with when it was given. By
-    `last`, which names no run, that is known only where all stored runs gave the same answer.
+    A label with neither output nor hash is on what its case was answered with when it was given.
+    That is known only where the named run, or by `last` all stored runs, gave one answer.
     Labels of one output count once; where they contradict each other, not at all.
 
     Raises NotFound for an unknown run, EvalSetError where no label has an output, or where it is
     not known which of several answers labels are on.
     """
-    trials: Mapping[str, Sequence[Trial]] = {}
+    answers = StoredAnswers({})
     wanted = {label.case_id for label in labels if label.output is None}
     if wanted:
-        trials = await stored_trials(task, store, wanted, from_run=from_run, own_run=own_run)
-        if from_run == LAST:
-            _require_one_answer(labels, trials)
+        answers = await stored_answers(store, task.name, wanted, from_run=from_run, own_run=own_run)
+        _require_one_answer(labels, answers, from_run)
     cases = {case.id: case for case in task.eval_set.cases}
     said: dict[tuple[str, str], set[bool]] = {}
     completions: dict[tuple[str, str], Completion] = {}
     n_without = 0
     for label in labels:
-        completion = _completion(label, trials.get(label.case_id, ()))
+        completion = _completion(label, answers.trials.get(label.case_id, ()))
         if completion is None:
             n_without += 1
             continue
@@ -120,23 +121,30 @@ async def gather_outputs(
     return Gathered(items, n_contradictory=len(said) - len(items), n_without_output=n_without)
 
 
-def _require_one_answer(labels: Sequence[Label], trials: Mapping[str, Sequence[Trial]]) -> None:
+def _require_one_answer(labels: Sequence[Label], answers: StoredAnswers, from_run: str) -> None:
     """Refuse to guess which answer a label is on: a later prompt may have given another one."""
     unnoted = {label.case_id for label in labels if label.output is None and not label.output_hash}
-    n_several = sum(
-        len({trial.output for trial in trials.get(case_id, ()) if _is_answer(trial)}) > 1
-        for case_id in unnoted
-    )
+    if not unnoted:
+        return
+    n_several = sum(answers.is_ambiguous(case_id) for case_id in unnoted)
+    of_all = f"{n_several} of their {len(unnoted)} cases"
+    said = "the labels do not say which answer they are on, and"
+    name_it = "name the run that was labelled with --from-run (`promptyard runs list`)"
+    if n_several and from_run != LAST:
+        raise EvalSetError(
+            f"{said} run {from_run} answered {of_all} in several ways (replicates, or several "
+            "prompts): add a column output"
+        )
     if n_several:
         raise EvalSetError(
-            f"the labels do not say which answer they are on, and {n_several} of their "
-            f"{len(unnoted)} cases were answered differently in the runs of this store: name the "
-            "run that was labelled with --from-run (`promptyard runs list`), or add a column output"
+            f"{said} {of_all} were answered differently in the runs of this store: {name_it}, or "
+            "add a column output"
         )
-
-
-def _is_answer(trial: Trial) -> bool:
-    return bool(trial.visits) and trial.status != "error"
+    if not answers.all_runs:
+        raise EvalSetError(
+            f"{said} this store has older runs that were not looked at: {name_it}, or add a "
+            "column output"
+        )
 
 
 def _completion(label: Label, trials: Sequence[Trial]) -> Completion | None:
@@ -144,29 +152,6 @@ def _completion(label: Label, trials: Sequence[Trial]) -> Completion | None:
         return Completion(text=label.output)
     for trial in trials:
         fits = label.output_hash in {None, output_hash(trial.output)}
-        if fits and _is_answer(trial):
+        if fits and is_answer(trial):
             return trial.visits[-1].completion
     return None
-
-
-async def stored_trials(
-    task: Task, store: Store, wanted: set[str], *, from_run: str, own_run: str
-) -> Mapping[str, Sequence[Trial]]:
-    """Gather the trials of a run, or of the task's runs, by case, from the newest report on.
-
-    Raises NotFound for an unknown run, or one without these cases.
-    """
-    if from_run != LAST:
-        run_ids = [from_run]
-    else:
-        rows = await store.runs(task.name, limit=MOST_RUNS)
-        run_ids = [str(row["id"]) for row in rows if row["id"] != own_run]
-    trials: dict[str, list[Trial]] = {}
-    for run_id in run_ids:
-        for report in reversed(await store.reports(run_id)):
-            for trial in report.trials:
-                if trial.case_id in wanted:
-                    trials.setdefault(trial.case_id, []).append(trial)
-    if from_run != LAST and not trials:
-        raise NotFound(f"run {from_run} has no output of these cases")
-    return trials

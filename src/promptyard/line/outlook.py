@@ -86,7 +86,8 @@ def _under_powered(task: Task, known: Measurement | None) -> str | None:
         return None
     power, alpha = decided[-1], task.gates.alpha
     n = power.n_clusters
-    unit = "cases" if n == power.n_cases else "independent clusters"
+    unit = "case" if n == power.n_cases else "independent cluster"
+    unit += "" if n == 1 else "s"
     needed = smallest_significant_win(alpha)
     if n < needed:
         return (

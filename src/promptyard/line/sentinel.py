@@ -13,8 +13,8 @@ from promptyard.line.judge_outputs import (
     instrument_of,
     judge_outputs,
 )
-from promptyard.line.labelled import LAST, stored_trials
 from promptyard.line.session import Session, open_session
+from promptyard.line.stored_answers import LAST, stored_answers
 from promptyard.line.task import Task
 from promptyard.metrics.calibration import share_of
 from promptyard.metrics.injections import INJECTIONS
@@ -79,11 +79,11 @@ async def run_sentinel(
 async def _failing(task: Task, session: Session, check: str, from_run: str) -> list[Output]:
     """Return answers of stored runs that the check failed, one a case."""
     cases = {case.id: case for case in task.eval_set.cases}
-    trials = await stored_trials(
-        task, session.store, set(cases), from_run=from_run, own_run=session.header.id
+    answers = await stored_answers(
+        session.store, task.name, set(cases), from_run=from_run, own_run=session.header.id
     )
     found: list[Output] = []
-    for case_id, of_case in trials.items():
+    for case_id, of_case in answers.trials.items():
         failed = (
             trial
             for trial in of_case

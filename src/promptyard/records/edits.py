@@ -172,7 +172,9 @@ def apply_edits(program: Program, edits: Sequence[Edit]) -> Program:
 def splice(prompt: Prompt, edits: Sequence[Edit]) -> Prompt:
     """Apply edits to one prompt. Raises EditError as `apply_edits` does."""
     layout = prompt.layout
-    cuts = [cut for edit in edits for cut in _cuts(prompt, layout, edit)]
+    # A new header and demonstrations may both belong at the first character; the header is above.
+    headers_first = sorted(edits, key=lambda edit: not isinstance(edit, SetParam))
+    cuts = [cut for edit in headers_first for cut in _cuts(prompt, layout, edit)]
     ordered = sorted(enumerate(cuts), key=lambda item: (item[1][0], item[1][1], item[0]))
     text = prompt.text
     pieces: list[str] = []

@@ -76,6 +76,26 @@ class EvaluationView(Record):
         return f"{split}: {self.n_cases:,} of {counted(n_all, 'case')}{beside}"
 
     @property
+    def not_run(self) -> str:
+        """How many cases were left out, and how to run them; empty where all were measured."""
+        split, sizes = self.report.split, self.evaluation.n_by_split
+        n_all = sum(sizes.values())
+        n_split = n_all if split == "all" else sizes.get(split, 0)
+        if not n_split or self.n_cases >= n_all:
+            return ""
+        ways: list[str] = []
+        if self.n_cases < n_split:
+            of_split = "" if split == "all" else f" of {split}"
+            ways.append(f"without --filter-failing the run takes all {n_split:,}{of_split}")
+        if n_split < n_all:
+            verb = "all" if ways else "runs all"
+            looks = split != "holdout" and sizes.get("holdout")
+            look = ", which counts as a look at the holdout" if looks else ""
+            ways.append(f"`--split all` {verb} {n_all:,}{look}")
+        left = counted(n_all - self.n_cases, "case")
+        return f"Not run: {left}; {', and '.join(ways)}."
+
+    @property
     def answers(self) -> str:
         """How many answers differ from the baseline's, for a person; empty without a baseline."""
         found, before = self.evaluation.answers, self.evaluation.baseline
@@ -131,6 +151,7 @@ def evaluation_data(view: EvaluationView) -> dict[str, Json]:
         "task_model": evaluation.model,
         "judge_model": evaluation.judge_model or None,
         "measured": view.part,
+        "not_run": view.not_run or None,
         "n_by_split": dict(evaluation.n_by_split),
         "n_repeats": evaluation.n_repeats,
         "checks": [_check(item) for item in evaluation.report.checks],

@@ -88,6 +88,7 @@ def evaluation_html(view: EvaluationView) -> str:
     return page_template("evaluation.html").render(
         evaluation=evaluation,
         part=view.part,
+        not_run=view.not_run.split("`"),
         embedded=evaluation.model.startswith(EMBEDDED_MODEL),
         embedded_model=EMBEDDED_MODEL,
         key_figures=_key_figures(view),

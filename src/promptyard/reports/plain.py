@@ -13,7 +13,7 @@ from promptyard.records.evidence import Bucket
 from promptyard.records.runs import Run
 from promptyard.records.scores import Interval, Report, Summary
 from promptyard.records.verdicts import Comparison
-from promptyard.reports.aggregate import bucket_table, rejection_table
+from promptyard.reports.aggregate import rejection_table
 from promptyard.reports.credits import credit_table
 from promptyard.reports.holdout import holdout_figures
 
@@ -27,7 +27,8 @@ def run_summary(
     finalist's where it passed, else the baseline's. `score_diff`, `ci_low` and `ci_high` are
     finalist minus baseline, and None where no claim was measured; `verdict_split` is where it was
     (`dev` where the task has no holdout). `n_cases` and `n_holdout` are the sizes of the eval set
-    and its holdout, `report_path` where the page was written.
+    and its holdout, `report_path` where the page was written. Buckets are counted as in
+    `report_summary`.
     """
     figures = holdout_figures(run)
     interval = figures.interval
@@ -74,8 +75,8 @@ def run_summary(
         "rejections": [row.model_dump(mode="json") for row in rejection_table(run.rejections)],
         "stages": [stage.model_dump(mode="json") for stage in run.stages],
         "dimensions": [comparison_data(item) for item in run.verdict.comparisons],
-        "buckets_before": _buckets(run.buckets_before),
-        "buckets_after": _buckets(run.buckets_after),
+        "buckets_before": _bucket_cases(run.buckets_before),
+        "buckets_after": _bucket_cases(run.buckets_after),
         "buckets_split": "train" if run.decision is None else run.verdict_split or "holdout",
         "verdict_split": run.verdict_split,
         "served": [
@@ -148,13 +149,6 @@ def comparison_data(item: Comparison) -> dict[str, Json]:
         "uncalibrated": item.uncalibrated,
         "sentence": item.sentence,
     }
-
-
-def _buckets(buckets: Sequence[Bucket]) -> list[dict[str, Json]]:
-    return [
-        {"tag": row.tag, "field": row.field, "n_cases": row.before}
-        for row in bucket_table(buckets, ())
-    ]
 
 
 def _bucket_cases(buckets: Sequence[Bucket]) -> list[dict[str, Json]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from promptyard.stats.distributions import normal_quantile
+from promptyard.stats.distributions import incomplete_beta, normal_quantile
 from promptyard.stats.paired import mcnemar_midp
 
 
@@ -104,6 +104,30 @@ def smallest_significant_win(alpha: float = 0.05, *, graded: bool = False) -> in
     while (2.0 if graded else 1.0) * mcnemar_midp(n_fixed, 0) > alpha:
         n_fixed += 1
     return n_fixed
+
+
+def detectable_shift(
+    n: int, *, alpha: float = 0.05, power: float = 0.8, graded: bool = False
+) -> float | None:
+    """Return the smallest share of cases that, each changed the same way, `n` cases find.
+
+    With probability `power` at least `smallest_significant_win` of `n` independent cases (or
+    clusters) have then changed, by the binomial law. None where `n` is less than these. Raises
+    ValueError outside n >= 1 or 0 < alpha, power < 1.
+    """
+    if n < 1 or not 0.0 < power < 1.0:
+        raise ValueError(f"power needs n >= 1 and a power in (0, 1), got n={n}, power={power}")
+    fewest = smallest_significant_win(alpha, graded=graded)
+    if n < fewest:
+        return None
+    low, high = 0.0, 1.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2.0
+        if incomplete_beta(middle, fewest, n - fewest + 1) < power:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def _z_alpha(alpha: float, *, two_sided: bool) -> float:
