@@ -137,7 +137,8 @@ def write_junit(task: Task, evaluation: Evaluation, path: Path) -> Path:
     from promptyard.reports.junit import report_junit
 
     report = evaluation.report
-    return write_text(report_junit(report, task.eval_set.cases, name=task.name), path)
+    text = report_junit(report, task.eval_set.cases, name=task.name)
+    return write_text(text, path, "; name another file with --junit")
 
 
 def write_page(view: EvaluationView, path: Path) -> Path:
