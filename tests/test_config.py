@@ -308,6 +308,13 @@ def test_a_mistake_names_file_line_and_key(
     assert reason in message
 
 
+def test_an_entry_that_is_wrong_leaves_no_empty_list_behind(write: Callable[[str], Path]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_task_config(write(f"{MINIMAL}release: {{guard: [latancy]}}\n"))
+    assert len(caught.value.lines) == 1
+    assert "did you mean 'latency'?" in str(caught.value)
+
+
 def test_mistakes_in_checks_name_the_check(write: Callable[[str], Path]) -> None:
     def check_refusal(check: str) -> str:
         text = MINIMAL.replace("[exact_match]", f"\n  - is_json\n  - {check}")

@@ -215,7 +215,7 @@ def test_eval_compares_with_an_earlier_run_and_the_gate_decides_the_exit_code(
         (("--filter-failing", "20200101-000000-abcdef"), "20200101-000000-abcdef"),
         (("--split", "test"), "there is no split 'test'"),
         (("--judge-model", "nobody"), "provider/model"),
-        (("--junit", "/dev/null/x.xml"), "cannot be written"),
+        (("--junit", "/dev/null/x.xml"), "written: File exists; name another file with --junit"),
     ],
 )
 def test_a_mistake_in_eval_is_one_line(

@@ -33,3 +33,18 @@ def test_without_a_registered_version_it_says_so_in_one_line(run: Run, tmp_path:
     assert found.code == 2
     assert found.err.count("\n") == 1
     assert "no prompt 'tiny' is registered" in found.err
+
+
+def test_it_says_where_the_verdict_was_written(run: Run, tmp_path: Path) -> None:
+    folder, store = write_tiny_task(tmp_path / "task"), tmp_path / "runs.db"
+    reworded = tmp_path / "reworded.md"
+    reworded.write_text((folder / "prompt.md").read_text().replace("Sort", "Please sort"))
+    run("prompts", "add", folder, "--store", store)
+    run("prompts", "add", folder, "--prompt", reworded, "--store", store)
+    target = tmp_path / "new" / "verdict.json"
+    found = run("gate", folder, "--store", store, "--output", target)
+    assert json.loads(target.read_text())["candidate"] == "v2"
+    assert found.out.endswith(f"Verdict as JSON: {target}\n")
+    refused = run("gate", folder, "--store", store, "--output", reworded / "verdict.json")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "name another file with --output" in refused.err

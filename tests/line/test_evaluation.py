@@ -96,7 +96,7 @@ def test_only_the_cases_that_failed_are_run_again(tmp_path: Path) -> None:
     assert {trial.case_id for trial in again.report.trials} == failed
     assert again.report.score == 1.0
     with pytest.raises(EvalSetError, match="no failing case"):
-        measured(task(), store, only_failing_of="last")  # the last run has mended them
+        measured(task(), store, only_failing_of=again.run_id)  # it has mended them
 
 
 def test_a_run_without_failures_leaves_nothing_to_filter(tmp_path: Path) -> None:

@@ -29,12 +29,16 @@ def test_last_is_the_last_run_of_all_cases_and_the_heading_names_it(tmp_path: Pa
     assert found.verdict.status == "pass"
 
 
-def test_last_to_filter_is_the_last_run_of_the_split(tmp_path: Path) -> None:
+def test_last_to_filter_is_the_last_run_of_all_cases_of_the_split(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     measured(task(), store)
     measured(task(), store, split="train")
-    found = measured(task(), store, only_failing_of="last")
-    assert {trial.split for trial in found.report.trials} == {"dev"}
+    first = measured(task(prompt=BETTER), store, only_failing_of="last")
+    assert {trial.split for trial in first.report.trials} == {"dev"}
+    again = measured(task(prompt=BETTER), store, only_failing_of="last")  # the first mended all
+    assert [trial.case_id for trial in again.report.trials] == [
+        trial.case_id for trial in first.report.trials
+    ]
 
 
 def test_a_mistyped_run_is_taken_for_no_version(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import promptyard as py
 from promptyard.config import ProjectConfig, load_project_config
 from promptyard.errors import ConfigError, EvalSetError
+from promptyard.line.check import check
 from promptyard.line.role_models import build_models
 from promptyard.line.task import load_task
 from promptyard.line.wiring import build_generators, metrics_of
@@ -73,6 +74,15 @@ def test_a_step_that_asks_for_a_later_one_is_told_so() -> None:
         in_memory(prompt=None, program=program)  # pyright: ignore[reportArgumentType] (replaces it)
     assert str(caught.value).startswith("step 'first', line 2: the prompt uses {{second}}")
     assert "the step of this name runs later" in str(caught.value)
+
+
+def test_a_workflow_that_is_none_is_found_before_a_run(tmp_path: Path) -> None:
+    text = f"{TASK}program: {{workflow: sngle}}\n"
+    task = load_task(write_task(tmp_path / "t", task_yaml=text))
+    line = len(text.splitlines())
+    found = rf"task\.yaml:{line}: program\.workflow: .*'sngle'; did you mean 'single'\?"
+    with pytest.raises(ConfigError, match=found):
+        check(task)
 
 
 def test_files_that_were_changed_meanwhile_cost_only_the_line(tmp_path: Path) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from promptyard.records.look_alikes import LATIN_LOOK_ALIKES
 from promptyard.records.quoting import HIDDEN
 
-# What looks like a Latin letter in Cyrillic and Greek, and the hyphens that are no hyphen-minus.
-_LOOK_ALIKES = str.maketrans(
-    "АВЕЅІЈКМНОРСТУХаеѕіјорсухԁԛԝһ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιρυχ" + "‐‑‒–—―−﹣",
-    "ABESIJKMHOPCTYXaesijopcyxdqwh" + "ABEZHIKMNOPTYXovipux" + "--------",
-)
+# What looks like a Latin letter, and the hyphens that are no hyphen-minus.
+_LOOK_ALIKES = LATIN_LOOK_ALIKES | dict.fromkeys(map(ord, "‐‑‒–—―−﹣"), ord("-"))
 _ASCII_HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _WORD = re.compile(r"[^\W\d_]+")
 _LATIN = re.compile(r"[A-Za-z]")

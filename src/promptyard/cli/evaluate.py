@@ -27,15 +27,17 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     filter_failing: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="Only the cases that failed in that eval (its id, or `last`)."
+            metavar="RUN",
+            help="Only the cases that failed in that eval: its id, or `last`, the last eval of all "
+            "cases of the split.",
         ),
     ] = None,
     compare: Annotated[
         str | None,
         typer.Option(
             metavar="RUN|VERSION",
-            help="Compare with an eval (its id, or `last`) or a registered version (number, "
-            "pointer, `latest`) on the same cases.",
+            help="Compare on the same cases with an eval (its id, or `last`, the last eval of all "
+            "cases of the split) or a registered version (number, pointer, `latest`).",
         ),
     ] = None,
     aa: Annotated[
@@ -135,7 +137,8 @@ def write_junit(task: Task, evaluation: Evaluation, path: Path) -> Path:
     from promptyard.reports.junit import report_junit
 
     report = evaluation.report
-    return write_text(report_junit(report, task.eval_set.cases, name=task.name), path)
+    text = report_junit(report, task.eval_set.cases, name=task.name)
+    return write_text(text, path, "; name another file with --junit")
 
 
 def write_page(view: EvaluationView, path: Path) -> Path:

@@ -87,11 +87,14 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     if output is not None:
         from promptyard.cli.optimize import write_text
 
-        write_text(f"{found.model_dump_json(indent=2)}\n", output)
+        text = f"{found.model_dump_json(indent=2)}\n"
+        output = write_text(text, output, "; name another file with --output")
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
         draw(found)
+        if output is not None:
+            console().print(f"Verdict as JSON: {output}", markup=False, soft_wrap=True)
     raise typer.Exit(GATE_EXITS[found.status])
 
 

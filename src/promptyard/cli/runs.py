@@ -56,7 +56,9 @@ def list_command(
 
 @app.command("show")
 def show_command(  # noqa: PLR0917  (typer reads options from parameters)
-    run_id: Annotated[str, typer.Argument(help="The run's id, or `last`.")] = "last",
+    run_id: Annotated[
+        str, typer.Argument(help="The run's id, or `last`, the last finished `optimize`.")
+    ] = "last",
     report: Annotated[Path | None, typer.Option(help="Write the HTML report to this file.")] = None,
     events: Annotated[
         bool, typer.Option("--events", help="List what happened, one line an event.")

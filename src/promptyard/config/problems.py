@@ -91,10 +91,13 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
 def _problems(
     error: ValidationError, data: Mapping[str, Json], known: _KnownKeys
 ) -> Iterable[Problem]:
-    """Word what pydantic found, but of a key that is missing because of a slip only the slip."""
+    """Word what pydantic found, but what is missing or empty by a slip only as the slip."""
     details = error.errors()
     unknown = {item["loc"] for item in details if item["type"] == "extra_forbidden"}
+    holders = {item["loc"][:n] for item in details for n in range(len(item["loc"]))}
     for item in details:
+        if item["type"] == "too_short" and item["loc"] in holders:
+            continue  # pydantic counts only the entries that hold
         slip = _sibling(item["loc"], data) if item["type"] == "missing" else None
         if slip is None or (*item["loc"][:-1], slip) not in unknown:
             yield _problem(item, data, known)

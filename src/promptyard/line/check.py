@@ -19,6 +19,7 @@ from promptyard.line.task import Task
 from promptyard.line.wiring import (
     build_generators,
     build_policy,
+    build_workflow,
     judged_by,
     metrics_of,
     project_config,
@@ -53,6 +54,7 @@ def check(task: Task) -> TaskCheck:
     judged = judged_by(task, metrics_of(task))
     build_policy(task)
     build_generators(task)
+    build_workflow(task)
     found = check_eval_set(
         task.eval_set, alpha=task.gates.alpha, noninferiority=task.gates.noninferiority
     )

@@ -20,7 +20,7 @@ EVAL = "eval"
 
 LAST = "last"
 MOST_RUNS = 1_000
-"""How far back `last` and the nearest run id are looked for."""
+"""How far back the nearest run id is looked for."""
 MOST_NAMED = 3
 MOST_VERSIONS = 8
 MOST_DIGITS = 4
@@ -70,21 +70,15 @@ async def run_or_version(
 
 
 async def eval_run(store: Store, task: Task, reference: str, split: EvalSplit) -> StoredRun:
-    """Find an eval run; `last` is the last one of the split, of all its cases or some.
+    """Find an eval run; `last` is the last eval of all cases of the split.
 
     Raises as `run_or_version`.
     """
-    if reference != LAST:
-        if not await _is_run(store, reference):
-            raise await _unknown(store, task, "run", reference, (LAST,))
-        return await _run_of(store, task, reference)
-    for row in await store.runs(task.name, MOST_RUNS):
-        if row["status"] != "finished":
-            continue
-        reports = await store.reports(str(row["id"]), EVAL)
-        if reports and reports[-1].split == split:
-            return StoredRun(str(row["id"]), reports[-1])
-    raise NotFound(f"task '{task.name}' has no finished eval of {split} in this store yet")
+    if reference == LAST:
+        return await _last_full_run(store, task, split)
+    if not await _is_run(store, reference):
+        raise await _unknown(store, task, "run", reference, (LAST,))
+    return await _run_of(store, task, reference)
 
 
 async def _last_full_run(store: Store, task: Task, split: EvalSplit) -> StoredRun:

@@ -209,10 +209,7 @@ def load_task(path: str | Path, *, models: Models | None = None) -> Task:
         prompts={step: folder / file for step, file in steps.items()},
     )
     program = _program(config, folder)
-    try:
-        check_targets(program, config.optimize.targets)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    check_targets(program, config.optimize.targets, source)
     return Task(
         name=name,
         program=program,

@@ -91,16 +91,10 @@ def build_executor(
     judged = judged_by(task, metrics_for)  # builds every metric: names are checked now
     models = caller.models
     require_judge(judged, models, has_usd_budget=caller.ledger.budget.usd is not None)
-
-    def workflow_for(program: Program) -> Workflow:
-        spec = program.workflow
-        return resolve("workflows", spec.name, WORKFLOWS)(spec.options)
-
-    with placed(task.source, task.program.workflow.name, "program", "workflow"):
-        _ = workflow_for(task.program)
+    build_workflow(task)  # its name is checked now
     return Executor(
         caller=caller,
-        workflow_for=workflow_for,
+        workflow_for=_workflow_of,
         metrics_for=metrics_for,
         suite_metrics=suite_metrics,
         eval_set_version=task.eval_set.version,
@@ -108,6 +102,17 @@ def build_executor(
         certify=partial(certified, certificates=certificates) if judged else None,
         notes=judge_warnings(judged, judge.name if judge else None, models["task"].name),
     )
+
+
+def build_workflow(task: Task) -> Workflow:
+    """Make the workflow of a task's program. Raises ConfigError for an unknown name."""
+    with placed(task.source, task.program.workflow.name, "program", "workflow"):
+        return _workflow_of(task.program)
+
+
+def _workflow_of(program: Program) -> Workflow:
+    spec = program.workflow
+    return resolve("workflows", spec.name, WORKFLOWS)(spec.options)
 
 
 def judged_by(
