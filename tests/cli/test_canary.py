@@ -77,8 +77,14 @@ def test_a_rollout_is_started_watched_promoted_and_replayed(
     assert (replayed.code, "0 otherwise" in replayed.out) == (0, True)
     listed = canary("list")
     assert "v2 / v1" in listed.out
-    back = canary("rollback", "p", "--as", "bob")
+    assert "  all  " in listed.out
+    assert "All traffic of production has v2 since." in status.out
+    back = canary("rollback", "p", "--as", "bob", "-m", "too terse")
     assert "production moved from v2 back to v1" in back.out
+    told = canary("status", "p", "--json")
+    assert "bob moved production back from v2 to v1: too terse." in json.loads(told.out)["sentence"]
+    assert json.loads(told.out)["left"]["to_number"] == 1
+    assert "promoted, taken back" in canary("list").out
 
 
 def test_a_worse_version_ends_with_one(canary: Any, url: str, tmp_path: Path) -> None:

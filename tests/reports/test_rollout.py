@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -16,13 +16,17 @@ from promptyard.records.rollouts import (
     Rollout,
     RolloutPlan,
     RolloutRecord,
+    departure,
 )
+from promptyard.records.versions import Move
 from promptyard.reports.rollout import (
     age_text,
     bounds_text,
     guard_amount,
     guard_rows,
+    outcome_words,
     rollout_paragraph,
+    share_words,
     thinned,
 )
 from promptyard.reports.rollout_html import rollout_html
@@ -129,6 +133,56 @@ def test_an_ended_rollout_needs_nothing_more() -> None:
     said = rollout_paragraph(record(decision(state="promoted")), now=NOW)
     assert "Still needed" not in said
     assert "rolled back in" not in said
+
+
+def left(kind: Literal["promote", "rollback"], to_number: int, **changes: Any) -> Move:
+    values = {"actor": "bob", "reason": "", "moved_at": NOW, **changes}
+    return Move(
+        kind=kind, prompt="support", pointer="production", from_number=8, to_number=to_number,
+        **values,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("move", "said", "words", "share"),
+    [
+        (None, "All traffic of production has v8 since.", "promoted", "all"),
+        (
+            left("rollback", 7, reason="too terse."),
+            "On 2026-11-27 12:00 UTC bob moved production back from v8 to v7: too terse.",
+            "promoted, taken back",
+            "none",
+        ),
+        (
+            left("promote", 9),
+            "On 2026-11-27 12:00 UTC bob moved production on from v8 to v9.",
+            "promoted, replaced",
+            "none",
+        ),
+    ],
+)
+def test_a_promoted_rollout_says_what_became_of_its_version(
+    move: Move | None, said: str, words: str, share: str
+) -> None:
+    ended = record(decision(state="promoted", enrolled=0.0)).model_copy(update={"left": move})
+    assert said in rollout_paragraph(ended, now=NOW)
+    assert outcome_words("promoted", move) == words
+    assert share_words("promoted", 0.0, move) == share
+    assert share in [text.strip() for text in page_of(ended).text]
+
+
+def test_the_departure_is_the_first_move_away_after_the_promotion() -> None:
+    rollout = record().rollout
+    before = left("rollback", 6)
+    promoted = Move(
+        prompt="support", pointer="production", from_number=7, to_number=8, actor="canary",
+        reason="", rollout_id="v8-abc",
+    )  # fmt: skip
+    elsewhere = left("promote", 9).model_copy(update={"pointer": "staging"})
+    back, later = left("rollback", 7), left("promote", 9)
+    assert departure(rollout, [before, promoted, elsewhere]) is None
+    assert departure(rollout, [before, promoted, elsewhere, back, later]) == back
+    assert departure(rollout, [before, back]) is None
 
 
 def test_a_rollout_past_its_age_says_that_the_next_look_ends_it() -> None:

@@ -57,6 +57,7 @@ def status_command(
             {
                 "rollout": record.rollout.model_dump(mode="json"),
                 "last": record.last.model_dump(mode="json"),
+                "left": None if record.left is None else record.left.model_dump(mode="json"),
                 "sentence": paragraph,
             }
         )
@@ -81,6 +82,7 @@ def list_command(
     from promptyard.line.rollout_finding import list_rollouts
     from promptyard.line.sync import run_sync
     from promptyard.reports.figures import moment
+    from promptyard.reports.rollout import outcome_words, share_words
 
     records = run_sync(list_rollouts(store, name))
     if as_json:
@@ -89,6 +91,7 @@ def list_command(
                 {
                     "rollout": item.rollout.model_dump(mode="json"),
                     "last": item.last.model_dump(mode="json"),
+                    "left": None if item.left is None else item.left.model_dump(mode="json"),
                 }
                 for item in records
             ]
@@ -103,18 +106,14 @@ def list_command(
             item.rollout.prompt,
             item.rollout.pointer,
             f"v{item.rollout.treatment} / v{item.rollout.control}",
-            item.last.state.replace("_", " "),
-            f"{100 * item.last.enrolled:g} %",
-            f"{item.last.seq:,}",
-            item.rollout.started_by,
+            outcome_words(item.last.state, item.left),
+            share_words(item.last.state, item.last.enrolled, item.left),
             moment(item.rollout.started_at),
         )
         for item in records
     ]
-    columns = (
-        "rollout", "prompt", "pointer", "new / old", "state", "share", "decisions", "by", "since",
-    )  # fmt: skip
-    console().print(table("Rollouts", columns, rows, right=(5, 6)))
+    columns = ("rollout", "prompt", "pointer", "new / old", "state", "share", "since")
+    console().print(table("Rollouts", columns, rows, right=(5,)))
 
 
 def draw_guards(record: RolloutRecord) -> None:

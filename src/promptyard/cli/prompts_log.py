@@ -101,7 +101,7 @@ def _draw_log(name: str, log: PromptLog) -> None:
         rows = [_score_row(score) for score in log.scores]
         out.print(table("Scores", columns, rows, right=(3, 4, 5)))
     if log.rollouts:
-        columns = ("rollout", "pointer", "control → treatment", "state", "enrolled", "last word")
+        columns = ("rollout", "pointer", "control → treatment", "state", "share", "last word")
         rows = [_rollout_row(rollout) for rollout in log.rollouts]
         out.print(table("Rollouts", columns, rows, right=(4,)))
     if log.moves:
@@ -166,12 +166,14 @@ def _score_row(score: VersionScore) -> tuple[str, ...]:
 
 
 def _rollout_row(rollout: RolloutStatus) -> tuple[str, ...]:
+    from promptyard.reports.rollout import outcome_words, share_words
+
     return (
         rollout.id,
         rollout.pointer,
         f"v{rollout.control} → v{rollout.treatment}",
-        rollout.state.replace("_", " "),
-        f"{100 * rollout.enrolled:.0f} %",
+        outcome_words(rollout.state, rollout.left),
+        share_words(rollout.state, rollout.enrolled, rollout.left),
         rollout.sentence,
     )
 

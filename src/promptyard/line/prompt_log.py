@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
+from promptyard.line.rollout_finding import with_departures
 from promptyard.protocols import Store
 from promptyard.records.base import Record
 from promptyard.records.cases import EvalSplit
@@ -40,7 +41,10 @@ class VersionScore(Record):
 
 
 class RolloutStatus(Record):
-    """Where a rollout stands. `enrolled` in [0, 1] is the share of subjects that take part."""
+    """Where a rollout stands. `enrolled` in [0, 1] is the share of subjects that take part.
+
+    `left` is the move with which the pointer went away after a promotion.
+    """
 
     id: str
     pointer: str
@@ -51,6 +55,7 @@ class RolloutStatus(Record):
     enrolled: float
     started_at: str
     sentence: str
+    left: Move | None = None
 
 
 class PromptLog(Record):
@@ -95,7 +100,9 @@ async def prompt_log(url: StoreOrUrl, name: str) -> PromptLog:
             pointers=tuple(await store.pointers(name)),
             protected=await protected_pointers(store, name),
             scores=await _scores(store, name, versions),
-            rollouts=_statuses(await store.rollouts(name)),
+            rollouts=_statuses(
+                await with_departures(store, await store.rollouts(name, last_only=True))
+            ),
             requests=tuple(await store.move_requests(name)),
             moves=tuple(await store.moves(name)),
         )
@@ -136,7 +143,8 @@ async def version_lineage(url: StoreOrUrl, name: str, reference: str) -> Sequenc
 
 async def _summary(store: Store, name: str) -> PromptSummary:
     moves = await store.moves(name)
-    active = [record for record in await store.rollouts(name) if record.is_active]
+    rollouts = await store.rollouts(name, last_only=True)
+    active = [record for record in rollouts if record.is_active]
     return PromptSummary(
         name=name,
         n_versions=len(await store.versions(name)),
@@ -187,6 +195,7 @@ def _statuses(records: Sequence[RolloutRecord]) -> tuple[RolloutStatus, ...]:
             enrolled=record.last.enrolled,
             started_at=record.rollout.started_at,
             sentence=record.last.sentence,
+            left=record.left,
         )
         for record in records
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from promptyard.errors import ConfigError, Conflict, NotFound
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
-from promptyard.records.rollouts import RolloutRecord
+from promptyard.records.rollouts import RolloutRecord, departure
 
 
 async def find_rollout(
@@ -34,16 +34,34 @@ async def find_rollout(
 async def show_rollout(
     url: StoreOrUrl, reference: str, *, pointer: str | None = None, last_only: bool = True
 ) -> RolloutRecord:
-    """Return a rollout with its last decision, or with all of them. Raises NotFound."""
+    """Return a rollout with its last decision, or with all of them, and what became of it.
+
+    Raises NotFound.
+    """
     async with opened(url) as store:
         record = await find_rollout(store, reference, pointer)
-        return record if last_only else await store.rollout(record.rollout.id)
+        found = record if last_only else await store.rollout(record.rollout.id)
+        return (await with_departures(store, [found]))[0]
 
 
 async def list_rollouts(url: StoreOrUrl, name: str | None = None) -> Sequence[RolloutRecord]:
     """Rollouts of one prompt or of all, oldest first, each with its last decision."""
     async with opened(url) as store:
-        return await store.rollouts(name, last_only=True)
+        return await with_departures(store, await store.rollouts(name, last_only=True))
+
+
+async def with_departures(
+    store: Store, records: Sequence[RolloutRecord]
+) -> Sequence[RolloutRecord]:
+    """Add to promoted rollouts the move with which their pointer went on or back since."""
+    promoted = {item.rollout.prompt for item in records if item.last.state == "promoted"}
+    moves = {prompt: await store.moves(prompt) for prompt in promoted}
+    return [
+        item.model_copy(update={"left": departure(item.rollout, moves[item.rollout.prompt])})
+        if item.last.state == "promoted"
+        else item
+        for item in records
+    ]
 
 
 async def _by_id(store: Store, reference: str) -> RolloutRecord:

@@ -202,10 +202,15 @@ class Decision(Record):
 
 
 class RolloutRecord(Record):
-    """A rollout with all its decisions, oldest first; there is always at least the start."""
+    """A rollout with all its decisions, oldest first; there is always at least the start.
+
+    `left` is the move with which the pointer went away from the version after its promotion, None
+    while it is there. Stores do not fill it; whoever tells people how a rollout stands does.
+    """
 
     rollout: Rollout
     decisions: tuple[Decision, ...] = Field(min_length=1)
+    left: Move | None = None
 
     @property
     def last(self) -> Decision:
@@ -216,6 +221,19 @@ class RolloutRecord(Record):
     def is_active(self) -> bool:
         """Whether the rollout has not ended."""
         return not self.last.is_final
+
+
+def departure(rollout: Rollout, log: Sequence[Move]) -> Move | None:
+    """Return the first move away from the version that a rollout promoted; None before any.
+
+    `log` are the moves of its prompt, oldest first.
+    """
+    here = [move for move in log if move.pointer == rollout.pointer]
+    ids = [move.rollout_id if move.kind == "promote" else "" for move in here]
+    if rollout.id not in ids:
+        return None
+    later = here[ids.index(rollout.id) + 1 :]
+    return next((move for move in later if move.to_number != rollout.treatment), None)
 
 
 def active_rollout(records: Sequence[RolloutRecord], pointer: str) -> RolloutRecord | None:

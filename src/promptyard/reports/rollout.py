@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from promptyard.records.guard_dimensions import IN_LOGARITHMS, is_proof_needed, score_without
 from promptyard.records.rollouts import (
+    ENDED,
     Decision,
     GuardReading,
     GuardStatus,
@@ -17,6 +18,7 @@ from promptyard.records.rollouts import (
     RolloutRecord,
     RolloutState,
 )
+from promptyard.records.versions import Move
 from promptyard.reports.figures import MISSING, counted, duration, moment, percent
 
 _NAMES = {
@@ -65,6 +67,21 @@ def state_words(record: RolloutRecord) -> str:
     return _STATES[record.last.state]
 
 
+def outcome_words(state: RolloutState, left: Move | None = None) -> str:
+    """Say the state in a word or two, and whether a promoted version was taken back since."""
+    said = state.replace("_", " ")
+    if left is None:
+        return said
+    return f"{said}, {'taken back' if left.kind == 'rollback' else 'replaced'}"
+
+
+def share_words(state: RolloutState, enrolled: float, left: Move | None = None) -> str:
+    """Say which share of the subjects takes part, or has the new version since: `all`, `none`."""
+    if state in ENDED:
+        return "all" if state == "promoted" and left is None else "none"
+    return f"{100 * enrolled:g} %"
+
+
 def guard_rows(decision: Decision) -> tuple[GuardRow, ...]:
     """Write out every guard of a decision, in the order of the plan."""
     return tuple(_row(reading) for reading in decision.guards)
@@ -94,6 +111,8 @@ def rollout_paragraph(record: RolloutRecord, *, now: str, n_decisions: int | Non
     parts += _evidence(last)
     if last.sentence and not record.is_active:
         parts.append(last.sentence)
+    if last.state == "promoted":
+        parts.append(_since_promotion(rollout, record.left))
     if record.is_active:
         parts += _needed(rollout, last, now)
     if n_decisions is not None:
@@ -114,6 +133,18 @@ def _opening(rollout: Rollout, last: Decision) -> str:
     by = f"{rollout.started_by} started it on {moment(rollout.started_at)}"
     return (
         f"{said}; it {_STATES[last.state]}. {by}{f': {rollout.reason}' if rollout.reason else ''}."
+    )
+
+
+def _since_promotion(rollout: Rollout, left: Move | None) -> str:
+    """Say whether the pointer is still at the version that was promoted."""
+    if left is None:
+        return f"All traffic of {rollout.pointer} has v{rollout.treatment} since."
+    how = "back " if left.kind == "rollback" else "on "
+    because = f": {left.reason.rstrip('.')}" if left.reason else ""
+    return (
+        f"On {moment(left.moved_at)} {left.actor} moved {rollout.pointer} {how}from "
+        f"v{left.from_number} to v{left.to_number}{because}."
     )
 
 

@@ -18,7 +18,9 @@ from promptyard.reports.rollout import (
     guard_name,
     guard_rows,
     means_text,
+    outcome_words,
     rollout_paragraph,
+    share_words,
     state_words,
     thinned,
 )
@@ -136,12 +138,8 @@ def _key_figures(record: RolloutRecord, now: str) -> list[KeyFigure]:
     rollout, last = record.rollout, record.last
     end = last.at if last.is_final else now
     figures = [
-        KeyFigure("State", last.state.replace("_", " "), f"since {moment(last.at)}"),
-        KeyFigure(
-            "Subjects that take part",
-            f"{100 * last.enrolled:g} %",
-            f"step {last.step + 1} of {len(rollout.plan.steps)}",
-        ),
+        KeyFigure("State", outcome_words(last.state, record.left), f"since {moment(last.at)}"),
+        _share_figure(record),
         KeyFigure(
             "Age", _age(rollout.started_at, end), f"at most {age_text(rollout.plan.max_age_s)}"
         ),
@@ -160,6 +158,15 @@ def _key_figures(record: RolloutRecord, now: str) -> list[KeyFigure]:
         )
     )
     return figures
+
+
+def _share_figure(record: RolloutRecord) -> KeyFigure:
+    rollout, last = record.rollout, record.last
+    share = share_words(last.state, last.enrolled, record.left)
+    step = f"step {last.step + 1} of {len(rollout.plan.steps)}"
+    if last.is_final:
+        return KeyFigure(f"Traffic with v{rollout.treatment}", share, f"ended at {step}")
+    return KeyFigure("Subjects that take part", share, step)
 
 
 def _age(start: str, end: str) -> str:
@@ -297,7 +304,7 @@ def _decision(item: Decision) -> ShownDecision:
         at=moment(item.at),
         actor=item.actor,
         action=item.action.replace("_", " "),
-        share=f"{100 * item.enrolled:g} %",
+        share=share_words(item.state, item.enrolled),
         sentence=item.sentence,
         reasons=item.reasons if item.action != "hold" else (),
     )
