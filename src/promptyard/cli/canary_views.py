@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promptyard.records.rollouts import RolloutPlan, RolloutRecord
     from promptyard.reports.rollout import GuardRow
 
-PLOT_COLUMNS = 41
+PLOT_COLUMNS, MIN_PLOT_COLUMNS = 41, 21
 LEAST, MOST = -2.0, 3.0
 """Ends of the plot, in margins towards harm."""
 
@@ -126,13 +126,14 @@ def draw_guards(record: RolloutRecord) -> None:
         return
     out = console()
     name_width = max(len(row.name) for row in rows)
+    columns = min(PLOT_COLUMNS, max(MIN_PLOT_COLUMNS, out.width - name_width - 12))
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    zero, margin = (_column(at) for at in (0.0, 1.0))
-    head = [" "] * PLOT_COLUMNS
+    zero, margin = (_column(at, columns) for at in (0.0, 1.0))
+    head = [" "] * columns
     head[zero], head[margin] = "0", "M"
     legend = "harm is to the right, M is the margin"
-    if name_width + PLOT_COLUMNS + 4 + len(legend) > out.width:
-        legend = "M: the margin"
+    if name_width + columns + 4 + len(legend) > out.width:
+        legend = "M margin"
     out.print(
         f"{' ' * name_width}  {''.join(head)}  {legend}",
         markup=False,
@@ -142,38 +143,41 @@ def draw_guards(record: RolloutRecord) -> None:
     for row in rows:
         status = f"{STATUS_WORDS[row.status]:8}"
         said = f"{row.difference} ({row.bounds}), margin {row.margin}"
-        line = f"{visible(row.name):{name_width}}  {plot_line(row, utf8=is_utf8)}  {status}"
+        line = (
+            f"{visible(row.name):{name_width}}  {plot_line(row, columns, utf8=is_utf8)}  {status}"
+        )
         if len(line) + 2 + len(said) <= out.width or not out.is_terminal:
             line = f"{line}  {said}"
             said = ""
         out.print(line, markup=False, style=_STYLES[row.status], soft_wrap=True)
         if said:  # a narrow terminal
-            out.print(f"{' ' * name_width}  {said}", markup=False, style="dim", soft_wrap=True)
+            indent = min(name_width + 2, max(2, out.width - len(said)))
+            out.print(" " * indent + said, markup=False, style="dim", soft_wrap=True)
 
 
-def plot_line(row: GuardRow, *, utf8: bool) -> str:
-    """Draw the interval of a guard on a line: no difference, the margin, both bounds."""
+def plot_line(row: GuardRow, columns: int, *, utf8: bool) -> str:
+    """Draw the interval of a guard in so many columns: no difference, the margin, both bounds."""
     line, dot, left, right, zero, margin = "─●├┤│┊" if utf8 else "-o[]|:"
-    cells = [" "] * PLOT_COLUMNS
+    cells = [" "] * columns
     if row.low is not None or row.high is not None:
-        low = 0 if row.low is None else _column(row.low)
-        high = PLOT_COLUMNS - 1 if row.high is None else _column(row.high)
+        low = 0 if row.low is None else _column(row.low, columns)
+        high = columns - 1 if row.high is None else _column(row.high, columns)
         cells[low : high + 1] = [line] * (high + 1 - low)
         if row.low is not None and row.low >= LEAST:
             cells[low] = left
         if row.high is not None and row.high <= MOST:
             cells[high] = right
-    for place, mark in ((_column(0.0), zero), (_column(1.0), margin)):
+    for place, mark in ((_column(0.0, columns), zero), (_column(1.0, columns), margin)):
         if cells[place] in {" ", line}:
             cells[place] = mark
     if row.middle is not None:
-        cells[_column(row.middle)] = dot
+        cells[_column(row.middle, columns)] = dot
     return "".join(cells)
 
 
-def _column(value: float) -> int:
+def _column(value: float, columns: int) -> int:
     share = (min(max(value, LEAST), MOST) - LEAST) / (MOST - LEAST)
-    return round(share * (PLOT_COLUMNS - 1))
+    return round(share * (columns - 1))
 
 
 def show_planned(planned: PlannedRollout, plan: RolloutPlan, *, as_json: bool) -> None:
@@ -213,7 +217,7 @@ def show_planned(planned: PlannedRollout, plan: RolloutPlan, *, as_json: bool) -
     ]
     out = console()
     out.print(planned.sentence, markup=False)
-    columns = ("guard", "margin", "subjects an arm", "pairs (shadow)", "to detect a margin's harm")
+    columns = ("guard", "margin", "subjects an arm", "pairs in shadow", "an arm to detect harm")
     out.print(table("To show each guard unharmed", columns, rows, right=(1, 2, 3, 4)))
 
 

@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from promptyard.reports.visible import visible
+from promptyard.cli.tables import ShownTable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -125,18 +125,9 @@ def spending(progress: Progress) -> str:
 
 def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
-) -> Any:
-    """Make a table of plain texts; `right` are the columns to be aligned right.
+) -> ShownTable:
+    """Make a table of plain texts for a console; `right` are the columns to be aligned right.
 
     Cells may come from models and strangers: what would steer the terminal is made visible.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for index, name in enumerate(columns):
-        made.add_column(name, justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(visible(cell)) for cell in row))
-    return made
+    return ShownTable(title, columns, rows, right)
