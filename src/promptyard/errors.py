@@ -24,6 +24,7 @@ The tree::
         ├── NotFound                no such run, prompt, version or pointer
         ├── Conflict                compare-and-set lost: somebody else moved first
         ├── ApprovalNeeded          a protected pointer moves only with a second name
+        ├── ReadOnlyStore           something was to be written, and the store may only be read
         └── Tampered                stored bytes are not those of their digest
 
 A problem of one case is a `Failure` record; a problem of the run raises.
@@ -207,6 +208,10 @@ class Conflict(StorageError):
 
 class ApprovalNeeded(StorageError):
     """A protected pointer was to move without the consent of a second person; nothing moved."""
+
+
+class ReadOnlyStore(StorageError):
+    """The store may only be read here, and something was to be written."""
 
 
 class Tampered(StorageError):

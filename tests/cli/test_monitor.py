@@ -14,6 +14,7 @@ from promptyard.line.wiring import build_store
 from promptyard.records.live import Outcome
 from promptyard.records.prompts import Program, Prompt
 from promptyard.records.versions import PromptVersion
+from support.other_user import open_folder, unprivileged
 from support.shell import Run
 from support.tiny_task import PROMPT
 
@@ -55,6 +56,33 @@ def test_a_window_beyond_its_limits_is_shown_and_ends_with_1(run: Run, store_pat
     again = run("monitor", "alerts", "tiny", "--store", store_path)
     assert again.code == 0
     assert "error_rate" in again.out
+
+
+def test_commands_that_read_do_so_in_a_store_that_may_only_be_read(
+    run: Run, store_path: Path
+) -> None:
+    with open_folder() as folder:
+        copy = folder / "runs.db"
+        copy.write_bytes(store_path.read_bytes())
+        copy.chmod(0o444)
+        folder.chmod(0o555)
+        with unprivileged():
+            found = run("monitor", "look", "tiny", "--store", copy)
+            assert found.code == 1
+            assert "error_rate is 25.0 %" in found.out
+            assert "not recorded: The store" in found.out
+            assert "no alert" in run("monitor", "alerts", "tiny", "--store", copy).out
+            for arguments in (
+                ("prompts", "list"),
+                ("prompts", "log", "tiny"),
+                ("canary", "list"),
+                ("runs", "list"),
+            ):
+                read = run(*arguments, "--store", copy)
+                assert (arguments, read.code, read.err) == (arguments, 0, "")
+            written = run("prompts", "promote", "tiny", "v1", "--store", copy)
+            assert written.code == 2
+            assert "choose a path for the store that you may write to" in written.err
 
 
 def test_without_limits_it_passes_and_json_has_all_figures(run: Run, store_path: Path) -> None:

@@ -181,6 +181,8 @@ def draw(found: MonitorReport) -> None:
         out.print(table("Against the window before", columns, drifts, right=(2, 3)))
     for alert in found.alerts:
         out.print(f"alert: {alert.sentence}", style="bold red", markup=False)
+    if found.unrecorded:
+        out.print(f"not recorded: {found.unrecorded}", style="yellow", markup=False)
     out.print(found.sentence, markup=False)
 
 

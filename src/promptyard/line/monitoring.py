@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from promptyard.errors import ReadOnlyStore
 from promptyard.line.live_traffic import all_live_events
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import Store
@@ -18,7 +19,8 @@ async def look_at_traffic(
     """Look at the window that ends `now` (by default: now) and store its alerts, each once.
 
     Everything is computed of stored events, so that a restart changes nothing. Costs no call.
-    Raises NotFound for an unknown prompt.
+    A store that may only be read gets no alerts, and the report says so. Raises NotFound for an
+    unknown prompt.
     """
     at = now or datetime.now(UTC).isoformat(timespec="microseconds")
     async with opened(url) as store:
@@ -28,9 +30,12 @@ async def look_at_traffic(
         report = monitor(
             name, events, plan, now=at, anchors_moved=await _anchors_moved(store, name, known)
         )
-        for alert in report.alerts:
-            if not _is_known(alert, known, plan, at):
-                await store.add_alert(alert.model_copy(update={"at": at}))
+        try:
+            for alert in report.alerts:
+                if not _is_known(alert, known, plan, at):
+                    await store.add_alert(alert.model_copy(update={"at": at}))
+        except ReadOnlyStore as error:
+            return report.model_copy(update={"unrecorded": str(error)})
         return report
 
 

@@ -87,6 +87,7 @@ class MonitorReport(Record):
     """All windows and readings of one look, and the alerts that follow.
 
     `status`: fail where there is an alert, inconclusive where there is too little traffic to tell.
+    `unrecorded` says why alerts could not be recorded: the store may only be read.
     """
 
     prompt: str
@@ -99,6 +100,7 @@ class MonitorReport(Record):
     sentence: str
     n_reference: int
     n_window: int
+    unrecorded: str = ""
 
 
 class AnchorReport(Record):

@@ -7,16 +7,19 @@ thread of a store (`group_commit`).
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from promptyard.errors import StorageError
+from promptyard.errors import ReadOnlyStore, StorageError
 from promptyard.storage.address import Address
 from promptyard.storage.migrations import is_current, migrate
 
@@ -46,6 +49,7 @@ class Database:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.is_read_only: bool = False
         self._engine = (
             _sqlite_engine(address) if address.dialect == "sqlite" else _postgresql_engine(address)
         )
@@ -53,10 +57,12 @@ class Database:
     def open(self) -> None:
         """Connect and migrate; a database that is up to date is only looked at.
 
+        An SQLite file that may not be written, or whose folder may not, is opened for reading.
         Raises StorageError in one line. Several processes may open a new database at once.
         """
         try:
             self._make_folder()
+            self._open_for_reading_only()
             deadline = time.monotonic() + LOCK_TIMEOUT_S
             while not self._try_to_open(deadline):
                 time.sleep(_RETRY_S)
@@ -103,6 +109,13 @@ class Database:
         reason = self.address.redact(lines[0] if lines else type(cause).__name__).rstrip(".")
         advice = next((hint for sign, hint in _ADVICE.items() if sign in reason.lower()), None)
         message = f"The store {self.address.shown} failed: {reason}"
+        if "readonly" in reason.lower():
+            return ReadOnlyStore(f"{message}; {_ADVICE['readonly']}.")
+        if self.is_read_only and "unable to open" in reason.lower():
+            advice = (
+                "its last writer left changes beside it that can be read only where the folder may "
+                "be written: copy the file and the one that ends in -wal to such a folder"
+            )
         return StorageError(f"{message}; {advice}." if advice else f"{message}.")
 
     def _make_folder(self) -> None:
@@ -120,11 +133,27 @@ class Database:
                 f"({reason}); choose a path that you may write to."
             ) from None
 
+    def _open_for_reading_only(self) -> None:
+        """Take another engine where an SQLite file is there and cannot be written."""
+        path = self.address.path
+        if path is None:
+            return
+        is_read_only = path.is_file() and not (_may_write(path) and _may_write(path.parent))
+        if is_read_only != self.is_read_only:
+            self.is_read_only = is_read_only
+            self._engine = _reading_engine(path) if is_read_only else _sqlite_engine(self.address)
+
     def _try_to_open(self, deadline: float) -> bool:
         """Return False when another process is just switching the same new file to WAL."""
         try:
             with self.reading() as connection:
                 current = is_current(connection, self.address.shown)
+            if not current and self.is_read_only:
+                raise ReadOnlyStore(
+                    f"The store {self.address.shown} was written by an older Promptyard and may "
+                    "only be read here; copy it to a folder that you may write to: it is brought "
+                    "up to date there when it is opened."
+                )
             if not current:
                 self._migrate()
         except OperationalError as error:
@@ -162,6 +191,28 @@ def _sqlite_engine(address: Address) -> Engine:
     )
     event.listen(engine, "connect", _set_pragmas)
     return engine
+
+
+def _reading_engine(path: Path) -> Engine:
+    """Open a file that cannot be written, or not beside which the log of changes would stand.
+
+    Without such a log nobody writes, and no lock is taken (`immutable`): locks need the folder.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    has_log = log.is_file() and log.stat().st_size > 0
+    options = {"mode": "ro", "uri": "true"} | ({} if has_log else {"immutable": "1"})
+    return create_engine(
+        URL.create(
+            "sqlite+pysqlite", database=f"file:{quote(str(path.absolute()))}", query=options
+        ),
+        connect_args={"timeout": LOCK_TIMEOUT_S, "isolation_level": None},
+        poolclass=StaticPool,
+        hide_parameters=True,
+    )
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:
