@@ -10,6 +10,7 @@ import pytest
 
 from promptyard.line.rollout_finding import show_rollout
 from promptyard.line.sync import run_sync
+from promptyard.records.live import Feedback
 from promptyard.records.rollouts import RolloutRecord
 from support.live_traffic import SAME, WORSE, served
 from support.released import in_store, url
@@ -226,6 +227,22 @@ def test_a_spool_that_fails_ends_a_tick_with_an_error_after_the_looks(
     assert found.code == 2
     assert "the spool" in found.err
     assert record(url).rollout.id in found.out  # it was looked at all the same
+
+
+def test_feedback_that_joins_no_outcome_is_said_wherever_it_is_missed(
+    run: Run, url: str, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    lost = Feedback(id="f1", prompt="p", outcome_id="of-another", at="", scores={"score": 1.0})
+    write_segment(spool, f"{1:020}-1", [lost])
+    said = "1 feedback joins no outcome, so nothing counts it: it needs the id that `record`"
+    collected = run("traces", "collect", spool, "--store", url)
+    assert said in " ".join(collected.out.split())
+    assert said in " ".join(run("monitor", "look", "p", "--store", url).out.split())
+    run("canary", "start", "p", "--version", "v2", "--store", url)
+    write_segment(spool, f"{2:020}-1", [lost.model_copy(update={"id": "f2"})])
+    ticked = run("canary", "tick", "--spool", spool, "--store", url)
+    assert "2 feedbacks join no outcome" in ticked.out
 
 
 def test_collected_lines_are_counted_and_rejected_ones_named(

@@ -69,6 +69,21 @@ def test_closed_segments_are_stored_and_removed_open_ones_stay(tmp_path: Path) -
     with_store(body)
 
 
+def test_feedback_that_joins_no_outcome_is_counted(tmp_path: Path) -> None:
+    feedback = [sample_feedback(f"f{number}", f"o{number}") for number in range(1, 4)]
+    write_segment(tmp_path, "1", [sample_outcome("o1"), *feedback])
+
+    async def body(store: Store) -> None:
+        first = await collect(store, tmp_path)
+        assert (first.n_feedback, first.n_unjoined) == (3, 2)
+        write_segment(tmp_path, "2", [sample_outcome("o2")])
+        assert (await collect(store, tmp_path)).n_unjoined == 0  # no feedback: not looked at
+        write_segment(tmp_path, "3", [sample_feedback("f4", "o1")])
+        assert (await collect(store, tmp_path)).n_unjoined == 1
+
+    with_store(body)
+
+
 def test_bad_lines_are_kept_once_with_their_reasons(tmp_path: Path) -> None:
     events = [sample_outcome("o1"), *BAD, b"\xff\x00", sample_outcome("o2")]
     path = write_segment(tmp_path, "1", events, is_open=True)

@@ -145,6 +145,7 @@ def replay_command(
 def tick_lines(ticked: Ticked) -> Sequence[str]:
     """Say what a tick did, a line each."""
     from promptyard.reports.figures import moment
+    from promptyard.reports.rollout import unjoined_text
 
     lines: list[str] = []
     found = ticked.collected
@@ -152,6 +153,8 @@ def tick_lines(ticked: Ticked) -> Sequence[str]:
         rejected = f", {found.n_rejected:,} lines rejected" if found.n_rejected else ""
         lines.append(f"{found.n_new:,} new events collected{rejected}")
         lines += [f"not collected: {error}" for error in found.errors]
+        if found.n_unjoined:
+            lines.append(unjoined_text(found.n_unjoined))
     for looked in ticked.looks:
         last = looked.record.last
         where = f"{looked.record.rollout.prompt}, rollout {looked.record.rollout.id}"

@@ -138,6 +138,8 @@ def alerts_command(
 
 def draw(found: MonitorReport) -> None:
     """Draw each version, what drifted, and the sentence."""
+    from promptyard.reports.rollout import unjoined_text
+
     out = console()
     rows = [
         (
@@ -181,6 +183,8 @@ def draw(found: MonitorReport) -> None:
         out.print(table("Against the window before", columns, drifts, right=(2, 3)))
     for alert in found.alerts:
         out.print(f"alert: {alert.sentence}", style="bold red", markup=False)
+    if found.n_unjoined:
+        out.print(unjoined_text(found.n_unjoined), style="yellow", markup=False)
     if found.unrecorded:
         out.print(f"not recorded: {found.unrecorded}", style="yellow", markup=False)
     out.print(found.sentence, markup=False)

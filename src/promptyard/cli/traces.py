@@ -31,6 +31,7 @@ def collect_command(
     from promptyard.line.collect import collect_spool
     from promptyard.line.sync import run_sync
     from promptyard.reports.figures import counted
+    from promptyard.reports.rollout import unjoined_text
 
     with progress_sink(quiet=as_json) as sink:
         found = run_sync(collect_spool(store, folder, on_progress=sink))
@@ -50,5 +51,7 @@ def collect_command(
             style="yellow",
             markup=False,
         )
+    if found.n_unjoined:
+        out.print(unjoined_text(found.n_unjoined), style="yellow", markup=False)
     for error in found.errors:
         out.print(f"not read: {error}", style="yellow", markup=False)

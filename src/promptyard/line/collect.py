@@ -24,7 +24,7 @@ from promptyard.errors import ConfigError
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import ProgressSink, ReleaseStore
 from promptyard.records.base import Record
-from promptyard.records.live import LiveEvent
+from promptyard.records.live import Feedback, LiveEvent
 from promptyard.records.runs import Progress
 from promptyard.traces.collect import CLOSED, Rejected, Segment, read_segment, segments
 
@@ -45,15 +45,18 @@ class Collected(Record):
 
     `n_new` events were stored now and `n_repeated` had been before. `n_rejected` lines are no
     events: they stand, with their reasons, in the folder `rejected` of the spool; `kinds` counts
-    them by what they are (`too_long`, `no_json` ...). `n_removed` segments are gone, since all that
-    they held is stored or kept; `n_left` are still open. `errors` are segments that could not be
-    read or removed; they are tried again next time.
+    them by what they are (`too_long`, `no_json` ...). `n_feedback` of the events are feedback;
+    where there is any, `n_unjoined` counts that of the whole store without an outcome. `n_removed`
+    segments are gone, since all that they held is stored or kept; `n_left` are still open. `errors`
+    are segments that could not be read or removed; they are tried again next time.
     """
 
     n_new: int = 0
     n_repeated: int = 0
     n_rejected: int = 0
     kinds: Mapping[str, int] = Field(default_factory=dict)
+    n_feedback: int = 0
+    n_unjoined: int = 0
     n_removed: int = 0
     n_left: int = 0
     errors: tuple[str, ...] = ()
@@ -95,7 +98,10 @@ async def collect(
         done += segment.n_bytes
         if on_progress is not None:
             on_progress(Progress(phase="collect", done=done, total=total))
-    return _sum(parts)
+    collected = _sum(parts)
+    if not collected.n_feedback:
+        return collected
+    return collected.model_copy(update={"n_unjoined": await store.unjoined_feedback()})
 
 
 def _is_foreign(segment: Segment) -> bool:
@@ -110,7 +116,7 @@ def _is_foreign(segment: Segment) -> bool:
 
 
 async def _collect_segment(store: ReleaseStore, folder: Path, segment: Segment) -> Collected:
-    n_new = n_events = 0
+    n_new = n_events = n_feedback = 0
     try:
         if await asyncio.to_thread(_is_foreign, segment):
             reason = f"{segment.path}: no segment of a client, left alone; is {folder} the spool?"
@@ -122,17 +128,21 @@ async def _collect_segment(store: ReleaseStore, folder: Path, segment: Segment) 
                 events: list[LiveEvent] = [i for i in batch if not isinstance(i, Rejected)]
                 n_new += await store.add_live_events(events)
                 n_events += len(events)
+                n_feedback += sum(isinstance(event, Feedback) for event in events)
             kinds = await asyncio.to_thread(rejected.finish)
             is_done = is_abandoned or not segment.is_open
             if is_done:
                 segment.path.unlink(missing_ok=True)
     except FileNotFoundError:  # its client closed it, or another collector was faster
-        return Collected(n_new=n_new, n_repeated=n_events - n_new)
+        return Collected(n_new=n_new, n_repeated=n_events - n_new, n_feedback=n_feedback)
     except OSError as error:
         reason = f"{segment.path}: {error.strerror or error}"
-        return Collected(n_new=n_new, n_repeated=n_events - n_new, errors=(reason,))
+        return Collected(
+            n_new=n_new, n_repeated=n_events - n_new, n_feedback=n_feedback, errors=(reason,)
+        )
     return Collected(
         n_new=n_new,
+        n_feedback=n_feedback,
         n_repeated=n_events - n_new,
         n_rejected=sum(kinds.values()),
         kinds=kinds,
@@ -235,6 +245,7 @@ def _sum(parts: Sequence[Collected]) -> Collected:
         n_repeated=sum(part.n_repeated for part in parts),
         n_rejected=sum(part.n_rejected for part in parts),
         kinds=dict(kinds),
+        n_feedback=sum(part.n_feedback for part in parts),
         n_removed=sum(part.n_removed for part in parts),
         n_left=sum(part.n_left for part in parts),
         errors=tuple(error for part in parts for error in part.errors),

@@ -29,7 +29,7 @@ async def look_at_traffic(
         events = await all_live_events(store, name)
         report = monitor(
             name, events, plan, now=at, anchors_moved=await _anchors_moved(store, name, known)
-        )
+        ).model_copy(update={"n_unjoined": await store.unjoined_feedback(name)})
         try:
             for alert in report.alerts:
                 if not _is_known(alert, known, plan, at):

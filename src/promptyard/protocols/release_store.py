@@ -137,6 +137,14 @@ class ReleaseStore(Protocol):
         """
         ...
 
+    async def unjoined_feedback(self, name: str | None = None) -> int:
+        """Count feedback, of one prompt or of all, on outcomes that the prompt does not have.
+
+        It may be on its way, its outcome in a spool that is not collected yet; or it names an
+        outcome or a prompt that it does not belong to.
+        """
+        ...
+
     async def add_alert(self, alert: Alert) -> Alert:
         """Store what a monitor found; returns it with its time."""
         ...

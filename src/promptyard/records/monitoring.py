@@ -87,6 +87,7 @@ class MonitorReport(Record):
     """All windows and readings of one look, and the alerts that follow.
 
     `status`: fail where there is an alert, inconclusive where there is too little traffic to tell.
+    `n_unjoined` counts feedback of the prompt whose outcome is not in the store.
     `unrecorded` says why alerts could not be recorded: the store may only be read.
     """
 
@@ -100,6 +101,7 @@ class MonitorReport(Record):
     sentence: str
     n_reference: int
     n_window: int
+    n_unjoined: int = 0
     unrecorded: str = ""
 
 

@@ -264,6 +264,15 @@ def _in_margins(reading: GuardReading, value: float | None) -> float | None:
     return reading.worse * value / reading.margin
 
 
+def unjoined_text(n: int) -> str:
+    """Say that feedback joins no outcome, and what to look at."""
+    said = "1 feedback joins no outcome" if n == 1 else f"{n:,} feedbacks join no outcome"
+    return (
+        f"{said}, so nothing counts it: it needs the id that `record` returned and the name of "
+        "that prompt, and the spool with its outcome has to be collected"
+    )
+
+
 def age_text(seconds: float) -> str:
     """Write a time of hours or days as a person says it."""
     return f"{seconds / 86400:.3g} days" if seconds >= 2 * 86400 else duration(seconds)

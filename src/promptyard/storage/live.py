@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, exists, func, insert, select
 
 from promptyard.errors import Tampered
 from promptyard.records.alerts import Alert
@@ -80,6 +80,18 @@ def list_events(
         )
         for row in rows
     ]
+
+
+def count_unjoined(connection: Connection, name: str | None) -> int:
+    """Count feedback whose outcome is not there, or is another prompt's."""
+    outcome = live_events.alias("outcome")
+    is_there = exists().where(
+        outcome.c.event_id == live_events.c.outcome_id, outcome.c.prompt == live_events.c.prompt
+    )
+    query = select(func.count()).where(live_events.c.outcome_id.is_not(None), ~is_there)
+    if name is not None:
+        query = query.where(live_events.c.prompt == name)
+    return connection.execute(query).scalar_one()
 
 
 def insert_alert(connection: Connection, alert: Alert, at: str) -> Alert:

@@ -192,6 +192,11 @@ class SqlReleaseStore(SqlAccess):
             lambda connection: live.list_events(connection, name, rollout_id, window)
         )
 
+    async def unjoined_feedback(self, name: str | None = None) -> int:
+        """Count feedback, of one prompt or of all, on outcomes that the prompt does not have."""
+        check_names(prompt=name or "")
+        return await self._read(lambda connection: live.count_unjoined(connection, name))
+
     async def add_alert(self, alert: Alert) -> Alert:
         """Store what a monitor found; returns it with its time."""
         check_names(prompt=alert.prompt)

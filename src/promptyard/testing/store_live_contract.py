@@ -106,6 +106,27 @@ class LiveContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_feedback_without_an_outcome_is_counted(self) -> None:
+        """Until its outcome comes, under the same prompt; one in no rollout joins as well."""
+
+        async def body(store: Store) -> None:
+            assert await store.unjoined_feedback() == 0
+            events: Sequence[LiveEvent] = (
+                sample_exposure("e1"),
+                sample_outcome("o1", rollout_id="rollout-1"),
+                sample_outcome("o2"),
+                *(sample_feedback(f"f-{outcome}", outcome) for outcome in ("o1", "o2", "o3", "e9")),
+                sample_feedback("f5", "o1", prompt="other"),
+            )
+            await store.add_live_events(events)
+            assert await store.unjoined_feedback() == 3
+            assert await store.unjoined_feedback("support") == 2
+            assert await store.unjoined_feedback("other") == 1
+            await store.add_live_events([sample_outcome("o3", rollout_id="rollout-1")])
+            assert await store.unjoined_feedback("support") == 1
+
+        self.with_store(body)
+
     def test_feedback_may_come_before_its_outcome(self) -> None:
         """It then stands behind the outcome: who reads on sees the same as who starts anew."""
 
