@@ -23,8 +23,14 @@ from support.tiny_task import TASK
         (["prompts", "diff"], ["Missing argument 'name'", "prompts diff --help`"]),
         (["eval", "a", "b"], ["unexpected extra argument(s) (b)", "`promptyard eval --help`"]),
         (["eval", ".", "--store"], ["'--store' requires an argument", "--help`"]),
-        (["runs", "list", "--limit", "0"], ["'--limit'", "1", "`promptyard runs list --help`"]),
-        (["runs", "list", "--limit", "many"], ["'--limit'", "integer", "runs list --help`"]),
+        (
+            ["runs", "list", "--limit", "0"],
+            ["--limit 0: expected 1 or more", "`promptyard runs list --help`"],
+        ),
+        (
+            ["runs", "list", "--limit", "many"],
+            ["--limit many: expected a whole number", "runs list --help`"],
+        ),
         (["runs", "lst"], ["lst", "'list'", "`promptyard runs --help`"]),
     ],
 )

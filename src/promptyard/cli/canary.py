@@ -51,7 +51,7 @@ Guards = Annotated[
     ),
 ]
 MinSubjects = Annotated[
-    int | None, typer.Option(min=2, help="New subjects an arm that each step needs.")
+    int | None, typer.Option(help="New subjects an arm that each step needs, 2 or more.")
 ]
 MinStep = Annotated[str | None, typer.Option(help="How long each step lasts at least, as 1h.")]
 MaxAge = Annotated[
@@ -61,7 +61,7 @@ OutcomeWindow = Annotated[
     str | None, typer.Option(help="After this time a subject's outcome is missing, as 10m.")
 ]
 Alpha = Annotated[
-    float | None, typer.Option(min=0.0, max=0.5, help="Chance of a wrong end, at most.")
+    float | None, typer.Option(help="Chance of a wrong end, at most; above 0 and below 0.5.")
 ]
 
 

@@ -32,6 +32,7 @@ from promptyard.cli import (
     serve,
     traces,
 )
+from promptyard.cli.misuse import misuse_text
 from promptyard.errors import PromptyardError
 
 READER_GONE = 141  # 128 + SIGPIPE: what a shell says of `cat` in `cat file | head`
@@ -125,8 +126,7 @@ def _misused(error: TyperException) -> int:
     if error.message == context.get_help():  # a group that was given no command shows its help
         typer.echo(error.message, err=True)
         return error.exit_code
-    reason = error.format_message().rstrip(".")
-    return _fail([f"{reason}; see `{context.command_path} --help`"])
+    return _fail([f"{misuse_text(error)}; see `{context.command_path} --help`"])
 
 
 def _drop_output() -> None:

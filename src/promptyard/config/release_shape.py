@@ -45,14 +45,16 @@ def _as_guard(value: Json) -> Json:
     if not isinstance(value, dict) or len(cast("dict[str, Json]", value)) != 1:
         raise ValueError("write the name of what is guarded, or its name and margin: {score: 0.05}")
     ((name, margin),) = cast("dict[str, Json]", value).items()
+    _refuse_slip(name)
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < 1e6:
         raise ValueError(f"the margin of {name} is a number above 0, got {margin!r}")
-    _refuse_slip(name)
     return {"dimension": name, "margin": float(margin)}
 
 
 def _refuse_slip(name: str) -> None:
     """Refuse what is almost a known dimension: as a live score it would wait for data for ever."""
+    if not name.strip():
+        raise ValueError("name what is guarded, as score or score=0.05")
     close = difflib.get_close_matches(name, _MARGINS, n=1, cutoff=0.75)
     if close and name not in _MARGINS:
         raise ValueError(f"nothing is called {name!r}; did you mean {close[0]!r}?")
@@ -148,5 +150,5 @@ def guard_of(written: str) -> Guard:
     try:
         number = float(margin)
     except ValueError:
-        number = 0.0
+        number = margin
     return Guard.model_validate(_as_guard({name: number}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from promptyard.config import ReleaseConfig, load_task_config
 from promptyard.config.release_shape import guard_of
 from promptyard.errors import ConfigError
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
-from promptyard.records.rollouts import Rollout, RolloutMode, RolloutPlan
+from promptyard.records.rollouts import Guard, Rollout, RolloutMode, RolloutPlan
 from promptyard.registry.versions import pointer_named, resolve_version
 from promptyard.release.plan import Expected, PlannedRollout, plan_rollout
+
+MAX_TIME_S = 3650 * 86400.0
+"""Ten years: no time of a plan is longer."""
 
 _UNITS_S: Mapping[str, float] = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "": 1}
 
@@ -50,23 +54,26 @@ def rollout_plan(task: Path | None, changes: PlanChanges | None = None) -> Rollo
         "steps": None if said.steps is None else _steps(said.steps),
         "guards": _guards(said.guards) or None,
         "min_subjects": said.min_subjects,
-        "min_step_s": _seconds("--min-step", said.min_step),
+        "min_step_s": _seconds("--min-step", said.min_step, may_be_none=True),
         "max_age_s": _seconds("--max-age", said.max_age),
         "outcome_window_s": _seconds("--outcome-window", said.outcome_window),
         "alpha": said.alpha,
     }
+    if said.min_subjects is not None and said.min_subjects < 2:
+        raise ConfigError(f"--min-subjects {said.min_subjects}: expected 2 or more")
+    if said.alpha is not None and not 0 < said.alpha < 0.5:
+        raise ConfigError(f"--alpha {said.alpha:g}: expected a chance above 0 and below 0.5")
     given = {name: value for name, value in values.items() if value is not None}
-    try:
-        return RolloutPlan.model_validate({**release.plan.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said_why = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {said_why}" if where else said_why) from None
+    return RolloutPlan.model_validate({**release.plan.model_dump(), **given})
 
 
 def expectation(plan: RolloutPlan, *, score: float, failing: float, correlation: float) -> Expected:
-    """Return what is expected of both versions: `score` is the mean of every live score."""
+    """Return what is expected of both versions: `score` is the mean of every live score.
+
+    Raises ConfigError for what is outside its range.
+    """
+    if not -1 <= correlation < 1:
+        raise ConfigError(f"--correlation {correlation:g}: expected -1 or more and below 1")
     rates = {guard.dimension: score for guard in plan.guards}
     return Expected(rates=rates, failing=failing, correlation=correlation)
 
@@ -115,32 +122,52 @@ def traffic_per_day(text: str) -> float:
         number = float(match[1].replace(",", "").replace("_", "")) if match else 0.0
     except ValueError:
         number = 0.0
-    if match is None or not number > 0:
-        raise ConfigError(f"--traffic: expected new subjects a day, such as 5000/day, got {text!r}")
+    if match is None or not 0 < number < 1e12:
+        raise ConfigError(f"--traffic {text}: expected new subjects above 0, such as 5000/day")
     return number * 24 if match[2] in {"hour", "h"} else number
 
 
 def _steps(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part.strip().removesuffix("%")) for part in text.split(","))
+        steps = tuple(float(part.strip().removesuffix("%")) for part in text.split(","))
     except ValueError:
-        raise ConfigError(f"--steps: expected percent such as 2,10,100, got {text!r}") from None
+        steps = ()
+    ascend = all(a < b for a, b in itertools.pairwise(steps))
+    if not steps or not ascend or not all(0 < step <= 100 for step in steps):
+        raise ConfigError(
+            f"--steps {text}: expected percent above 0 and up to 100, each more than the one "
+            "before, such as 2,10,100"
+        )
+    return steps
 
 
-def _guards(written: Sequence[str]) -> tuple[Any, ...]:
-    try:
-        return tuple(guard_of(item) for item in written)
-    except ValidationError as error:
-        said_why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"--guard: {said_why}") from None
-    except ValueError as error:
-        raise ConfigError(f"--guard: {error}") from None
+def _guards(written: Sequence[str]) -> tuple[Guard, ...]:
+    guards: list[Guard] = []
+    for item in written:
+        try:
+            guard = guard_of(item)
+        except ValidationError as error:
+            said_why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"--guard {item}: {said_why}") from None
+        except ValueError as error:
+            raise ConfigError(f"--guard {item}: {error}") from None
+        if guard.dimension in {other.dimension for other in guards}:
+            raise ConfigError(f"--guard {item}: {guard.dimension} is guarded twice; give one")
+        guards.append(guard)
+    return tuple(guards)
 
 
-def _seconds(option: str, text: str | None) -> float | None:
+def _seconds(option: str, text: str | None, *, may_be_none: bool = False) -> float | None:
+    """Read a time in seconds; with `may_be_none` it may be 0."""
     if text is None:
         return None
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*", text)
-    if match is None or match[2] not in _UNITS_S:
-        raise ConfigError(f"{option}: expected a time such as 90s, 30m, 1h or 7d, got {text!r}")
-    return float(match[1]) * _UNITS_S[match[2]]
+    length_s = -1.0
+    if match is not None and match[2] in _UNITS_S:
+        length_s = float(match[1]) * _UNITS_S[match[2]]
+    if not 0 <= length_s <= MAX_TIME_S or (length_s == 0 and not may_be_none):
+        least = "from 0" if may_be_none else "above 0"
+        raise ConfigError(
+            f"{option} {text}: expected a time {least} and up to 3650d, such as 90s, 30m, 1h or 7d"
+        )
+    return length_s
