@@ -249,6 +249,11 @@ def test_a_spool_that_fails_ends_a_tick_with_an_error_after_the_looks(
     assert found.code == 2
     assert "the spool" in found.err
     assert record(url).rollout.id in found.out  # it was looked at all the same
+    missing = canary("tick", "p", "--spool", tmp_path / "spol")
+    assert missing.code == 2
+    assert missing.err.splitlines() == [
+        f"error: there is no folder {tmp_path / 'spol'}; name the client's `record_to`"
+    ]
 
 
 def test_feedback_that_joins_no_outcome_is_said_wherever_it_is_missed(

@@ -111,6 +111,9 @@ class _Watched:
     ) -> Collected | None:
         if self._spool is None:
             return None
+        if not await asyncio.to_thread(self._spool.exists):
+            troubles.append(f"there is no folder {self._spool}; name the client's `record_to`")
+            return None
         try:
             return await collect(self._store, self._spool, on_progress=on_progress)
         except (PromptyardError, OSError, ValueError) as error:
