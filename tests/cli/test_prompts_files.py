@@ -28,6 +28,10 @@ def test_an_export_is_imported_elsewhere(run: Run, tmp_path: Path) -> None:
     for wrong in (("p",), ("--all", "p", "out")):
         refused = run("prompts", "export", *wrong, "--store", "a.db")
         assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert "write `prompts export NAME FOLDER` for one prompt" in refused.err
+    told = " ".join(run("prompts", "export", "--help").out.split())
+    assert "prompts export [OPTIONS] {NAME} [FOLDER]" in told
+    assert "Write all prompts: `prompts export --all FOLDER`." in told
 
 
 def test_a_langfuse_export_becomes_versions_with_notes_and_pointers(run: Run) -> None:

@@ -182,8 +182,10 @@ def test_a_prompt_renders_to_messages_and_to_plain_dicts(source: Path) -> None:
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "{{question}}"},
         ]
-        with pytest.raises(PromptError, match="question"):
+        with pytest.raises(PromptError, match="which is missing; the inputs given: none"):
             prompt.render()
+        with pytest.raises(PromptError, match="is neither text nor JSON"):
+            prompt.render(question=object())
         with pytest.raises(PromptError, match="no step 'draft'"):
             prompt.render("draft", question="How?")
 

@@ -95,7 +95,9 @@ def test_a_better_version_passes_all_gates_and_a_worse_one_fails(registered: Reg
     assert primary.interval is not None
     assert primary.interval.low > 0
     assert bad.status == "fail"
-    assert "[holdout]" in bad.sentence
+    assert bad.sentence.startswith("The candidate fails the gate: [holdout] score: worse")
+    assert bad.sentence.count("fails") == 1
+    assert good.gates[0].sentence.startswith("score: better")
 
 
 def test_the_same_pair_again_is_no_new_look_and_no_new_call(registered: Registered) -> None:

@@ -259,7 +259,7 @@ def test_the_line_of_a_variable_is_that_of_its_first_use() -> None:
     assert (prompt.line_of("a"), prompt.line_of("b")) == (7, 8)
 
 
-def test_a_missing_variable_is_named_with_what_the_case_has() -> None:
+def test_a_missing_variable_is_named_with_the_inputs_there_are() -> None:
     with pytest.raises(PromptError, match=r"\{\{tikcet\}\}.*ticket"):
         Prompt.from_text("user:\n{{tikcet}}").render({"ticket": "x"})
 

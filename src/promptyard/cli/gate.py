@@ -138,16 +138,17 @@ def _self_test(task: Task, *, as_json: bool) -> None:
 def _draw_self_test(found: SelfTest) -> None:
     out = console()
     rows = [
-        (item.plant, item.gate, "blocked" if item.is_blocked else "LET PASS", item.status)
+        (item.plant, item.gate, f"blocked: {item.status}" if item.is_blocked else "LET PASS")
         for item in found.planted
     ]
     title = f"Planted regressions on {found.n_cases} holdout cases"
-    out.print(table(title, ("regression", "gate", "", "verdict"), rows))
+    out.print(table(title, ("regression", "gate", "what it says"), rows))
     if found.sound != "pass":
-        out.print(f"a sound candidate does not pass: {found.sound_sentence}", markup=False)
+        out.print(f"A sound candidate, too: {found.sound_sentence}", markup=False)
     said = {
-        "pass": "OK: every gate can block, and a sound candidate passes",
-        "fail": "NOT OK: a regression got through",
-        "inconclusive": "every gate can block, but these cases are too few to let anything pass",
+        "pass": "OK: every regression is blocked, and a sound candidate passes.",
+        "fail": "NOT OK: a regression got through.",
+        "inconclusive": "Every regression is blocked, but so is a sound candidate: more cases, or "
+        "wider margins, are needed.",
     }
     out.print(said[found.status], style=STYLES[found.status], markup=False)

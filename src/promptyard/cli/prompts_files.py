@@ -22,12 +22,24 @@ MAX_NUMBERS = 8
 
 def export_command(
     first: Annotated[
-        str, typer.Argument(help="The prompt's name; with --all the folder.", metavar="NAME|DIR")
+        str,
+        typer.Argument(
+            help="The prompt to write; with --all the folder, as no prompt is named.",
+            metavar="NAME",
+            show_default=False,
+        ),
     ],
     folder: Annotated[
-        Path | None, typer.Argument(help="The folder to write to.", metavar="DIR")
+        Path | None,
+        typer.Argument(
+            help="The folder to write to; each prompt gets one in it.",
+            metavar="FOLDER",
+            show_default=False,
+        ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All prompts.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Write all prompts: `prompts export --all FOLDER`.")
+    ] = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +48,9 @@ def export_command(
     from promptyard.line.sync import run_sync
 
     if everything == (folder is not None):
-        raise ConfigError("export: name a prompt and a folder, or --all and a folder")
+        raise ConfigError(
+            "write `prompts export NAME FOLDER` for one prompt, or `prompts export --all FOLDER`"
+        )
     target = Path(first) if folder is None else folder
     written = run_sync(export_prompts(store, None if everything else [first], target))
     if as_json:

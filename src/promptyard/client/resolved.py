@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from promptyard.client.contents import Served
+from promptyard.errors import PromptError
 
 if TYPE_CHECKING:
     from promptyard.client.view import Reason
@@ -103,10 +104,13 @@ class ResolvedPrompt:
         """Render the messages as they are to be sent.
 
         `step` names one of several prompts. A variable that is itself called `step` is given by
-        `.program.render({"step": ...})`. Raises PromptError for an unknown step or a variable that
-        is not given.
+        `.program.render({"step": ...})`. Raises PromptError for an unknown step, a variable that is
+        not given and a value that is neither text nor JSON.
         """
-        return self.program.render(inputs, step=step)
+        try:
+            return self.program.render(inputs, step=step)
+        except (TypeError, ValueError) as error:
+            raise PromptError(f"an input is neither text nor JSON: {error}") from None
 
     def messages(self, /, step: str | None = None, **inputs: Any) -> list[dict[str, Any]]:
         """Render to plain dicts, as chat completions take them: `role` and `content`.

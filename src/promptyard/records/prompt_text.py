@@ -334,7 +334,7 @@ def _missing_variable(
     missing = min(name for kind, name in pieces if kind == "variable" and name not in values)
     known = ", ".join(sorted(values)) or "none"
     return PromptError(
-        f"the prompt uses {{{{{missing}}}}}, which the case does not have; its input has: {known}"
+        f"the prompt uses {{{{{missing}}}}}, which is missing; the inputs given: {known}"
     )
 
 

@@ -18,6 +18,13 @@ from promptyard.records.verdicts import (
     VerdictStatus,
 )
 
+ALONE: Mapping[VerdictStatus, str] = {
+    "pass": "The candidate passes the gate: ",
+    "fail": "The candidate fails the gate: ",
+    "inconclusive": "The gate cannot decide, so the baseline stays: ",
+}
+"""How a verdict that stands alone begins; beside others its status has been said already."""
+
 
 def folded(comparisons: Sequence[Comparison], *, nothing: str) -> Verdict:
     """Make the verdict of one gate of its comparisons; `nothing` is said where there is none."""
@@ -42,7 +49,11 @@ def judge_by_all(
     """
     verdicts = {name: gate.judge(pair, cases, settings) for name, gate in gates.items()}
     findings = tuple(
-        GateFinding(gate=name, status=verdict.status, sentence=verdict.sentence)
+        GateFinding(
+            gate=name,
+            status=verdict.status,
+            sentence=verdict.sentence.removeprefix(ALONE[verdict.status]),
+        )
         for name, verdict in verdicts.items()
     )
     statuses: list[VerdictStatus] = [verdict.status for verdict in verdicts.values()]
@@ -77,5 +88,5 @@ def _sentence(status: VerdictStatus, findings: Sequence[GateFinding]) -> str:
     shown = [item for item in findings if item.status == status]
     said = " ".join(f"[{item.gate}] {item.sentence}" for item in shown)
     if status == "fail":
-        return f"The candidate fails: {said}"
-    return f"The gates cannot decide, so the baseline stays: {said or 'there is no gate.'}"
+        return f"{ALONE[status]}{said}"
+    return f"{ALONE[status]}{said or 'there is no gate.'}"

@@ -26,6 +26,7 @@ from promptyard.records.verdicts import (
     Verdict,
     VerdictStatus,
 )
+from promptyard.release.folding import ALONE
 from promptyard.release.judged import changed_judges, judge_notes
 from promptyard.runner.summarize import case_values
 from promptyard.stats.intervals import mean_interval
@@ -280,10 +281,8 @@ def _sentence(
 ) -> str:
     primary = comparisons[0].sentence if comparisons else "nothing was measured"
     if status == "pass":
-        return f"The candidate passes the gate: {primary}."
-    if status == "fail":
-        return f"The candidate fails the gate: {'; '.join(reasons)}."
-    return f"The gate cannot decide, so the baseline stays: {'; '.join(reasons)}."
+        return f"{ALONE[status]}{primary}."
+    return f"{ALONE[status]}{'; '.join(reasons)}."
 
 
 def _points(value: float) -> str:
