@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from promptyard.records.rollouts import Decision, Rollout, RolloutPlan
 
 COLUMNS = "  {:>5}  {:>6}  {:>6}  {:>9}  {:>6}  {:<17}  {}"
+NARROW_COLUMNS = "{0:>5}  {1:>6}  {2:>6}  {3:>9}  {4:>6}  {6}"
+"""Without the bounds, for terminals of fewer than 80 columns."""
+
 HEAD = ("hour", "share", "users", "new/old", "score", "bounds", "decision")
 GUARDED = "score"
 WORDS = {"promoted": "Promoted", "rolled_back": "Rolled back", "aborted": "Aborted"}
@@ -65,16 +68,17 @@ class _Drawn:
         from rich.status import Status
 
         self._out = out
+        self._columns = COLUMNS if out.width >= 80 else NARROW_COLUMNS
         self._status = status if isinstance(status, Status) else None
 
     def start(self, rollout: Rollout) -> None:
         new, old = f"v{rollout.treatment}", f"v{rollout.control}"
         out = self._out
         out.print(f"\n{new} beside {old}: {rollout.reason}", style="bold", markup=False)
-        out.print(COLUMNS.format(*HEAD), style="dim", markup=False)
+        out.print(self._columns.format(*HEAD), style="dim", markup=False)
         share = f"{rollout.plan.steps[0]:g} %"
         cells = ("0.0", share, "0", "0/0", "–", "", f"starts at {share}")
-        out.print(COLUMNS.format(*cells), markup=False)
+        out.print(self._columns.format(*cells), markup=False)
 
     def moment(self, moment: Moment) -> None:
         last = moment.last
@@ -83,10 +87,11 @@ class _Drawn:
         if moment.decision is None or last.action == "hold":
             return
         style = STYLES.get(last.state, "none")
-        self._out.print(_row(moment), style=style, markup=False, soft_wrap=True)
+        line = self._columns.format(*_cells(moment))
+        self._out.print(line, style=style, markup=False, soft_wrap=True)
 
 
-def _row(moment: Moment) -> str:
+def _cells(moment: Moment) -> tuple[str, ...]:
     from promptyard.line.release_demo import HOUR_S
 
     last = moment.last
@@ -97,7 +102,7 @@ def _row(moment: Moment) -> str:
         "promote": f"promoted v{moment.rollout.treatment}",
         "roll_back": f"rolled v{moment.rollout.treatment} back",
     }
-    return COLUMNS.format(
+    return (
         f"{moment.age_s / HOUR_S:.1f}",
         _share(moment),
         f"{moment.served.n_users:,}",
@@ -153,8 +158,9 @@ def introduce_release(n_messages: int, plan: RolloutPlan) -> None:
         f"An application in a process of its own answers {n_messages:,} held-out messages, drawn "
         "again and again, for made-up users. Its client reads the prompts from a manifest and "
         "writes what came of them to a spool; the checks of the task grade every answer. An hour "
-        f"of the plan is one second here. Guarded, with what may be lost: {allowed}. Differences "
-        "are new minus old; their bounds hold at every look.",
+        f"of the plan is one second here. Guarded, with what may be lost: {allowed}. Latency and "
+        "cost are not: the embedded model costs nothing and takes longer over a longer prompt. "
+        "Differences are new minus old; their bounds hold at every look.",
         markup=False,
     )
 
