@@ -37,27 +37,11 @@ class _Sums:
         return Sample.of_sums(self.n, self.total, self.squares)
 
 
-@dataclass(slots=True)
-class _Cell:
-    """The answers of one subject in one dimension: their number and sum in each arm."""
+_Cell: TypeAlias = list[float]
+"""The answers of one subject in one dimension: number and sum in the control, in the treatment.
 
-    n: list[int] = field(default_factory=lambda: [0, 0])
-    total: list[float] = field(default_factory=lambda: [0.0, 0.0])
-
-    def value(self, arm: int, *, any_counts: bool) -> float | None:
-        if not self.n[arm]:
-            return None
-        return float(self.total[arm] > 0.0) if any_counts else self.total[arm] / self.n[arm]
-
-    def replace(self, arm: int, before: float | None, after: float | None) -> None:
-        if before is not None:
-            self.n[arm] -= 1
-            self.total[arm] -= before
-        if after is not None:
-            self.n[arm] += 1
-            self.total[arm] += after
-        if not self.n[arm]:
-            self.total[arm] = 0.0
+A plain list, as a rollout has one for each subject and dimension.
+"""
 
 
 @dataclass(slots=True)
@@ -82,18 +66,24 @@ class Columns:
         """Put one answer's (or pair's) value in the place of the one it had; None is none."""
         if before == after:
             return
-        column = self._columns.setdefault(name, _Column())
-        cell = column.cells.setdefault(subject, _Cell())
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = _Column()
+        cell = column.cells.get(subject)
+        if cell is None:
+            cell = column.cells[subject] = [0, 0.0, 0, 0.0]
         any_counts = name == HARD_FAILURES
-        old = [cell.value(arm, any_counts=any_counts) for arm in (0, 1)]
+        earlier = _difference(cell, any_counts=any_counts) if self._is_paired else None
         for arm in (0, 1):
-            cell.replace(arm, before[arm], after[arm])
-        new = [cell.value(arm, any_counts=any_counts) for arm in (0, 1)]
-        for arm, sums in enumerate(column.arms):
-            if old[arm] != new[arm]:
-                sums.replace(old[arm], new[arm])
+            if before[arm] == after[arm]:
+                continue
+            old = _value(cell, arm, any_counts=any_counts)
+            _replace(cell, arm, before[arm], after[arm])
+            new = _value(cell, arm, any_counts=any_counts)
+            if old != new:
+                column.arms[arm].replace(old, new)
         if self._is_paired:
-            column.difference.replace(_difference(old), _difference(new))
+            column.difference.replace(earlier, _difference(cell, any_counts=any_counts))
 
     def samples(self) -> dict[str, Column]:
         """Return the columns that have a value, as samples."""
@@ -108,6 +98,26 @@ class Columns:
         }
 
 
-def _difference(values: list[float | None]) -> float | None:
-    control, treatment = values
+def _value(cell: _Cell, arm: int, *, any_counts: bool) -> float | None:
+    n, total = cell[2 * arm], cell[2 * arm + 1]
+    if not n:
+        return None
+    return float(total > 0.0) if any_counts else total / n
+
+
+def _replace(cell: _Cell, arm: int, before: float | None, after: float | None) -> None:
+    n, total = 2 * arm, 2 * arm + 1
+    if before is not None:
+        cell[n] -= 1
+        cell[total] -= before
+    if after is not None:
+        cell[n] += 1
+        cell[total] += after
+    if not cell[n]:  # nothing is left of rounding either
+        cell[total] = 0.0
+
+
+def _difference(cell: _Cell, *, any_counts: bool) -> float | None:
+    control = _value(cell, 0, any_counts=any_counts)
+    treatment = _value(cell, 1, any_counts=any_counts)
     return None if control is None or treatment is None else treatment - control

@@ -71,14 +71,10 @@ def list_events(
         query = query.where(live_events.c.rollout_id == rollout_id)
     if window.through is not None:
         query = query.where(live_events.c.id <= window.through)
-    rows = connection.execute(query.order_by(live_events.c.id).limit(window.limit)).mappings()
+    rows = connection.execute(query.order_by(live_events.c.id).limit(window.limit)).all()
     return [
-        StoredEvent(
-            seq=row["id"],
-            stored_at=row["stored_at"],
-            event=_read_event(row["id"], row["event"]),
-        )
-        for row in rows
+        StoredEvent(seq=number, stored_at=at, event=_read_event(number, text))
+        for number, at, text in rows
     ]
 
 
