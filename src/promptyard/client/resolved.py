@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptyard.client.contents import Served
@@ -117,13 +117,15 @@ class ResolvedPrompt:
 
         `content` is the text, or a list of text and image parts where there are images.
         """
-        return [
-            {"role": message.role, "content": _content(message.parts)}
-            for message in self.render(step, **inputs)
-        ]
+        return plain_messages(self.render(step, **inputs))
 
     def __repr__(self) -> str:
         return f"<ResolvedPrompt {self.why}>"
+
+
+def plain_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return messages as plain dicts: `role` and `content`, a text or a list of parts."""
+    return [{"role": message.role, "content": _content(message.parts)} for message in messages]
 
 
 def _content(parts: tuple[Part, ...]) -> str | list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from promptyard.client.contents import Contents, PromptContents, RunningRollout, Served
-from promptyard.stats.assignment import ARM, ENROL, UNIT, PreparedHash
+from promptyard.stats.assignment import ARM, ENROL, HALF, UNIT, PreparedHash
 
 if TYPE_CHECKING:
     from promptyard.records.live import Arm
@@ -79,6 +79,16 @@ class Split:
     def served(self, arm: Arm) -> Served:
         """Return the version of an arm."""
         return self.treatment if arm == "treatment" else self.control
+
+    def arm_of(self, key: bytes) -> Arm | None:
+        """Return the arm of a subject that was `written`, None where it takes no part.
+
+        `Promptyard.prompt` says the same in place, since it is asked so often. In shadow mode
+        everybody who takes part is served the control.
+        """
+        if self.enrol_hash.bits(key) >= self.threshold:
+            return None
+        return "treatment" if not self.is_shadow and self.arm_hash.bits(key) < HALF else "control"
 
 
 class Entry:

@@ -112,9 +112,13 @@ class Access:
         return key
 
 
-def needs(scope: Scope) -> dict[str, Any]:
-    """Return what a route's decorator gets, so that only callers with this scope are let in."""
-    return {"dependencies": [Depends(_check(scope))], "openapi_extra": {SCOPE_FIELD: scope}}
+def needs(scope: Scope, **openapi: Any) -> dict[str, Any]:
+    """Return what a route's decorator gets, so that only callers with this scope are let in.
+
+    `openapi` is added to what the OpenAPI document says of the route.
+    """
+    extra = {**openapi, SCOPE_FIELD: scope}
+    return {"dependencies": [Depends(_check(scope))], "openapi_extra": extra}
 
 
 def caller_of(request: Request) -> Caller:

@@ -16,6 +16,7 @@ from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
 from promptyard.service.rates import Rates
+from promptyard.service.resolving import Resolver
 
 
 def replica_name() -> str:
@@ -32,18 +33,21 @@ class ServiceState:
     access: Access
     rates: Rates
     changes: Changes
+    resolver: Resolver
     replica: str = field(default_factory=replica_name)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def of(cls, store: Store, settings: ServiceConfig) -> ServiceState:
         """Put together what a replica works with; the store need not be open yet."""
+        changes = Changes(store)
         return cls(
             store=store,
             settings=settings,
             access=Access(store),
             rates=Rates(settings.requests_per_s, settings.burst),
-            changes=Changes(store),
+            changes=changes,
+            resolver=Resolver(store, changes),
         )
 
 

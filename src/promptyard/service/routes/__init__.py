@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from promptyard.service.routes import health
+from promptyard.service.routes import health, ofrep
 
 API = "/api/v1"
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (health.router, ofrep.router)
 """All routes of the service."""
 
 PUBLIC = frozenset({"/healthz", "/readyz", f"{API}/openapi.json"})
