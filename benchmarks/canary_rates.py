@@ -17,19 +17,20 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
 import numpy as np
 
 from canary_shortcut import telling_looks
-from canary_worlds import GAP_S, Counts, Floats, World, at, count, draw, started
+from canary_worlds import GAP_S, Arm, Counts, Floats, World, at, count, draw, started
 from promptyard.records.rollouts import Decision, RolloutPlan
 from promptyard.release.look import look_at
 from promptyard.release.standing import Standing
 from promptyard.stats.sample_ratio import log_e_ratio
 
+PAIRS = World("in pairs: equal, .80", n_subjects=5_000, shared=0.5)
 WORLDS = (
     World("equal, .80"),
     World("equal, .95", score=(0.95, 0.95)),
@@ -45,6 +46,12 @@ WORLDS = (
     World("53 % of the subjects in the treatment", share=0.53),
     World("no outcome ever comes", missing=(1.0, 1.0)),
     World("nobody comes", n_subjects=0),
+    PAIRS,
+    replace(PAIRS, name="in pairs that share no luck: equal, .80", shared=0.0),
+    replace(PAIRS, name="in pairs: worse by 3 points, .80 → .77", score=(0.80, 0.77)),
+    replace(PAIRS, name="in pairs: worse by 10 points, .80 → .70", score=(0.80, 0.70)),
+    replace(PAIRS, name="in pairs: hard failures 1 % → 5 %", failing=(0.01, 0.05)),
+    replace(PAIRS, name="in pairs: missing outcomes 0.5 % → 5 %", missing=(0.005, 0.05)),
 )
 FIRST_NAIVE = 100
 """Subjects an arm before the first ordinary test."""
@@ -71,12 +78,13 @@ class Ended:
     naive: bool
 
 
-def run(world: World, seed: int, plan: RolloutPlan, *, every_look: bool = False) -> Ended:
+def run(world: World, seed: int, *, every_look: bool = False) -> Ended:
     """Simulate one rollout to its end, or to `world.n_subjects`, or to its maximum age.
 
-    Looks that can only hold are left out unless `every_look`; a test holds that this changes
-    nothing.
+    The plan is the default one, in shadow mode where there are pairs. Looks that can only
+    hold are left out unless `every_look`; a test holds that this changes nothing.
     """
+    plan = RolloutPlan(mode="split" if world.shared is None else "shadow")
     record = started(plan)
     last: Decision = record.last
     traffic = draw(world, np.random.default_rng(seed))
@@ -124,6 +132,8 @@ def is_ever_alarmed(counts: Counts, through: int, plan: RolloutPlan) -> bool:
 
 def is_ever_significant(counts: Counts) -> bool:
     """Say whether an ordinary test of the score calls the treatment worse at one of the looks."""
+    if counts.differences:
+        return is_ever_significant_in_pairs(counts.differences["score"])
     control, treatment = counts.columns["score"]
     enough = np.minimum(control.n, treatment.n) >= FIRST_NAIVE
     means: list[Floats] = []
@@ -136,11 +146,20 @@ def is_ever_significant(counts: Counts) -> bool:
     return bool(np.any(means[1] - means[0] < -1.6449 * np.sqrt(errors[0] + errors[1])))
 
 
+def is_ever_significant_in_pairs(pairs: Arm) -> bool:
+    """As `is_ever_significant`, on the differences within pairs."""
+    enough = pairs.n >= FIRST_NAIVE
+    n = pairs.n[enough].astype(np.float64)
+    mean = pairs.total[enough] / n
+    variance = (pairs.squares[enough] - n * mean * mean) / (n - 1.0)
+    return bool(np.any(mean < -1.6449 * np.sqrt(variance / n)))
+
+
 def simulate(world: World, n_runs: int, *, parts: Callable[..., Iterable[Ended]] = map) -> str:
     """Return the row of one world."""
     first = 1_000_000 * WORLDS.index(world) if world in WORLDS else 0
     seeds = range(first, first + n_runs)
-    return row(world, list(parts(partial(run, world, plan=RolloutPlan()), seeds)))
+    return row(world, list(parts(partial(run, world), seeds)))
 
 
 def row(world: World, ends: Sequence[Ended]) -> str:
@@ -177,11 +196,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2_000)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--worlds", default="", help="only those whose names begin like this")
     arguments = parser.parse_args()
     rows: list[str] = []
     began = time.monotonic()
     with ProcessPoolExecutor(arguments.processes) as pool:
         for world in WORLDS:
+            if not world.name.startswith(arguments.worlds):
+                continue
             # Where nothing is random there is one run to make.
             n_runs = arguments.runs if world.n_subjects else 1
             rows.append(simulate(world, n_runs, parts=partial(pool.map, chunksize=10)))

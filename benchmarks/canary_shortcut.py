@@ -34,9 +34,16 @@ def telling_looks(counts: Counts, rollout: Rollout) -> Bools:
         for guard in guards:
             arms = counts.columns[guard.dimension]
             worse = -1 if guard.dimension in {"score", FEWER} else 1
-            difference, spread, n = _difference(*arms, is_log=guard.dimension in IN_LOGARITHMS)
+            pairs = counts.differences.get(guard.dimension)
+            is_log = guard.dimension in IN_LOGARITHMS
+            if pairs is None:
+                difference, spread, n = _difference(*arms, is_log=is_log)
+            else:
+                difference, spread, n = _within_pairs(pairs, is_log=is_log)
             if guard.dimension == HARD_FAILURES:
-                may_harm = _may_fail(*arms, tolerated=guard.margin, bar=-math.log(alpha_harm))
+                hits = _one_sided(pairs) if pairs else (arms[0].total, arms[1].total)
+                bar = -math.log(alpha_harm)
+                may_harm = _may_fail(arms[1], *hits, tolerated=guard.margin, bar=bar)
             else:
                 width = np.sqrt(spread) * _unit_widths(n, alpha_harm, plan.horizon)
                 may_harm = worse * difference - width > -LAX
@@ -62,6 +69,20 @@ def _difference(control: Arm, treatment: Arm, *, is_log: bool) -> tuple[Floats, 
     return means[1] - means[0], n * (errors[0] + errors[1]), n
 
 
+def _within_pairs(pairs: Arm, *, is_log: bool) -> tuple[Floats, Floats, Floats]:
+    """Return the mean difference within pairs, its variance with pads, and the number of pairs."""
+    mean = pairs.total / pairs.n
+    low, high = (mean - math.log(2.0), mean + math.log(2.0)) if is_log else (-1.0, 1.0)
+    total, squares = pairs.total + low + high, pairs.squares + low**2 + high**2
+    variance = np.maximum(squares - total**2 / (pairs.n + 2), 0.0) / (pairs.n + 1)
+    return mean, variance, pairs.n.astype(np.float64)
+
+
+def _one_sided(pairs: Arm) -> tuple[Floats, Floats]:
+    """Return how many pairs failed on the side of the control alone, and of the treatment."""
+    return (pairs.squares - pairs.total) / 2.0, (pairs.squares + pairs.total) / 2.0
+
+
 def _unit_widths(n: Floats, alpha: float, horizon: int) -> Floats:
     """Return the half widths for a variance of 1."""
     return np.array([_unit_width(int(x), alpha, horizon) for x in n])
@@ -72,16 +93,17 @@ def _unit_width(n: int, alpha: float, horizon: int) -> float:
     return half_width(n, 1.0, alpha=alpha, horizon=horizon) if n else math.inf
 
 
-def _may_fail(control: Arm, treatment: Arm, *, tolerated: float, bar: float) -> Bools:
-    """Say where both e-values of hard failures may reach the bar.
+def _may_fail(
+    treatment: Arm, by_control: Floats, by_treatment: Floats, *, tolerated: float, bar: float
+) -> Bools:
+    """Say where both e-values of hard failures may reach the bar; shares are of two hits.
 
     No mean of likelihood ratios exceeds the largest one, exp(n KL(rate of hits, p0)), and those for
     larger rates none below p0.
     """
-    failures = control.total + treatment.total
     share = TOLERATED_RATIO / (TOLERATED_RATIO + 1.0)
     by_rate = _largest(treatment.total, treatment.n.astype(np.float64), tolerated)
-    by_share = _largest(treatment.total, failures, share)
+    by_share = _largest(by_treatment, by_control + by_treatment, share)
     return (by_rate >= bar - LAX) & (by_share >= bar - LAX)
 
 

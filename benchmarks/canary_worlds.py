@@ -6,7 +6,7 @@ decisions. Times are seconds since the start of the rollout.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -55,7 +55,8 @@ class World:
     `score` is the share of good answers, a hard failure being a bad one. Latency is log-normal with
     median 1.2 s, cost with median 0.002 USD; the treatment's are multiplied by the factors.
     `outage` is a span of subjects of whom 40 % fail in either arm. `share` of all subjects are
-    the treatment's.
+    the treatment's. With `shared` each subject meets both versions (shadow mode): each kind of luck
+    is drawn once for both in that share of the pairs, and twice in the others.
     """
 
     name: str
@@ -67,11 +68,17 @@ class World:
     outage: tuple[int, int] | None = None
     share: float = 0.5
     n_subjects: int = 10_000
+    shared: float | None = None
+
+    @property
+    def answers_each(self) -> int:
+        """Answers of one subject."""
+        return 1 if self.shared is None else 2
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """One draw: an entry a subject, in the order in which they come."""
+    """One draw: an entry an answer, in the order in which they come; of a pair control first."""
 
     arm: NDArray[np.int64]
     is_missing: Bools
@@ -83,20 +90,31 @@ class Traffic:
 
 def draw(world: World, rng: np.random.Generator) -> Traffic:
     """Draw the subjects of one rollout."""
-    n = world.n_subjects
-    arm = (rng.random(n) < world.share).astype(np.int64)
+    each = world.answers_each
+    n = world.n_subjects * each
+
+    def luck(drawn: Floats) -> Floats:
+        if world.shared is not None:
+            same = rng.random(world.n_subjects) < world.shared
+            drawn[1::2][same] = drawn[::2][same]
+        return drawn
+
+    if world.shared is None:
+        arm = (rng.random(n) < world.share).astype(np.int64)
+    else:
+        arm = np.tile(np.array([0, 1], dtype=np.int64), world.n_subjects)
     failing = np.array(world.failing)[arm]
     good = np.array([s / (1.0 - f) for s, f in zip(world.score, world.failing, strict=True)])[arm]
     if world.outage is not None:
-        failing[slice(*world.outage)] = 0.4
-    failed = rng.random(n) < failing
-    latency = rng.lognormal(np.log(1.2), 0.6, n) * np.array([1.0, world.latency_factor])[arm]
-    cost = rng.lognormal(np.log(0.002), 0.5, n) * np.array([1.0, world.cost_factor])[arm]
+        failing[world.outage[0] * each : world.outage[1] * each] = 0.4
+    failed = luck(rng.random(n)) < failing
+    latency = luck(rng.lognormal(np.log(1.2), 0.6, n)) * np.array([1.0, world.latency_factor])[arm]
+    cost = luck(rng.lognormal(np.log(0.002), 0.5, n)) * np.array([1.0, world.cost_factor])[arm]
     return Traffic(
         arm=arm,
-        is_missing=rng.random(n) < np.array(world.missing)[arm],
+        is_missing=luck(rng.random(n)) < np.array(world.missing)[arm],
         failed=failed,
-        score=((rng.random(n) < good) & ~failed).astype(np.float64),
+        score=((luck(rng.random(n)) < good) & ~failed).astype(np.float64),
         latency_s=latency,
         cost_usd=cost,
     )
@@ -142,11 +160,15 @@ def look_times(world: World) -> list[tuple[int, str]]:
     return [(n, at(n * GAP_S)) for n in counts]
 
 
-def events(traffic: Traffic) -> Iterator[StoredEvent]:
-    """Tell the traffic as the store would: an exposure and, unless missing, an outcome each."""
+def events(traffic: Traffic, world: World) -> Iterator[StoredEvent]:
+    """Tell the traffic as the store would: an outcome each, unless missing, after an exposure.
+
+    Pairs have no exposures here, since nobody is assigned.
+    """
     seq = 0
     arms: list[int] = traffic.arm.tolist()
-    for number, arm in enumerate(arms):
+    for entry, arm in enumerate(arms):
+        number = entry // world.answers_each
         when = at(number * GAP_S + 1.0)
         shown = {
             "prompt": "support",
@@ -157,20 +179,22 @@ def events(traffic: Traffic) -> Iterator[StoredEvent]:
             "digest": ("one", "two")[arm],
             "at": when,
         }
-        seq += 1
-        exposure = Exposure.model_validate({**shown, "id": f"e{number}", "reason": "split"})
-        yield StoredEvent(seq=seq, stored_at=when, event=exposure)
-        if traffic.is_missing[number]:
+        if world.shared is None:
+            seq += 1
+            exposure = Exposure.model_validate({**shown, "id": f"e{number}", "reason": "split"})
+            yield StoredEvent(seq=seq, stored_at=when, event=exposure)
+        if traffic.is_missing[entry]:
             continue
         seq += 1
         outcome = Outcome.model_validate(
             {
                 **shown,
-                "id": f"o{number}",
-                "scores": {"score": float(traffic.score[number])},
-                "hard_failure": bool(traffic.failed[number]),
-                "latency_s": float(traffic.latency_s[number]),
-                "cost_usd": float(traffic.cost_usd[number]),
+                "id": f"o{entry}",
+                "scores": {"score": float(traffic.score[entry])},
+                "hard_failure": bool(traffic.failed[entry]),
+                "latency_s": float(traffic.latency_s[entry]),
+                "cost_usd": float(traffic.cost_usd[entry]),
+                "pair": None if world.shared is None else f"p{number}",
             }
         )
         yield StoredEvent(seq=seq, stored_at=when, event=outcome)
@@ -191,10 +215,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Counts:
-    """The traffic counted at every look, with arrays instead of events: control, treatment."""
+    """The traffic counted at every look, with arrays instead of events: control, treatment.
+
+    `differences` are those within pairs, `n_control` the outcomes of the control.
+    """
 
     columns: Mapping[str, tuple[Arm, Arm]]
+    differences: Mapping[str, Arm]
     exposed: tuple[Ints, Ints]
+    n_control: Ints
     through: Ints
     frozen_at: int
     baseline: LiveBaseline | None
@@ -205,12 +234,16 @@ class Counts:
     def standing(self, look: int) -> Standing:
         """Return what `Tally.standing` returns at a look."""
         columns = {
-            name: Column(control=control.sample(look), treatment=treatment.sample(look))
+            name: Column(
+                control=control.sample(look),
+                treatment=treatment.sample(look),
+                difference=self.differences[name].sample(look) if self.differences else None,
+            )
             for name, (control, treatment) in self.columns.items()
             if control.n[look] or treatment.n[look]
         }
         control, treatment = (int(arm.n[look]) for arm in self.columns["score"])
-        seen = min(self.wanted, control)
+        seen = min(self.wanted, int(self.n_control[look]))
         return Standing(
             through=int(self.through[look]),
             n_exposed=(int(self.exposed[0][look]), int(self.exposed[1][look])),
@@ -224,8 +257,7 @@ class Counts:
 
 def count(traffic: Traffic, plan: RolloutPlan, world: World) -> Counts:
     """Count the traffic at every look."""
-    there = ~traffic.is_missing
-    everyone = np.full(len(there), fill_value=True)
+    each, there = world.answers_each, ~traffic.is_missing
     control = np.flatnonzero(there & (traffic.arm == 0))
     wanted = plan.baseline_outcomes
     frozen_at, baseline = len(there), None
@@ -238,29 +270,39 @@ def count(traffic: Traffic, plan: RolloutPlan, world: World) -> Counts:
             cost_p999_usd=percentile(traffic.cost_usd[first].tolist(), 0.999),
         )
     later = there & (np.arange(len(there)) > frozen_at)
-    limit_s, cap = np.inf, np.inf
-    if baseline is not None:
-        limit_s, cap = baseline.latency_p95_s or 0.0, baseline.cost_p999_usd or 0.0
-    log_cost = np.log(np.maximum(np.minimum(traffic.cost_usd, cap), CHEAPEST_USD))
     looks = look_times(world)
-    counts = np.array([n for n, _ in looks], dtype=np.int64)
-    due = np.floor((counts * GAP_S - plan.outcome_window_s - 1.0) / GAP_S).astype(np.int64) + 1
-    columns = {
-        "score": _sums(traffic, there, traffic.score, counts),
-        unscored("score"): _sums(traffic, there, np.zeros(len(there)), counts),
-        HARD_FAILURES: _sums(traffic, there, traffic.failed.astype(np.float64), counts),
-        LATENCY: _sums(traffic, later, (traffic.latency_s > limit_s).astype(np.float64), counts),
-        COST: _sums(traffic, later, log_cost, counts),
-        MISSING: _sums(traffic, everyone, traffic.is_missing.astype(np.float64), due),
-        FEWER: _sums(traffic, everyone, np.where(there, np.log(2.0), 0.0), due),
-    }
+    counts = np.array([n * each for n, _ in looks], dtype=np.int64)
+    values = _values(traffic, there, later, baseline)
     slow = np.where(later & (traffic.arm == 0), traffic.latency_s, 0.0)
-    exposed = [_up_to(np.cumsum(traffic.arm == arm), counts) for arm in (0, 1)]
+    # A pair begins with the first of its outcomes; who has one answer is told by an exposure.
+    begun = _of_pairs(there, np.any) if each == 2 else np.full(len(there), fill_value=True)
+    if each == 2:
+        values = {name: (_of_pairs(has, np.all), value) for name, (has, value) in values.items()}
+    values[MISSING] = (begun, traffic.is_missing.astype(np.float64))
+    if each == 1:
+        values[FEWER] = (begun, np.where(there, np.log(2.0), 0.0))
+    due = np.floor((counts / each * GAP_S - plan.outcome_window_s - 1.0) / GAP_S) + 1
+    upto = dict.fromkeys(values, counts) | dict.fromkeys(
+        (MISSING, FEWER), due.astype(np.int64) * each
+    )
+    exposed = [_up_to(np.cumsum(begun & (traffic.arm == arm)), counts) for arm in (0, 1)]
     return Counts(
-        columns=columns,
+        columns={
+            name: (
+                _sums(has & (traffic.arm == 0), value, upto[name]),
+                _sums(has & (traffic.arm == 1), value, upto[name]),
+            )
+            for name, (has, value) in values.items()
+        },
+        differences={
+            name: _sums(has & (traffic.arm == 1), value - np.roll(value, 1), upto[name])
+            for name, (has, value) in values.items()
+            if each == 2
+        },
         exposed=(exposed[0], exposed[1]),
-        through=_up_to(np.cumsum(1 + there), counts),
-        frozen_at=frozen_at,
+        n_control=_up_to(np.cumsum(there & (traffic.arm == 0)), counts),
+        through=_up_to(np.cumsum((each == 1) + there.astype(np.int64)), counts),
+        frozen_at=frozen_at // each,
         baseline=baseline,
         wanted=wanted,
         slowest_s=_up_to(np.maximum.accumulate(slow), counts),
@@ -268,15 +310,33 @@ def count(traffic: Traffic, plan: RolloutPlan, world: World) -> Counts:
     )
 
 
-def _sums(traffic: Traffic, has: Bools, values: Floats, counts: Ints) -> tuple[Arm, Arm]:
-    """Sum the values of those who have one, in each arm, over the first so many subjects."""
-    arms: list[Arm] = []
-    for arm in (0, 1):
-        mine = has & (traffic.arm == arm)
-        own = np.where(mine, values, 0.0)
-        sums = (np.cumsum(mine), np.cumsum(own), np.cumsum(own * own))
-        arms.append(Arm(*(_up_to(total, counts) for total in sums)))
-    return arms[0], arms[1]
+def _values(
+    traffic: Traffic, there: Bools, later: Bools, baseline: LiveBaseline | None
+) -> dict[str, tuple[Bools, Floats]]:
+    """Return for each dimension of outcomes who has a value, and the values."""
+    limit_s, cap = np.inf, np.inf
+    if baseline is not None:
+        limit_s, cap = baseline.latency_p95_s or 0.0, baseline.cost_p999_usd or 0.0
+    log_cost = np.log(np.maximum(np.minimum(traffic.cost_usd, cap), CHEAPEST_USD))
+    return {
+        "score": (there, traffic.score),
+        unscored("score"): (there, np.zeros(len(there))),
+        HARD_FAILURES: (there, traffic.failed.astype(np.float64)),
+        LATENCY: (later, (traffic.latency_s > limit_s).astype(np.float64)),
+        COST: (later, log_cost),
+    }
+
+
+def _of_pairs(has: Bools, how: Callable[..., Any]) -> Bools:
+    """Say of each answer whether both (`np.all`) or one (`np.any`) of its pair have it."""
+    return np.repeat(how(has.reshape(-1, 2), axis=1), 2)
+
+
+def _sums(has: Bools, values: Floats, counts: Ints) -> Arm:
+    """Sum the values of those who have one, over the first so many answers."""
+    own = np.where(has, values, 0.0)
+    sums = (np.cumsum(has), np.cumsum(own), np.cumsum(own * own))
+    return Arm(*(_up_to(total, counts) for total in sums))
 
 
 def _up_to(running: NDArray[Any], counts: Ints) -> NDArray[Any]:

@@ -21,7 +21,7 @@ PAGE = ROOT / "docs/explanation/canary.md"
 
 
 def ends_of(name: str, n_runs: int) -> list[Ended]:
-    return [run(BY_NAME[name], 900_000 + seed, RolloutPlan()) for seed in range(n_runs)]
+    return [run(BY_NAME[name], 900_000 + seed) for seed in range(n_runs)]
 
 
 def share(ends: list[Ended], action: str) -> float:
@@ -48,16 +48,20 @@ def assert_same(one: Standing, two: Standing) -> None:
         World("worse", score=(0.9, 0.6), missing=(0.05, 0.2), n_subjects=1_000),
         World("outage", outage=(200, 400), share=0.6, n_subjects=1_000),
         World("silence", missing=(1.0, 1.0), n_subjects=300),
+        World("pairs", failing=(0.05, 0.05), missing=(0.1, 0.1), n_subjects=1_200, shared=0.5),
+        World("worse pairs", score=(0.9, 0.8), n_subjects=1_000, shared=0.2),
     ],
     ids=lambda world: world.name,
 )
 @pytest.mark.parametrize("seed", [1, 2])
 def test_counting_with_arrays_gives_the_decisions_of_the_tally(world: World, seed: int) -> None:
-    plan = RolloutPlan(min_subjects=40, baseline_outcomes=100)
+    plan = RolloutPlan(
+        mode="split" if world.shared is None else "shadow", min_subjects=40, baseline_outcomes=100
+    )
     traffic = draw(world, np.random.default_rng(seed))
     record = started(plan)
     tally = Tally(record.rollout)
-    told = events(traffic)
+    told = events(traffic, world)
     ahead = next(told, None)
     n_decided = 0
     counts = count(traffic, plan, world)
@@ -83,8 +87,8 @@ def test_counting_with_arrays_gives_the_decisions_of_the_tally(world: World, see
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_leaving_looks_out_that_can_only_hold_changes_no_end(world: World) -> None:
     for seed in (11, 12):
-        short = run(world, seed, RolloutPlan())
-        long = run(world, seed, RolloutPlan(), every_look=True)
+        short = run(world, seed)
+        long = run(world, seed, every_look=True)
         if short.action == "hold":
             assert (short.action, short.alarm) == (long.action, long.alarm)
         else:
@@ -140,7 +144,7 @@ def test_a_faulty_split_is_found_and_rarely_promoted_before() -> None:
 
 @pytest.mark.parametrize("name", ["no outcome ever comes", "nobody comes"])
 def test_without_data_the_end_is_a_rollback(name: str) -> None:
-    end = run(BY_NAME[name], 1, RolloutPlan())
+    end = run(BY_NAME[name], 1)
     assert (end.action, end.n_subjects, end.harmed) == ("roll_back", 0.0, ())
 
 
