@@ -2,8 +2,9 @@
 
     python benchmarks/search_plots.py benchmarks/data/search_calls.jsonl --docs docs/explanation
 
-One plot a world: the mean over seeds of the true score of what each method would return after so
-many task calls, with a band that is its 95 % interval. The page shows the plots and the table.
+Two plots a world: `auto` beside other optimizers, and the strategies beside each other. Each shows
+the mean over seeds of the true score of what a method would return after so many task calls, with a
+band that is its 95 % interval. The page shows the plots and their tables.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PAGE = "search-benchmark.md"
 PAGE_FRAME = Path(__file__).with_name("search_benchmark_page.md")
 PLOTS = "search-benchmark"
 RESULTS = "benchmarks/data/search_calls.jsonl"
+OWN, AUTO = "promptyard:", "promptyard:auto"
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 52, 168, 34, 44
 N_STEPS = 120
@@ -63,21 +65,38 @@ def main() -> int:
         print(f"error: {given.results} holds no runs", file=sys.stderr)
         return 2
     (given.docs / PLOTS).mkdir(parents=True, exist_ok=True)
-    for world, text in plots(runs).items():
-        (given.docs / PLOTS / plot_name(world)).write_text(text, encoding="utf-8")
+    for name, text in plots(runs).items():
+        (given.docs / PLOTS / name).write_text(text, encoding="utf-8")
     (given.docs / PAGE).write_text(page(runs), encoding="utf-8")
     return 0
 
 
 def plots(runs: Sequence[SearchRun]) -> dict[str, str]:
-    """The plot of each world as SVG text."""
-    worlds = dict.fromkeys(run.world for run in runs)
-    return {world: plot(world, [run for run in runs if run.world == world]) for world in worlds}
+    """The plots as SVG text by file name; strategies have some where there are others than auto."""
+    return {
+        plot_name(world, kind): plot(world, [run for run in some if run.world == world])
+        for kind, some in (("", beside_others(runs)), ("strategies", strategies(runs)))
+        for world in dict.fromkeys(run.world for run in some)
+    }
 
 
-def plot_name(world: str) -> str:
-    """The file name of a world's plot."""
-    return re.sub(r"[^\w-]+", "-", world) + ".svg"
+def beside_others(runs: Sequence[SearchRun]) -> list[SearchRun]:
+    """The runs of other optimizers and of auto, which comes first."""
+    some = [run for run in runs if run.method == AUTO or not run.method.startswith(OWN)]
+    return sorted(some, key=lambda run: run.method != AUTO)
+
+
+def strategies(runs: Sequence[SearchRun]) -> list[SearchRun]:
+    """The runs of our strategies, auto first; none where there is only auto."""
+    some = [run for run in runs if run.method.startswith(OWN)]
+    if all(run.method == AUTO for run in some):
+        return []
+    return sorted(some, key=lambda run: run.method != AUTO)
+
+
+def plot_name(world: str, kind: str = "") -> str:
+    """The file name of a world's plot; `kind` is told apart by its end."""
+    return "-".join(filter(None, (re.sub(r"[^\w-]+", "-", world), kind))) + ".svg"
 
 
 def plot(world: str, runs: Sequence[SearchRun]) -> str:
@@ -166,10 +185,10 @@ def _y(score: float) -> float:
 
 
 def page(runs: Sequence[SearchRun]) -> str:
-    """The page with plots and table."""
+    """The page with plots and tables."""
     worlds = list(dict.fromkeys(run.world for run in runs))
     seeds = sorted({run.seed for run in runs})
-    shown = "\n\n".join(f"![Score over calls in {x}]({PLOTS}/{plot_name(x)})" for x in worlds)
+    others, own = beside_others(runs), strategies(runs)
     command = " \\\n    ".join(
         (
             f"python benchmarks/search_calls.py --out {RESULTS} --peers FOLDER",
@@ -181,13 +200,22 @@ def page(runs: Sequence[SearchRun]) -> str:
     )
     values = {
         "command": command,
-        "plots": shown,
-        "table": summary_table(runs),
+        "plots": shown(others, ""),
+        "table": summary_table(others),
+        "strategy_plots": shown(own, "strategies"),
+        "strategy_table": summary_table([run for run in own if run.method != AUTO]),
         "n_runs": str(len(runs)),
         "n_seeds": str(len(seeds)),
     }
     frame = PAGE_FRAME.read_text(encoding="utf-8")
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], frame)
+
+
+def shown(runs: Sequence[SearchRun], kind: str) -> str:
+    """The links to the plots of these runs."""
+    worlds = dict.fromkeys(run.world for run in runs)
+    said = f"Score of {kind} over calls" if kind else "Score over calls"
+    return "\n\n".join(f"![{said} in {x}]({PLOTS}/{plot_name(x, kind)})" for x in worlds)
 
 
 if __name__ == "__main__":

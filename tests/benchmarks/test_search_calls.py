@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from search_calls import METHODS, Job, finished, problem_of
-from search_plots import PAGE, PLOTS, page, plot, plot_name
+from search_plots import PAGE, PLOTS, page, plot, plot_name, plots
 from search_summary import (
     SearchRun,
     level,
@@ -137,11 +137,37 @@ def test_the_page_holds_the_table_the_plots_and_the_commands_behind_them() -> No
     assert "{" not in text.replace("{#", "")
 
 
+def test_strategies_have_plots_and_a_table_of_their_own_beside_auto() -> None:
+    methods = ("naive", "promptyard:auto", "promptyard:beam")
+    runs = [run_of(row(method=method)) for method in methods]
+    drawn = plots(runs)
+    assert {name: legend(text) for name, text in drawn.items()} == {
+        "clinic-notes.svg": ["promptyard:auto", "naive"],
+        "clinic-notes-strategies.svg": ["promptyard:auto", "promptyard:beam"],
+    }
+    text = page(runs)
+    assert f"({PLOTS}/clinic-notes-strategies.svg)" in text
+    assert [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| clinic")] == [
+        "promptyard:auto",
+        "naive",
+        "promptyard:beam",
+    ]
+    assert list(plots(runs[:2])) == ["clinic-notes.svg"]
+
+
+def legend(picture: str) -> list[str | None]:
+    texts = [item.text for item in ET.fromstring(picture).findall(f"{SVG}text")]
+    return [text for text in texts if text == "naive" or "promptyard:" in (text or "")]
+
+
 def test_the_committed_page_is_that_of_the_committed_results() -> None:
     results = ROOT / "benchmarks/data/search_calls.jsonl"
     if results.exists():
         committed = ROOT / "docs/explanation" / PAGE
-        assert committed.read_text(encoding="utf-8") == page(read_runs(results))
+        runs = read_runs(results)
+        assert committed.read_text(encoding="utf-8") == page(runs)
+        pictures = {path.name: path.read_text("utf-8") for path in committed.parent.glob("*/*.svg")}
+        assert {name: pictures.get(name) for name in plots(runs)} == plots(runs)
 
 
 def test_jobs_that_make_no_sense_are_named() -> None:
