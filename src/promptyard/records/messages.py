@@ -117,16 +117,16 @@ class Usage(Record):
 class Completion(Record):
     """One answer of a model.
 
-    `latency_s` and `cost_usd` are those of the original call, also when `cached` says that the
-    answer came out of the store. `cost_usd` is None where no price is known.
+    `latency_s` and `cost_usd`, at least 0, are those of the original call, also when `cached` says
+    that the answer came out of the store. `cost_usd` is None where no price is known.
     """
 
     text: str
     tool_calls: tuple[ToolCallPart, ...] = ()
     finish_reason: FinishReason = "stop"
     usage: Usage = Usage()
-    latency_s: float = 0.0
-    cost_usd: float | None = None
+    latency_s: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    cost_usd: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     model: str = ""
     request_id: str | None = None
     cached: bool = False

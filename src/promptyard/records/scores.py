@@ -93,7 +93,7 @@ class StepVisit(Record):
 class Trial(Record):
     """One program on one case, one replicate.
 
-    `score` is None unless `status` is `scored`. `output` is the text of the last step.
+    `score`, in [0, 1], is None unless `status` is `scored`. `output` is the text of the last step.
     `unmeasured` are the checks that gave no score; `scores` keeps what the others found.
     """
 
@@ -102,7 +102,7 @@ class Trial(Record):
     split: EvalSplit
     replicate: int = 0
     status: TrialStatus
-    score: float | None = None
+    score: float | None = Field(default=None, ge=0.0, le=1.0, allow_inf_nan=False)
     passed: bool = False
     output: str = ""
     visits: tuple[StepVisit, ...] = ()

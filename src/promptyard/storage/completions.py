@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, RowMapping, bindparam, or_, select
 
-from promptyard.errors import Conflict, NotFound
+from promptyard.errors import Conflict, NotFound, Tampered
 from promptyard.records.calls import StoredCall
 from promptyard.records.messages import CLEAN_FINISHES, Completion
 from promptyard.storage.statements import insert_numbered, run_for_each
@@ -129,7 +129,7 @@ def _stored_call(row: RowMapping) -> StoredCall:
         cost_usd=row["cost_usd"],
         base_url=row["base_url"] or "",
         body=None if row["body"] is None else json.loads(row["body"]),
-        completion=from_text(Completion, row["completion"]) if answered else None,
+        completion=_read_answer(row["key"], row["completion"]) if answered else None,
     )
 
 
@@ -143,8 +143,18 @@ def _answers(connection: Connection, keys: Iterable[str], run_id: str) -> dict[s
                 own.add(key)
             elif key in answers:
                 continue
-            answers[key] = from_text(Completion, text).model_copy(update={"cached": True})
+            answers[key] = _read_answer(key, text).model_copy(update={"cached": True})
     return answers
+
+
+def _read_answer(key: str, text: str) -> Completion:
+    try:
+        return from_text(Completion, text)
+    except ValueError:
+        raise Tampered(
+            f"The stored answer {key[:12]} cannot be read: it is not what was stored; restore the "
+            "store from a copy."
+        ) from None
 
 
 # Built once: building it costs as much as asking it.

