@@ -3,89 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import promptyard as py
-from promptyard.errors import EvalSetError, NotFound, Tampered
-from promptyard.line.gating import run_gate, self_test_gates
+from promptyard.errors import EvalSetError, NotFound
+from promptyard.line.gating import self_test_gates
 from promptyard.line.wiring import build_store
-from promptyard.records.prompts import Program, Prompt
-from promptyard.records.verdicts import GateSettings, GateVerdict
-from promptyard.records.versions import Move, PromptVersion
+from promptyard.records.prompts import Prompt
+from promptyard.records.verdicts import GateSettings
+from promptyard.records.versions import Move
 from support.chat_server import ChatServer
-from support.world import HARMFUL, PROMPT, RULE, World
-
-SIZES = {"train": 2, "dev": 2, "holdout": 200}
-
-
-def edited(sentence: str) -> Program:
-    text = PROMPT.replace("topic only.", f"topic only. {sentence}")
-    return Program.single(Prompt.from_text(text))
-
-
-class Registered:
-    """A world whose seed is version 1, better by a rule version 2, and worse version 3."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = str(folder / "runs.db")
-        self.world = World(3, n_cases=SIZES, gain=0.25, harm=0.3)  # pyright: ignore[reportArgumentType]
-        asyncio.run(self._register())
-
-    async def _register(self) -> None:
-        store = build_store(self.path)
-        await store.open()
-        seed = Program.single(Prompt.from_text(PROMPT))
-        for program, parent in ((seed, None), (edited(RULE), 1), (edited(HARMFUL[0]), 1)):
-            await store.add_version(
-                PromptVersion(
-                    name="world",
-                    number=0,
-                    digest=program.id,
-                    program=program,
-                    author="a",
-                    parent=parent,
-                )
-            )
-        await store.close()
-
-    def gate(
-        self,
-        server: ChatServer,
-        candidate: str,
-        baseline: str | None = None,
-        settings: GateSettings | None = None,
-        targets: tuple[str, ...] = (),
-    ) -> GateVerdict:
-        task = py.Task(
-            name="world",
-            prompt=Prompt.from_text(PROMPT),
-            cases=self.world.cases,
-            metrics=["exact_match"],
-            models=py.Models(task="openai/task", base_url=server.base_url),
-            gates=settings or GateSettings(),
-        )
-        return asyncio.run(
-            run_gate(
-                task,
-                candidate,
-                baseline,
-                targets=targets,
-                store=self.path,
-                on_progress=lambda progress: None,
-            )
-        )
+from support.gated_world import GatedWorld
+from support.world import PROMPT
 
 
 @pytest.fixture
-def registered(tmp_path: Path) -> Registered:
-    return Registered(tmp_path)
+def registered(tmp_path: Path) -> GatedWorld:
+    return GatedWorld(tmp_path)
 
 
-def test_a_better_version_passes_all_gates_and_a_worse_one_fails(registered: Registered) -> None:
+def test_a_better_version_passes_all_gates_and_a_worse_one_fails(registered: GatedWorld) -> None:
     with ChatServer(registered.world.answer) as server:
         good = registered.gate(server, "v2", targets=("wrong_value",))
         bad = registered.gate(server, "3", "1")
@@ -100,7 +39,7 @@ def test_a_better_version_passes_all_gates_and_a_worse_one_fails(registered: Reg
     assert good.gates[0].sentence.startswith("score: better")
 
 
-def test_the_same_pair_again_is_no_new_look_and_no_new_call(registered: Registered) -> None:
+def test_the_same_pair_again_is_no_new_look_and_no_new_call(registered: GatedWorld) -> None:
     with ChatServer(registered.world.answer) as server:
         first = registered.gate(server, "2", "1")
         n_requests = len(server.requests)
@@ -112,7 +51,7 @@ def test_the_same_pair_again_is_no_new_look_and_no_new_call(registered: Register
     assert again.verdict == first.verdict
 
 
-def test_the_baseline_is_what_is_in_production_unless_named(registered: Registered) -> None:
+def test_the_baseline_is_what_is_in_production_unless_named(registered: GatedWorld) -> None:
     async def promote() -> None:
         store = build_store(registered.path)
         await store.open()
@@ -136,7 +75,7 @@ def test_the_baseline_is_what_is_in_production_unless_named(registered: Register
         assert registered.gate(server, "3").baseline == "v1"  # its parent: it is in production
 
 
-def test_a_prompt_above_its_ceiling_fails_however_good_it_is(registered: Registered) -> None:
+def test_a_prompt_above_its_ceiling_fails_however_good_it_is(registered: GatedWorld) -> None:
     settings = GateSettings.model_validate({"ceilings": {"prompt_chars": len(PROMPT)}})
     with ChatServer(registered.world.answer) as server:
         found = registered.gate(server, "2", "1", settings)
@@ -144,15 +83,10 @@ def test_a_prompt_above_its_ceiling_fails_however_good_it_is(registered: Registe
     assert [item.gate for item in found.gates if item.status == "fail"] == ["ceilings"]
 
 
-def test_what_cannot_be_judged_costs_no_call(registered: Registered) -> None:
+def test_what_cannot_be_judged_costs_no_call(registered: GatedWorld) -> None:
     with ChatServer(registered.world.answer) as server:
-        for candidate, baseline, said in (
-            ("9", "1", "has no version 9"),
-            ("stagin", "1", "no pointer 'stagin'"),
-            ("2", "2", "name two versions"),
-        ):
-            with pytest.raises(NotFound, match=said):
-                registered.gate(server, candidate, baseline)
+        with pytest.raises(NotFound, match="name two versions"):
+            registered.gate(server, "2", "2")
         registered.world.cases = [
             case for case in registered.world.cases if case["split"] != "holdout"
         ]
@@ -161,20 +95,7 @@ def test_what_cannot_be_judged_costs_no_call(registered: Registered) -> None:
         assert not server.requests
 
 
-def test_a_version_whose_bytes_were_changed_is_refused(registered: Registered) -> None:
-    with closing(sqlite3.connect(registered.path)) as connection, connection:
-        connection.execute("DROP TRIGGER versions_refuse_update")
-        connection.execute(
-            "UPDATE versions SET version = replace(version, 'reference number', 'price')"
-            " WHERE number = 2"
-        )
-    with ChatServer(registered.world.answer) as server:
-        with pytest.raises(Tampered, match="Version 2"):
-            registered.gate(server, "2", "1")
-        assert not server.requests
-
-
-def test_the_self_test_of_a_task_makes_no_call(registered: Registered) -> None:
+def test_the_self_test_of_a_task_makes_no_call(registered: GatedWorld) -> None:
     task = py.Task(
         name="world",
         prompt=Prompt.from_text(PROMPT),

@@ -13,23 +13,16 @@ from promptyard.line.rollout_watch import watch
 from promptyard.line.rollouts import By, abort_rollout, start_rollout
 from promptyard.protocols import Store
 from promptyard.records.live import Outcome
-from promptyard.records.rollouts import LiveBaseline, RolloutPlan
 from promptyard.records.versions import Move
 from promptyard.release.tally import Tally
 from support.live_traffic import SAME, served
 from support.registered import version_of
 from support.released import in_store, run, url
+from support.rolling import PLAN
 from support.spool import write_segment
 
 __all__ = ["url"]
 
-PLAN = RolloutPlan(
-    steps=(50.0, 100.0),
-    min_subjects=50,
-    min_step_s=0.0,
-    baseline=LiveBaseline(n_outcomes=200, latency_p95_s=2.0, cost_p999_usd=1.0),
-    outcome_window_s=1e-3,
-)
 BY = By("ann")
 
 

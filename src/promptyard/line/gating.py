@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from promptyard.errors import EvalSetError, NotFound
+from promptyard.errors import Conflict, EvalSetError, NotFound
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.measured import require_answers
 from promptyard.line.query import require_prompt
@@ -22,7 +22,7 @@ from promptyard.records.runs import StageOutcome
 from promptyard.records.scores import Report
 from promptyard.records.verdicts import Claim, GateSettings, GateVerdict, PairedReport, SelfTest
 from promptyard.records.versions import PromptVersion
-from promptyard.registry.versions import PRODUCTION, resolve_version
+from promptyard.registry.versions import PRODUCTION, is_pointer_name, resolve_version
 from promptyard.release.folding import judge_by_all
 from promptyard.release.self_test import run_self_test
 
@@ -49,7 +49,8 @@ async def run_gate(
     instead of what the settings say. The same pair again is no
     new look and, answers being stored, no new call. Costs up to two task calls a holdout case and
     two more for every critical case that seems to break. Raises NotFound, EvalSetError for a task
-    without a holdout or one that is worn out, BudgetExceeded.
+    without a holdout or one that is worn out, BudgetExceeded, and Conflict where a pointer that
+    named either version, or would have, has moved meanwhile: the verdict would be on another pair.
     """
     holdout = task.eval_set.split("holdout")
     if not holdout:
@@ -63,7 +64,8 @@ async def run_gate(
     ) as session:
         await require_prompt(session.store, task.name)
         after = await resolve_version(session.store, task.name, candidate)
-        before = await _baseline(session.store, task, after, baseline)
+        pointers = await _pointers(session.store, task.name)
+        before = await _baseline(session.store, task, after, baseline, pointers)
         look = await session.count_look(holdout, before.digest, after.digest)
         await session.begin()
         executor = session.executor(task)
@@ -81,6 +83,7 @@ async def run_gate(
         verdict, findings = judge_by_all(build_gates(), pair, holdout, settings)
         for report in reports:
             await session.store.save_report(session.header.id, GATE, report)
+        await _require_unmoved(session.store, task.name, (candidate, baseline), pointers)
         await session.store.set_run_status(session.header.id, "finished", sentence=verdict.sentence)
         notes = (*executor.notes, *((look.sentence,) if look.status == "warn" else ()))
         return GateVerdict(
@@ -115,13 +118,35 @@ def _settings(task: Task, targets: Sequence[str], claim: Claim | None) -> GateSe
     return task.gates.model_copy(update=changed)
 
 
+async def _pointers(store: Store, name: str) -> Mapping[str, int]:
+    return {item.pointer: item.number for item in await store.pointers(name)}
+
+
+async def _require_unmoved(
+    store: Store, name: str, references: Sequence[str | None], before: Mapping[str, int]
+) -> None:
+    """Raise Conflict where a pointer that names one of the pair is not where it was."""
+    now = await _pointers(store, name)
+    for reference in references:
+        pointer = PRODUCTION if reference is None else reference
+        if is_pointer_name(pointer) and now.get(pointer) != before.get(pointer):
+            raise Conflict(
+                f"pointer '{pointer}' of prompt '{name}' moved to v{now[pointer]} while the gate "
+                "ran, so this is no verdict on it; run the gate again (answers are stored), or "
+                "name both versions by number"
+            )
+
+
 async def _baseline(
-    store: Store, task: Task, candidate: PromptVersion, reference: str | None
+    store: Store,
+    task: Task,
+    candidate: PromptVersion,
+    reference: str | None,
+    pointers: Mapping[str, int],
 ) -> PromptVersion:
     if reference is not None:
         found = await resolve_version(store, task.name, reference)
     else:
-        pointers = {item.pointer: item.number for item in await store.pointers(task.name)}
         number = pointers.get(PRODUCTION, candidate.parent)
         if number == candidate.number:
             number = candidate.parent

@@ -51,6 +51,11 @@ async def resolve_version(store: Store, prompt: str, reference: str | int) -> Pr
     return await store.version(prompt, pointer.number)
 
 
+def is_pointer_name(reference: str) -> bool:
+    """Say whether a reference is read as the name of a pointer, which may move."""
+    return reference != LATEST and NUMBER.fullmatch(reference) is None
+
+
 def check_pointer_name(pointer: str) -> None:
     """Raise ConfigError for a name that would read like a version or like nothing at all."""
     if pointer == LATEST or NUMBER.fullmatch(pointer) or pointer.lstrip("v").isdigit():
