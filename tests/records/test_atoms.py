@@ -346,6 +346,16 @@ def test_each_edit_keeps_atoms_of_its_own_beside_others() -> None:
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_of_two_code_blocks_both_ends_never_go(fence: str) -> None:
+    """An even number of fences is left, and yet the first block is never closed."""
+    code = f"{fence}json\nx\n{fence}\n"
+    start = program(f"{code}A.\n{code}\n## Safety {{#safety .locked}}\nB.\n")
+    made = compose(start, [atom("delete", fence), atom("delete", fence), atom("delete", "A.")])
+    assert [item.locked for item in made.program.prompt.sections] == [False, True]
+    assert "A." not in made.program.prompt.text
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~"])
 def test_half_a_code_fence_never_goes_and_never_comes(fence: str) -> None:
     """What follows would be taken for code: sections would lose their heads and their locks."""
     start = program(f"A.\n{fence}\nx\n{fence}\n\n## Safety {{#safety .locked}}\nB.\n")

@@ -17,13 +17,9 @@ from promptyard.protocols import Bench
 from promptyard.records.base import Record
 from promptyard.records.edits import Candidate, Replace
 from promptyard.records.evidence import Evidence
+from promptyard.records.fences import FENCE_LINE, fence_after
 from promptyard.records.messages import Message
-from promptyard.records.prompt_text import (
-    FENCE_LINE,
-    HEADING_LINE,
-    ROLE_LINE,
-    parse_layout,
-)
+from promptyard.records.prompt_text import HEADING_LINE, ROLE_LINE, parse_layout
 from promptyard.records.prompts import Step
 from promptyard.records.regions import Region, components, regions
 
@@ -197,10 +193,6 @@ def _lines(text: str) -> list[tuple[str, bool]]:
     lines: list[tuple[str, bool]] = []
     fence: str | None = None
     for line in text.split("\n"):
-        mark = FENCE_LINE.match(line)
-        lines.append((line, mark is None and fence is None))
-        if mark and fence is None:
-            fence = mark.group(1)
-        elif mark and fence is not None and mark.group(1).startswith(fence):
-            fence = None
+        lines.append((line, FENCE_LINE.match(line) is None and fence is None))
+        fence = fence_after(line, fence)
     return lines

@@ -32,6 +32,7 @@ from typing import cast
 
 from promptyard.errors import PromptError
 from promptyard.records.base import Json, as_object
+from promptyard.records.fences import FENCE_LINE, fence_after
 from promptyard.records.images import image_url
 from promptyard.records.messages import ImagePart, Message, Part, Role, TextPart
 
@@ -40,7 +41,6 @@ MISWRITTEN_ROLE = re.compile(r"^(?!(?:system|user|assistant):)(?i:system|user|as
 HEADING_LINE = re.compile(
     r"(#{1,6})[ \t]++(|.*?[^ \t])[ \t]*+(\{[ \t]*+[#.][^{}]*+\})?+[ \t]*+$"  # gives nothing back
 )
-FENCE_LINE = re.compile(r"[ \t]{0,3}(```+|~~~+)")
 VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*\}\}")
 EDIT_PAIR = re.compile(r"(?<!\\)<edit>((?:(?!(?<!\\)</?edit>).)*)(?<!\\)</edit>", re.DOTALL)
 TOKEN = re.compile(
@@ -138,13 +138,8 @@ def parse_layout(text: str) -> Layout:
     role, start, body = "user", front, front
     fence: str | None = None
     for line in split_lines(text, front):
-        mark = FENCE_LINE.match(line.text)
-        if mark:
-            opened = mark.group(1)
-            if fence is None:
-                fence = opened
-            elif opened.startswith(fence) and line.text.strip() == opened:
-                fence = None
+        if FENCE_LINE.match(line.text):
+            fence = fence_after(line.text, fence)
             continue
         if fence is not None:
             continue
@@ -371,12 +366,8 @@ def _strip_attributes(source: str) -> str:
     fence: str | None = None
     for line in split_lines(source):
         whole = source[line.start : line.end]
-        mark = FENCE_LINE.match(line.text)
-        if mark:
-            if fence is None:
-                fence = mark.group(1)
-            elif mark.group(1).startswith(fence) and line.text.strip() == mark.group(1):
-                fence = None
+        if FENCE_LINE.match(line.text):
+            fence = fence_after(line.text, fence)
         elif fence is None and (heading := HEADING_LINE.match(line.text)) and heading.group(3):
             whole = f"{heading.group(1)} {heading.group(2)}" + whole[len(line.text) :]
         out.append(whole)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from promptyard.records.fences import open_fence
 from promptyard.records.prompts import Prompt
 from promptyard.records.regions import Region
 from promptyard.records.sentences import BULLET, folded, parted, pieces_of
@@ -67,9 +68,8 @@ class RegionText:
 
     @property
     def splits_fence(self) -> bool:
-        """Whether a code fence has lost its partner, or come without one."""
-        before = sum(is_fence(piece.text) for piece in pieces_of(self._seed))
-        return (before - sum(is_fence(cell.text) for cell in self._cells)) % 2 == 1
+        """Whether a code block has lost its end, or come without one."""
+        return open_fence(self.text) != open_fence(self._seed)
 
     def holds(self, anchor: str) -> bool:
         """Say whether a sentence stands here, or the words of the anchor within one."""
