@@ -44,3 +44,13 @@ def test_a_prompt_that_follows_a_served_one_is_still_compared_with_the_baseline(
     calls = [point.calls_so_far for point in run.served]
     assert calls == sorted(calls)
     assert run.served[-1].program.id == run.best.id
+
+
+def test_what_is_returned_unproven_is_not_said_to_have_been_left_out() -> None:
+    run = py.optimize(rule_task(sizes={"train": 120, "dev": 4}))
+    assert run.verdict.status == "inconclusive"
+    assert run.best.id != run.baseline.id
+    assert run.verdict.sentence.startswith(
+        "Returned because it led on unseen train cases; the gate cannot decide: score"
+    )
+    assert "baseline stays" not in run.verdict.sentence

@@ -18,6 +18,7 @@ from promptyard.records.scores import GradedCase, Report
 from promptyard.records.verdicts import PairedReport, Verdict
 from promptyard.records.versions import PromptVersion
 from promptyard.registry.blame import standing
+from promptyard.release.folding import returned_unproven
 from promptyard.signals.buckets import bucket_failures
 from promptyard.signals.evidence import confusions, target_counts
 from promptyard.stats.quick_look import paired_z
@@ -78,6 +79,8 @@ def result_of(
     trail = context.trail
     holdout = task.eval_set.split("holdout")
     best = finalist if finalist and is_best(context, finalist, pair, verdict, holdout) else None
+    if best is not None and verdict.status == "inconclusive":
+        verdict = returned_unproven(verdict)
     judged = holdout or task.eval_set.split("dev")
     before, pairs_before = trail.evidence.buckets, trail.evidence.confusions
     after: Sequence[Bucket] = ()

@@ -24,6 +24,16 @@ ALONE: Mapping[VerdictStatus, str] = {
     "inconclusive": "The gate cannot decide, so the baseline stays: ",
 }
 """How a verdict that stands alone begins; beside others its status has been said already."""
+UNPROVEN = "Returned because it led on unseen train cases; the gate cannot decide: "
+
+
+def returned_unproven(verdict: Verdict) -> Verdict:
+    """Return an inconclusive verdict on what a search without a holdout returns all the same.
+
+    Its sentence would else say that the baseline stays.
+    """
+    said = verdict.sentence.removeprefix(ALONE["inconclusive"])
+    return verdict.model_copy(update={"sentence": f"{UNPROVEN}{said}"})
 
 
 def folded(comparisons: Sequence[Comparison], *, nothing: str) -> Verdict:
