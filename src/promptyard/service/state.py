@@ -1,4 +1,4 @@
-"""What all routes share: the open store, the settings, keys, rates, the watch on changes."""
+"""What all routes share: the open store, settings, keys, rates, manifest, the watch on changes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from promptyard.config.service_shape import ServiceConfig
 from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
+from promptyard.service.manifest import ManifestBoard
 from promptyard.service.rates import Rates
 
 
@@ -32,18 +33,21 @@ class ServiceState:
     access: Access
     rates: Rates
     changes: Changes
+    manifest: ManifestBoard
     replica: str = field(default_factory=replica_name)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def of(cls, store: Store, settings: ServiceConfig) -> ServiceState:
         """Put together what a replica works with; the store need not be open yet."""
+        changes = Changes(store)
         return cls(
             store=store,
             settings=settings,
             access=Access(store),
             rates=Rates(settings.requests_per_s, settings.burst),
-            changes=Changes(store),
+            changes=changes,
+            manifest=ManifestBoard(store, changes),
         )
 
 

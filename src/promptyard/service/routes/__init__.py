@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from promptyard.service.routes import health
+from promptyard.service.routes import health, manifest
 
 API = "/api/v1"
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    manifest.router,
+)
 """All routes of the service."""
 
 PUBLIC = frozenset({"/healthz", "/readyz", f"{API}/openapi.json"})
