@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from promptyard.service.routes import health, manifest
+from promptyard.service.routes import events, health, manifest
 
 API = "/api/v1"
 
 ROUTERS: tuple[APIRouter, ...] = (
+    events.router,
     health.router,
     manifest.router,
 )
