@@ -9,6 +9,7 @@ from promptyard.client.keeper import Keeper
 from promptyard.client.live_lines import LineWriter
 from promptyard.client.recorder import Recorder
 from promptyard.client.view import Entry, View
+from promptyard.client.web_source import WebSource
 
 
 def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> 
         "origin": None if view is None else view.origin,
         "age_s": None if view is None else view.age_s(),
         "source": {
-            "path": str(keeper.source),
+            "url" if isinstance(keeper.source, WebSource) else "path": str(keeper.source),
             "state": health.state,
             "message": health.message,
             "revision": health.revision,
