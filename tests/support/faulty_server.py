@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import queue
 import ssl
 import threading
 import time
@@ -16,6 +17,8 @@ from promptyard.records.base import content_hash
 from support.manifests import manifest_of, sealed
 
 PATH = "/api/v1/manifest"
+END = b"end"
+"""The word that ends a stream."""
 
 
 def etag_of(value: Mapping[str, Any]) -> str:
@@ -29,6 +32,8 @@ class FaultyServer:
     def __init__(self, value: Mapping[str, Any], tls: ssl.SSLContext | None = None) -> None:
         self.value = value
         self.mode = "ok"
+        self.words: queue.SimpleQueue[bytes] | None = None
+        """What its stream says; None where it has none."""
         self.asked: list[tuple[str, Mapping[str, str]]] = []
         self.done = threading.Event()
         self.elsewhere = "http://192.0.2.1/api/v1/manifest"
@@ -84,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
         faulty.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
         if self.path == "/moved-here":
             return self._manifest(faulty.value)
+        if self.path == f"{PATH}/events" and faulty.words is not None:
+            return self._stream(faulty.words)
         if self.path != PATH:
             return self._answer(404, b"{}")
         return getattr(self, f"_{faulty.mode}")()
@@ -104,6 +111,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _problem(self, status: int, detail: str, **headers: str) -> None:
         body = json.dumps({"type": "urn:x", "status": status, "detail": detail}).encode()
         self._answer(status, body, Content_Type="application/problem+json", **headers)
+
+    def _stream(self, words: queue.SimpleQueue[bytes]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(b": ok\n\n")
+        while not self.faulty.done.is_set():
+            with contextlib.suppress(queue.Empty):
+                word = words.get(timeout=0.01)
+                if word == END:
+                    return
+                self.wfile.write(word)
 
     def _ok(self) -> None:
         self._manifest(self.faulty.value)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from promptyard.client.contents import Contents, contents_of_bytes
 from promptyard.client.health import Health
+from promptyard.client.listener import Listener
 from promptyard.client.snapshot import Snapshot
 from promptyard.client.source import Mark, Source, SourceFault, WebMark
 from promptyard.client.tasks import Task
@@ -68,6 +69,7 @@ class Keeper:
         *,
         snapshot: Path | None,
         fallback: Callable[[], Contents] | None,
+        listener: Listener | None = None,
         deadline_s: float,
         poll_s: float,
         stale_after_s: float,
@@ -77,6 +79,7 @@ class Keeper:
         self.health = Health()
         self.seen: dict[str, Seen] = {}
         self.source = source
+        self.listener = listener
         self.snapshot = Snapshot(snapshot)
         self._fallback = fallback
         self._deadline_s = deadline_s
@@ -362,6 +365,8 @@ class Keeper:
     # the polls
 
     def _start_polling(self) -> None:
+        if self.listener is not None and not self._closing.is_set():
+            self.listener.start(self)
         if self._polling is not None or self._closing.is_set():
             return
         # It holds the keeper weakly: a client that nobody has any more stops polling.
@@ -377,11 +382,15 @@ class Keeper:
     def close(self) -> None:
         """Stop polling; wait a little for the snapshot. What is in memory can still be served."""
         self._closing.set()
+        if self.listener is not None:
+            self.listener.close()
         self.snapshot.close()
 
     def after_fork(self) -> None:
         """Begin anew in a child: threads and locks stayed with the parent."""
         self._begin()
+        if self.listener is not None:
+            self.listener.after_fork()
         self.snapshot.begin()
         self.seen.clear()
         view = self.view

@@ -31,7 +31,7 @@ from promptyard.client.resolved import ResolvedPrompt
 from promptyard.client.spool import MAX_BYTES, Spool
 from promptyard.client.status import status_of
 from promptyard.client.view import Split, View
-from promptyard.client.web_source import source_of
+from promptyard.client.web_source import listener_at, source_of
 from promptyard.errors import ConfigError
 from promptyard.stats.assignment import HALF, written
 
@@ -117,6 +117,7 @@ class Promptyard:
             source_of(source, self._address, deadline_s=deadline_s),
             snapshot=None if snapshot is None else Path(snapshot),
             fallback=fallback_of(fallback),
+            listener=listener_at(self._address, deadline_s=deadline_s),
             deadline_s=deadline_s,
             poll_s=poll_s,
             stale_after_s=stale_after_s,

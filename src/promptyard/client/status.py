@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from promptyard.client.keeper import Keeper
+from promptyard.client.listener import Listener
 from promptyard.client.live_lines import LineWriter
 from promptyard.client.recorder import Recorder
 from promptyard.client.view import Entry, View
@@ -28,6 +29,7 @@ def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> 
             "checked_s_ago": _ago(health.checked_s),
             "n_checks": health.n_checks,
             "n_faults": health.n_faults,
+            **({} if keeper.listener is None else {"listening": _listening(keeper.listener)}),
         },
         "snapshot": {
             "n_faults": keeper.snapshot.n_faults,
@@ -38,6 +40,15 @@ def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> 
             "message": health.fallback_message,
         },
         "recording": None if recorder is None else _recording(recorder, writer),
+    }
+
+
+def _listening(listener: Listener) -> dict[str, Any]:
+    return {
+        "is_connected": listener.is_connected,
+        "message": listener.message,
+        "n_connections": listener.n_connections,
+        "n_heard": listener.n_heard,
     }
 
 

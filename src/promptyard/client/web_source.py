@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from promptyard.client.address import Address
+from promptyard.client.listener import Listener
 from promptyard.client.source import FileSource, Found, Mark, Source, SourceFault, WebMark
 
 BYTE_SHARE = 0.85
@@ -61,3 +62,10 @@ def source_of(source: str | Path, address: Address | None, *, deadline_s: float)
     if address is None:
         return FileSource(Path(source))
     return WebSource(address, deadline_s=deadline_s)
+
+
+def listener_at(address: Address | None, *, deadline_s: float) -> Listener | None:
+    """Return what listens at a service; None for a file, here or on a web server."""
+    if address is None or address.stream is None:
+        return None
+    return Listener(address, connect_s=max(1.0, deadline_s))
