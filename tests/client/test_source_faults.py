@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,9 +17,9 @@ from promptyard.client.contents import contents_of_bytes
 from promptyard.client.source import MAX_BYTES, SourceFault, read_bytes
 from promptyard.errors import NotFound
 from promptyard.records.program_digest import program_digest
+from support.cold import cold
 from support.manifests import ROLLOUT, TEXTS, manifest_of, sealed, write_manifest
 
-DEADLINE_S = 2.0
 FALLBACK = {"support": "user:\nBundled. {{question}}\n"}
 Break = Callable[[Path], None]
 
@@ -140,41 +138,6 @@ def mend(source: Path, *, revision: int) -> None:
     if source.is_dir():
         source.rmdir()
     write_manifest(source, manifest_of(revision=revision, pointers={"production": 3}))
-
-
-COLD = """
-import json, sys, time
-from promptyard.client import Promptyard
-source, snapshot, fallback, clock_s = json.loads(sys.argv[1])
-if clock_s:
-    real = time.time
-    time.time = lambda: real() + clock_s
-began_s = time.monotonic()
-client = Promptyard(source, snapshot=snapshot, fallback=fallback)
-try:
-    prompt = client.prompt("support", subject="ann")
-    said = [prompt.version, prompt.reason, prompt.age_s, client.status()["source"]["state"]]
-except Exception as error:
-    said = [type(error).__name__, str(error)]
-print(json.dumps([time.monotonic() - began_s, *said]))
-"""
-
-
-def cold(
-    source: Path, *, snapshot: Path | None = None, fallback: Any = None, clock_s: float = 0.0
-) -> Any:
-    """Ask in a new process; returns seconds, version, reason, age and the source's state."""
-    given = [str(source), str(snapshot) if snapshot else None, fallback, clock_s]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", COLD, json.dumps(given)],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    took_s, *said = json.loads(done.stdout)
-    assert took_s < DEADLINE_S
-    return said
 
 
 @faults
@@ -444,7 +407,7 @@ def test_an_unchanged_source_is_not_read_again_but_confirmed(
         n_reads.append(1)
         return read_bytes(path)
 
-    monkeypatch.setattr("promptyard.client.keeper.read_bytes", counted)
+    monkeypatch.setattr("promptyard.client.source.read_bytes", counted)
     with Promptyard(source) as client:
         client.prompt("support")
         time.sleep(0.02)

@@ -37,7 +37,7 @@ def _what_exists(
     if not views:
         return (
             f"no prompt '{name}': {keeper.health.message or keeper.source}; there is neither "
-            "snapshot nor fallback; `promptyard prompts publish FILE` writes the source"
+            f"snapshot nor fallback; {keeper.source.hint}"
         )
     prompts = views[0].contents.prompts
     if name not in prompts:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import random
 import threading
 import time
@@ -21,8 +22,9 @@ from pathlib import Path
 
 from promptyard.client.contents import Contents, contents_of_bytes
 from promptyard.client.health import Health
+from promptyard.client.listener import Listener
 from promptyard.client.snapshot import Snapshot
-from promptyard.client.source import SourceFault, Stamp, read_bytes, stamp_of
+from promptyard.client.source import Mark, Source, SourceFault, WebMark
 from promptyard.client.tasks import Task
 from promptyard.client.view import Origin, Seen, View
 
@@ -36,18 +38,15 @@ MAX_LEFT_BEHIND = 3
 """How many reads of the source may hang at once."""
 MAX_GIVEN_UP = 12
 """How many hanging reads may be given up because the file that they hang at has been replaced."""
-UNREAD_POLLS = 10
-"""After so many polls a file is read even if it looks unchanged: its clock may stand still."""
 
 
 @dataclass
 class Known:
     """What was last read of the source: by what it is recognised, and whether it was good."""
 
-    stamp: Stamp
+    mark: Mark
     content: bytes
     fault: SourceFault | None
-    n_unread: int = 0
 
 
 @dataclass
@@ -66,10 +65,11 @@ class Keeper:
 
     def __init__(
         self,
-        source: Path,
+        source: Source,
         *,
         snapshot: Path | None,
         fallback: Callable[[], Contents] | None,
+        listener: Listener | None = None,
         deadline_s: float,
         poll_s: float,
         stale_after_s: float,
@@ -79,6 +79,7 @@ class Keeper:
         self.health = Health()
         self.seen: dict[str, Seen] = {}
         self.source = source
+        self.listener = listener
         self.snapshot = Snapshot(snapshot)
         self._fallback = fallback
         self._deadline_s = deadline_s
@@ -97,7 +98,8 @@ class Keeper:
         self._reads: list[Task] = []
         self._given_up: list[Task] = []
         self._probe: Task | None = None
-        self._hung_at: Stamp | None = None
+        self._numbers = itertools.count()
+        self._latest = -1
 
     # the first call
 
@@ -217,63 +219,78 @@ class Keeper:
         return task
 
     def _look_for_another(self) -> None:
-        """Give the hanging reads up where another file has come into the place of theirs.
+        """Give the hanging reads up where another thing has come into the place of theirs.
 
         The next look reads it. This may hang itself, so there is one at a time.
         """
-        try:
-            stamp = stamp_of(self.source)
-        except SourceFault:  # gone, or not there yet
+        if not self.source.has_moved():
             return
         with self._lock:
             self._given_up = [task for task in self._given_up if not task.done.is_set()]
-            if stamp == self._hung_at or len(self._given_up) >= MAX_GIVEN_UP:
+            if len(self._given_up) >= MAX_GIVEN_UP:
                 return
             self._given_up += self._reads
             self._reads = []
 
     def _read_source(self) -> None:
+        number = next(self._numbers)
         try:
-            self._look()
+            self._look(number)
         except SourceFault as fault:
-            with self._lock:
-                self._note(fault)
+            self._note_of(number, fault)
         except Exception as error:  # noqa: BLE001 - a mistake of ours is a fault of the source, too
-            with self._lock:
-                self._note(SourceFault("corrupt", f"{self.source}: {error!r}"))
+            self._note_of(number, SourceFault("corrupt", f"{self.source}: {error!r}"))
 
-    def _look(self) -> None:
+    def _note_of(self, number: int, fault: SourceFault) -> None:
+        with self._lock:
+            if self._is_latest(number):
+                self._note(fault)
+
+    def _is_latest(self, number: int) -> bool:
+        """Whether no read that began later has come to a result; what came late says nothing."""
+        if number < self._latest:
+            return False
+        self._latest = number
+        return True
+
+    def _look(self, number: int) -> None:
         known = self._known
-        stamp = stamp_of(self.source)
-        if known is not None and known.stamp == stamp and known.n_unread < UNREAD_POLLS:
-            known.n_unread += 1
-            return self._repeat(known)
-        self._hung_at = stamp  # unless it comes back
-        data, stamp = read_bytes(self.source)
-        content = hashlib.sha256(data).digest()
+        found = self.source.read(None if known is None else known.mark)
+        if found is None:
+            return self._repeat(number, known)
+        content = hashlib.sha256(found.data).digest()
         if known is not None and known.content == content:
-            known.stamp, known.n_unread = stamp, 0
-            return self._repeat(known)
-        known = Known(stamp, content, None)
+            known.mark = found.mark
+            return self._repeat(number, known)
+        known = Known(found.mark, content, None)
         try:
-            contents = contents_of_bytes(data)
+            contents = contents_of_bytes(found.data)
             if self.view is not None:  # a cold process answers first: see `_warm`
                 contents.prove_programs()
         except SourceFault as fault:
             known.fault = SourceFault(fault.state, f"{self.source}: {fault}")
-            self._known = known
+            with self._lock:
+                if self._is_latest(number):
+                    self._known = known
             raise known.fault from None
         with self._lock:
+            if not self._is_latest(number):
+                return None
             self._known = known
-            self._source_found = (contents, data)
+            self._source_found = (contents, found.data)
             if self.view is not None:
-                self._adopt(contents, data)
+                self._adopt(contents, found.data)
             else:  # the first caller weighs it against the snapshot
                 self.health.note_good(contents.revision)
             view = self.view
         if view is not None:
             Task("warm", lambda: self._warm(view))
         return None
+
+    def has_read(self, etag: str) -> bool:
+        """Whether the manifest with this ETag is the last one that was read."""
+        known = self._known
+        return known is not None and isinstance(known.mark, WebMark) and known.mark.etag == etag
 
     def _warm(self, view: View) -> None:
         """Build what is served; take it back where a program is none and there is better."""
@@ -302,12 +319,12 @@ class Keeper:
             self.view = self.fallback_view
         return None
 
-    def _repeat(self, known: Known) -> None:
+    def _repeat(self, number: int, known: Known | None) -> None:
         """The source says what it said before."""
-        if known.fault is not None:
+        if known is not None and known.fault is not None:
             raise known.fault.with_traceback(None)  # else it grows with every look
         with self._lock:
-            if self._source_found is None:
+            if self._source_found is None or not self._is_latest(number):
                 return
             if self.view is not None:
                 self._adopt(*self._source_found)
@@ -348,6 +365,8 @@ class Keeper:
     # the polls
 
     def _start_polling(self) -> None:
+        if self.listener is not None and not self._closing.is_set():
+            self.listener.start(self)
         if self._polling is not None or self._closing.is_set():
             return
         # It holds the keeper weakly: a client that nobody has any more stops polling.
@@ -363,11 +382,15 @@ class Keeper:
     def close(self) -> None:
         """Stop polling; wait a little for the snapshot. What is in memory can still be served."""
         self._closing.set()
+        if self.listener is not None:
+            self.listener.close()
         self.snapshot.close()
 
     def after_fork(self) -> None:
         """Begin anew in a child: threads and locks stayed with the parent."""
         self._begin()
+        if self.listener is not None:
+            self.listener.after_fork()
         self.snapshot.begin()
         self.seen.clear()
         view = self.view

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from promptyard.client import amounts
+from promptyard.client.address import address_of, is_url
 from promptyard.client.elsewhere import resolve_elsewhere
 from promptyard.client.fallback import fallback_of
 from promptyard.client.keeper import Keeper
@@ -30,6 +31,7 @@ from promptyard.client.resolved import ResolvedPrompt
 from promptyard.client.spool import MAX_BYTES, Spool
 from promptyard.client.status import status_of
 from promptyard.client.view import Split, View
+from promptyard.client.web_source import listener_at, source_of
 from promptyard.errors import ConfigError
 from promptyard.stats.assignment import HALF, written
 
@@ -55,6 +57,7 @@ class Promptyard:
         self,
         source: str | Path,
         *,
+        key: str | None = None,
         fallback: str | Path | Mapping[str, Any] | None = None,
         snapshot: str | Path | None = None,
         record_to: str | Path | None = None,
@@ -73,7 +76,10 @@ class Promptyard:
         """Set a client up; reads nothing and starts nothing.
 
         Args:
-            source: the manifest file, as the registry publishes it.
+            source: the URL of a service (`http://host:8700`, or that of its manifest), or a
+                manifest file, as the registry publishes it, by path or by a URL that ends in .json.
+            key: the service's key, with the scope `read`, and `report` where events are recorded;
+                by default the one of the environment variable PROMPTYARD_KEY.
             fallback: what is served when nothing else can be: a manifest file or its JSON, or a
                 dict of prompt texts by name. Its rollouts are not run.
             snapshot: a file in which the last good manifest is kept for the next start.
@@ -104,10 +110,14 @@ class Promptyard:
         if snapshot is not None and not Path(snapshot).name:
             raise ConfigError(f"snapshot={str(snapshot)!r} is a folder; name a file in it")
         self._shadow_rate = shadow_rate
+        self._address = address_of(str(source), key) if is_url(source) else None
+        if key is not None and self._address is None:
+            raise ConfigError("a key is for a service; the source is a file")
         self._keeper = Keeper(
-            Path(source),
+            source_of(source, self._address, deadline_s=deadline_s),
             snapshot=None if snapshot is None else Path(snapshot),
             fallback=fallback_of(fallback),
+            listener=listener_at(self._address, deadline_s=deadline_s),
             deadline_s=deadline_s,
             poll_s=poll_s,
             stale_after_s=stale_after_s,

@@ -6,9 +6,11 @@ import time
 from typing import Any
 
 from promptyard.client.keeper import Keeper
+from promptyard.client.listener import Listener
 from promptyard.client.live_lines import LineWriter
 from promptyard.client.recorder import Recorder
 from promptyard.client.view import Entry, View
+from promptyard.client.web_source import WebSource
 
 
 def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> dict[str, Any]:
@@ -20,13 +22,14 @@ def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> 
         "origin": None if view is None else view.origin,
         "age_s": None if view is None else view.age_s(),
         "source": {
-            "path": str(keeper.source),
+            "url" if isinstance(keeper.source, WebSource) else "path": str(keeper.source),
             "state": health.state,
             "message": health.message,
             "revision": health.revision,
             "checked_s_ago": _ago(health.checked_s),
             "n_checks": health.n_checks,
             "n_faults": health.n_faults,
+            **({} if keeper.listener is None else {"listening": _listening(keeper.listener)}),
         },
         "snapshot": {
             "n_faults": keeper.snapshot.n_faults,
@@ -37,6 +40,15 @@ def status_of(keeper: Keeper, recorder: Recorder | None, writer: LineWriter) -> 
             "message": health.fallback_message,
         },
         "recording": None if recorder is None else _recording(recorder, writer),
+    }
+
+
+def _listening(listener: Listener) -> dict[str, Any]:
+    return {
+        "is_connected": listener.is_connected,
+        "message": listener.message,
+        "n_connections": listener.n_connections,
+        "n_heard": listener.n_heard,
     }
 
 

@@ -23,7 +23,7 @@ from promptyard.client.source import MAX_BYTES, SourceFault
 from promptyard.errors import ConfigError, PromptyardError, Tampered
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
-from promptyard.records.base import Record, as_object
+from promptyard.records.base import Record, as_object, content_hash
 from promptyard.records.manifest import Manifest
 from promptyard.records.versions import PromptVersion
 from promptyard.registry.manifest import (
@@ -69,6 +69,41 @@ class Publication(Record):
             for target, reason in self.errors.items()
         )
         return (*unwritten, *self.damaged)
+
+
+class ManifestBytes(Record):
+    """The manifest of one revision as it is served. `refused` says why clients would not take it.
+
+    `tag` is the same wherever and whenever the same content is built: the time of issue is not in
+    it. `damaged` says what was left out.
+    """
+
+    revision: int
+    tag: str
+    content: bytes
+    refused: str | None = None
+    damaged: tuple[str, ...] = ()
+
+
+async def manifest_bytes(store: Store) -> ManifestBytes:
+    """Build the manifest of the present revision, and read it as a client would.
+
+    Raises StorageError when the store cannot be read. Costs no model call.
+    """
+    manifest, damaged = await read_manifest(store)
+    return await asyncio.to_thread(_manifest_bytes, manifest, damaged)
+
+
+def _manifest_bytes(manifest: Manifest, damaged: tuple[str, ...]) -> ManifestBytes:
+    content = manifest_text(manifest).encode()
+    said = manifest.model_dump(mode="json", exclude={"issued_at", "checksum"})
+    return ManifestBytes(
+        revision=manifest.revision,
+        tag=content_hash(said),
+        content=content,
+        refused=_refusal(content),
+        damaged=damaged,
+    )
 
 
 async def publish(store: Store) -> Publication:

@@ -24,7 +24,10 @@ def build_app(state: ServiceState) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         await state.store.open()
-        tasks = [asyncio.create_task(state.changes.run(), name="changes")]
+        tasks = [
+            asyncio.create_task(state.changes.run(), name="changes"),
+            asyncio.create_task(state.manifest.run(), name="manifest"),
+        ]
         try:
             yield
         finally:

@@ -13,37 +13,35 @@ from promptyard.client.contents import contents_of_bytes
 from promptyard.client.live_lines import ExposureNote, exposure_line
 from promptyard.client.resolved import ResolvedPrompt
 from promptyard.client.view import Seen, Split, View
-from promptyard.errors import NotFound
-from promptyard.line.publish import read_manifest
+from promptyard.errors import NotFound, StorageError
 from promptyard.protocols import Store
 from promptyard.records.live import Arm, Exposure
-from promptyard.registry.manifest import manifest_text
-from promptyard.service.changes import Changes
+from promptyard.service.manifest import ManifestBoard
 from promptyard.stats.assignment import written
 
 
 class Resolver:
-    """The present view of the store's pointers and rollouts, built when they have changed."""
+    """The present view of pointers and rollouts, made of the manifest that clients get."""
 
-    def __init__(self, store: Store, changes: Changes) -> None:
+    def __init__(self, store: Store, manifest: ManifestBoard) -> None:
         self._store = store
-        self._changes = changes
+        self._manifest = manifest
         self._view: View | None = None
-        self._revision = -1
+        self._etag = ""
         self._building = asyncio.Lock()
         self._seen: dict[str, Seen] = {}
 
     async def view(self) -> View:
-        """Return what is to be served now. Raises StorageError where it cannot be read."""
-        if self._view is None or self._revision != self._changes.revision:
+        """Return what is served now. Raises StorageError where there is nothing yet."""
+        served = await self._manifest.get()
+        if served is None:
+            raise StorageError(f"nothing can be served yet: {self._manifest.trouble}")
+        if self._view is None or self._etag != served.etag:
             async with self._building:
-                revision = self._changes.revision
-                if self._view is None or self._revision != revision:
-                    manifest, _ = await read_manifest(self._store)
-                    text = manifest_text(manifest)
-                    contents = await asyncio.to_thread(contents_of_bytes, text.encode())
+                if self._view is None or self._etag != served.etag:
+                    contents = await asyncio.to_thread(contents_of_bytes, served.content)
                     self._view = View(contents, "source", None, seen=self._seen)
-                    self._revision = revision
+                    self._etag = served.etag
                     for gone in self._seen.keys() - self._view.rollout_ids():
                         del self._seen[gone]
         return self._view

@@ -1,4 +1,4 @@
-"""What all routes share: the open store, the settings, keys, rates, the watch on changes."""
+"""What all routes share: the open store, settings, keys, rates, manifest, the watch on changes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from promptyard.config.service_shape import ServiceConfig
 from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
+from promptyard.service.manifest import ManifestBoard
 from promptyard.service.rates import Rates
 from promptyard.service.resolving import Resolver
 
@@ -33,6 +34,7 @@ class ServiceState:
     access: Access
     rates: Rates
     changes: Changes
+    manifest: ManifestBoard
     resolver: Resolver
     replica: str = field(default_factory=replica_name)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,13 +43,15 @@ class ServiceState:
     def of(cls, store: Store, settings: ServiceConfig) -> ServiceState:
         """Put together what a replica works with; the store need not be open yet."""
         changes = Changes(store)
+        manifest = ManifestBoard(store, changes)
         return cls(
             store=store,
             settings=settings,
             access=Access(store),
             rates=Rates(settings.requests_per_s, settings.burst),
             changes=changes,
-            resolver=Resolver(store, changes),
+            manifest=manifest,
+            resolver=Resolver(store, manifest),
         )
 
 

@@ -30,13 +30,35 @@ def event_stream(
 
     async def lines() -> AsyncGenerator[bytes]:
         yield b": ok\n\n"  # so that the client knows at once that it is connected
-        async for event in events:
-            if stopping.is_set():
-                return
+        async for event in _until(events, stopping):
             yield b": still here\n\n" if event is None else _written(event)
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+
+
+async def _until(
+    events: AsyncIterator[ServerEvent | None], stopping: asyncio.Event
+) -> AsyncGenerator[ServerEvent | None]:
+    """Pass events on until they end or the service does, which does not wait for the next one."""
+    ending = asyncio.ensure_future(stopping.wait())
+    following: asyncio.Future[ServerEvent | None] | None = None
+    try:
+        while not stopping.is_set():
+            following = asyncio.ensure_future(anext(events))
+            await asyncio.wait({ending, following}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            try:
+                event = following.result()
+            except StopAsyncIteration:
+                return
+            yield event
+    finally:
+        for waiting in (ending, following):
+            if waiting is not None and not waiting.done():
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
 
 
 def _written(event: ServerEvent) -> bytes:

@@ -91,17 +91,22 @@ def read_segment(segment: Segment) -> Iterator[LiveEvent | Rejected]:
     A closed one was cut there, so it is rejected. Raises OSError.
     """
     with segment.path.open("rb") as file:
-        for number, (line, n_bytes, is_whole) in enumerate(_lines(file), start=1):
-            if not is_whole and segment.is_open:
-                return
-            if n_bytes > MAX_LINE_BYTES:
-                reason = f"{n_bytes:,} bytes; an event has {MAX_LINE_BYTES:,} at most"
-                yield Rejected(number, "too_long", reason, line, n_bytes)
-            elif line.strip():
-                event = _event(number, line)
-                if not is_whole and isinstance(event, Rejected):
-                    event = replace(event, kind="cut_off")
-                yield event
+        yield from read_lines(file, is_growing=segment.is_open)
+
+
+def read_lines(file: BinaryIO, *, is_growing: bool = False) -> Iterator[LiveEvent | Rejected]:
+    """Yield what lines of events are, wherever they come from; see `read_segment`."""
+    for number, (line, n_bytes, is_whole) in enumerate(_lines(file), start=1):
+        if not is_whole and is_growing:
+            return
+        if n_bytes > MAX_LINE_BYTES:
+            reason = f"{n_bytes:,} bytes; an event has {MAX_LINE_BYTES:,} at most"
+            yield Rejected(number, "too_long", reason, line, n_bytes)
+        elif line.strip():
+            event = _event(number, line)
+            if not is_whole and isinstance(event, Rejected):
+                event = replace(event, kind="cut_off")
+            yield event
 
 
 def _lines(file: BinaryIO) -> Generator[tuple[bytes, int, bool]]:

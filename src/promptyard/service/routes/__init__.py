@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from promptyard.service.routes import health, ofrep
+from promptyard.service.routes import events, health, manifest, ofrep
 
 API = "/api/v1"
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, ofrep.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    events.router,
+    health.router,
+    manifest.router,
+    ofrep.router,
+)
 """All routes of the service."""
 
 PUBLIC = frozenset({"/healthz", "/readyz", f"{API}/openapi.json"})

@@ -31,4 +31,6 @@ async def readiness(request: Request) -> Health:
     if state.stopping.is_set():
         raise RequestRefused(503, "stopping", "this process is ending", retry_after_s=1)
     await state.store.revision()
+    if state.manifest.trouble:  # of what is stored nothing is said here: the log has it
+        return Health(status="ready, but the manifest could not be renewed: see the log")
     return Health(status="ready")
