@@ -20,7 +20,7 @@ from promptyard.records.rollouts import Decision, Rollout, RolloutPlan
 from promptyard.records.versions import Move
 from promptyard.stats.assignment import arm_of, is_enrolled
 from support.registered import TEXTS, version_of
-from support.served import Answer, Service, served
+from support.served import Answer, Service, on_store, served
 
 PATH = "/ofrep/v1/evaluate/flags"
 AT = "2026-11-27T10:00:00.000000+00:00"
@@ -62,8 +62,8 @@ async def with_rollout(store: Store) -> None:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Generator[Service]:
+    on_store(str(tmp_path / "service.db"), with_rollout)
     with served(tmp_path) as running:
-        running.in_store(with_rollout)
         running.key = running.new_key("read")
         yield running
 
