@@ -22,7 +22,12 @@ class ServiceStore(Protocol):
 
     # traces
     async def add_spans(self, spans: Sequence[Span], events: Sequence[LiveEvent]) -> Ingested:
-        """Store spans and the live events made of them in one transaction, each once."""
+        """Store spans and the live events made of them in one transaction, each once.
+
+        Feedback without a prompt is of the span whose `span_outcome_id` or `response_outcome_id` it
+        has as its outcome; it waits until that span is stored under a prompt, and then belongs to
+        the outcome of that span.
+        """
         ...
 
     async def spans(

@@ -1,32 +1,59 @@
-"""Spans of traces, each once however often it is sent."""
+"""Spans of traces, each once however often it is sent, and feedback that finds its span here.
+
+Telemetry says of an evaluation which span it judges, not which prompt: such feedback comes without
+a prompt and waits under the id of its span, or of the answer, until that span is stored.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from pydantic_core import PydanticSerializationError
+from sqlalchemy import Connection, delete, select
 
-from promptyard.records.live import LiveEvent
-from promptyard.records.spans import Ingested, Span, StoredSpan
+from promptyard.records.live import Feedback, LiveEvent
+from promptyard.records.spans import (
+    Ingested,
+    Span,
+    StoredSpan,
+    outcome_id_of,
+    response_id_of,
+    response_outcome_id,
+    span_outcome_id,
+)
 from promptyard.storage.live import insert_events
 from promptyard.storage.statements import run_for_each
-from promptyard.storage.stored_text import from_text
-from promptyard.storage.tables import spans
+from promptyard.storage.stored_text import from_text, to_text
+from promptyard.storage.tables import live_events, spans
 
 _INSERT = (
-    "INSERT INTO spans (trace_id, span_id, prompt, version, is_error, stored_at, span) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (trace_id, span_id) DO NOTHING"
+    "INSERT INTO spans "
+    "(trace_id, span_id, prompt, version, is_error, stored_at, span, response_id) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (trace_id, span_id) DO NOTHING"
 )
+_MAX_PARAMETERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What feedback on a span belongs to."""
+
+    prompt: str
+    outcome_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class SpanBatch:
-    """What one sender wants stored: rows of spans, as `_INSERT` takes them, and live events."""
+    """What one sender wants stored: rows of spans, as `_INSERT` takes them, and live events.
+
+    `judged` says under which ids feedback may have come before these spans.
+    """
 
     rows: Sequence[tuple[object, ...]]
     events: Sequence[LiveEvent]
     at: str
+    judged: Mapping[str, Judged]
 
 
 @dataclass(frozen=True)
@@ -41,21 +68,29 @@ class SpanQuery:
     limit: int
 
 
+def span_batch(given: Sequence[Span], events: Sequence[LiveEvent], at: str) -> SpanBatch:
+    """Write spans as rows."""
+    judged: dict[str, Judged] = {}
+    for span in given:
+        if span.prompt is not None:
+            found = Judged(span.prompt, outcome_id_of(span))
+            judged[span_outcome_id(span.trace_id, span.span_id)] = found
+            response_id = response_id_of(span)
+            if response_id:
+                judged[response_outcome_id(response_id)] = found
+    return SpanBatch([_row(span, at) for span in given], events, at, judged)
+
+
 def insert_batches(connection: Connection, batches: Sequence[SpanBatch]) -> list[Ingested]:
     """Store what several senders sent. The caller holds the lock of live events."""
-    return [
-        Ingested(
-            n_new_spans=run_for_each(connection, _INSERT, batch.rows) if batch.rows else 0,
-            n_new_events=insert_events(connection, batch.events, batch.at) if batch.events else 0,
-        )
-        for batch in batches
-    ]
-
-
-def span_row(span: Span, text: str, at: str) -> tuple[object, ...]:
-    """Return the row of a span, whose JSON text is `text`."""
-    is_error = int(span.status == "error")
-    return (span.trace_id, span.span_id, span.prompt, span.version, is_error, at, text)
+    done: list[Ingested] = []
+    for batch in batches:
+        n_new_spans = run_for_each(connection, _INSERT, batch.rows) if batch.rows else 0
+        came_before = _take_waiting(connection, batch.judged)
+        events = [*_addressed(connection, batch.events), *came_before]
+        n_stored = insert_events(connection, events, batch.at) if events else 0
+        done.append(Ingested(n_new_spans=n_new_spans, n_new_events=n_stored - len(came_before)))
+    return done
 
 
 def list_spans(connection: Connection, query: SpanQuery) -> list[StoredSpan]:
@@ -76,3 +111,67 @@ def list_spans(connection: Connection, query: SpanQuery) -> list[StoredSpan]:
         StoredSpan(seq=row["id"], stored_at=row["stored_at"], span=from_text(Span, row["span"]))
         for row in rows
     ]
+
+
+def _row(span: Span, at: str) -> tuple[object, ...]:
+    is_error = int(span.status == "error")
+    # Found by its id is only what feedback can be of: an index of all would cost every span.
+    response_id = response_id_of(span) if span.prompt is not None else ""
+    ids = (span.trace_id, span.span_id, span.prompt, span.version, is_error)
+    return (*ids, at, _text(span), response_id or None)
+
+
+def _text(span: Span) -> str:
+    try:
+        return span.model_dump_json()
+    except PydanticSerializationError:  # lone surrogates, or nested deeper than it goes
+        return to_text(span)
+
+
+def _take_waiting(connection: Connection, judged: Mapping[str, Judged]) -> list[Feedback]:
+    """Take the feedback out that waits for these spans, and say what it belongs to."""
+    ids = list(judged)
+    found: list[Feedback] = []
+    for start in range(0, len(ids), _MAX_PARAMETERS):
+        some = ids[start : start + _MAX_PARAMETERS]
+        waiting = (live_events.c.outcome_id.in_(some), live_events.c.prompt == "")
+        query = select(live_events.c.event).where(*waiting).order_by(live_events.c.id)
+        here = [from_text(Feedback, text) for text in connection.execute(query).scalars()]
+        if here:
+            connection.execute(delete(live_events).where(*waiting))
+            found += [_of(event, judged[event.outcome_id]) for event in here]
+    return found
+
+
+def _addressed(connection: Connection, events: Sequence[LiveEvent]) -> list[LiveEvent]:
+    """Say of feedback without a prompt what it belongs to, where its span is stored."""
+    known: dict[str, Judged | None] = {}
+    made: list[LiveEvent] = []
+    for event in events:
+        if isinstance(event, Feedback) and not event.prompt:
+            if event.outcome_id not in known:
+                known[event.outcome_id] = _judged(connection, event.outcome_id)
+            found = known[event.outcome_id]
+            made.append(event if found is None else _of(event, found))
+        else:
+            made.append(event)
+    return made
+
+
+def _judged(connection: Connection, reference: str) -> Judged | None:
+    kind, _, rest = reference.partition("-")
+    query = select(spans.c.span).where(spans.c.prompt.is_not(None))
+    if kind == "s":
+        trace_id, _, span_id = rest.partition("-")
+        query = query.where(spans.c.trace_id == trace_id, spans.c.span_id == span_id)
+    else:
+        query = query.where(spans.c.response_id == rest).order_by(spans.c.id)
+    text = connection.execute(query.limit(1)).scalar()
+    if text is None:
+        return None
+    span = from_text(Span, text)
+    return None if span.prompt is None else Judged(span.prompt, outcome_id_of(span))
+
+
+def _of(event: Feedback, judged: Judged) -> Feedback:
+    return event.model_copy(update={"prompt": judged.prompt, "outcome_id": judged.outcome_id})

@@ -16,9 +16,9 @@ from promptyard.records.versions import Move
 from promptyard.records.webhooks import Webhook
 from promptyard.storage import access, jobs, leases, webhooks
 from promptyard.storage.live import check_event_names
-from promptyard.storage.spans import SpanBatch, SpanQuery, insert_batches, list_spans, span_row
+from promptyard.storage.spans import SpanQuery, insert_batches, list_spans, span_batch
 from promptyard.storage.sql_access import SqlAccess
-from promptyard.storage.stored_text import check_names, to_text
+from promptyard.storage.stored_text import check_names
 
 
 class SqlServiceStore(SqlAccess):
@@ -34,7 +34,7 @@ class SqlServiceStore(SqlAccess):
         for span in spans:
             if span.prompt is not None:
                 check_names(prompt=span.prompt)
-        batch = SpanBatch([span_row(span, to_text(span), at) for span in spans], events, at)
+        batch = span_batch(spans, events, at)
         return await self._thread.write(insert_batches, batch, lock="live events")
 
     async def spans(

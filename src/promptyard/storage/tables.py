@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -291,8 +292,15 @@ spans = Table(
     Column("is_error", BigInteger, nullable=False),
     Column("stored_at", Text, nullable=False),
     Column("span", Text, nullable=False),
+    Column("response_id", Text),
     UniqueConstraint("trace_id", "span_id", name="uq_spans_trace_id_span_id"),
     Index("ix_spans_prompt", "prompt", "id"),
+    Index(
+        "ix_spans_response_id",
+        "response_id",
+        sqlite_where=text("response_id IS NOT NULL"),
+        postgresql_where=text("response_id IS NOT NULL"),
+    ),
 )
 
 traffic_hours = Table(

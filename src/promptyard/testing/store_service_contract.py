@@ -8,10 +8,18 @@ from promptyard.errors import Conflict, NotFound
 from promptyard.protocols import Store
 from promptyard.records.alerts import Alert
 from promptyard.records.api_keys import ApiKey
+from promptyard.records.attribute_names import OPERATION_NAME, OUTCOME_ID, RESPONSE_ID
 from promptyard.records.audit import AuditEntry
 from promptyard.records.jobs import Job
+from promptyard.records.live import Feedback, LiveEvent
 from promptyard.records.runs import Progress
-from promptyard.records.spans import Ingested, Span, SpanEvent, span_outcome_id
+from promptyard.records.spans import (
+    Ingested,
+    Span,
+    SpanEvent,
+    response_outcome_id,
+    span_outcome_id,
+)
 from promptyard.records.webhooks import Webhook
 from promptyard.testing.store_suite import (
     N_CONCURRENT,
@@ -35,7 +43,7 @@ def sample_span(number: int = 1, **changes: object) -> Span:
         kind="client",
         start_ns=1_000_000_000,
         end_ns=3_500_000_000,
-        attributes={"gen_ai.operation.name": "chat", "n": 1, "list": ["a", None, 0.5]},
+        attributes={OPERATION_NAME: "chat", "n": 1, "list": ["a", None, 0.5]},
         events=(SpanEvent(name="e", at_ns=2_000_000_000, attributes={"k": True}),),
     )
     return Span.model_validate({**span.model_dump(), **changes})
@@ -44,6 +52,15 @@ def sample_span(number: int = 1, **changes: object) -> Span:
 def _key(key_id: str = "k1", **changes: object) -> ApiKey:
     values = {"id": key_id, "name": "ada", "scopes": ("read",), "digest": "0" * 64}
     return ApiKey.model_validate({**values, "created_at": _AT, "created_by": "me", **changes})
+
+
+def _feedback(feedback_id: str, outcome_id: str) -> Feedback:
+    scores = {"score": 1.0}
+    return Feedback(id=feedback_id, prompt="", outcome_id=outcome_id, at=_AT, scores=scores)
+
+
+def _is_of(event: LiveEvent, outcome_id: str) -> bool:
+    return isinstance(event, Feedback) and event.outcome_id == outcome_id
 
 
 def _job(job_id: str = "j1") -> Job:
@@ -87,6 +104,36 @@ class ServiceContract(StoreSuite):
             assert sum(item.n_new_events for item in done) == 1
             assert len(await store.spans()) == 1
             assert [item.event for item in await store.live_events("support")] == [outcome]
+
+        self.with_store(body)
+
+    def test_feedback_finds_the_outcome_of_its_span(self) -> None:
+        """Whichever comes first; by the span or by the answer, and once however often it is sent.
+
+        An outcome that the sender recorded itself gets it under its own id.
+        """
+
+        async def body(store: Store) -> None:
+            for number, is_own in ((11, False), (21, True)):
+                attributes = {RESPONSE_ID: f"r{number}"} | ({OUTCOME_ID: "o-7"} if is_own else {})
+                span = sample_span(number, prompt="support", version=1, attributes=attributes)
+                of_span = span_outcome_id(span.trace_id, span.span_id)
+                of_answer = response_outcome_id(f"r{number}")
+                outcomes = [] if is_own else [sample_outcome(of_span)]
+                before = [_feedback(f"a{number}", of_span), _feedback(f"b{number}", of_answer)]
+                after = [_feedback(f"c{number}", of_span), _feedback(f"d{number}", of_answer)]
+                assert (await store.add_spans([], before)).n_new_events == 2
+                assert (await store.add_spans([span], outcomes)).n_new_events == len(outcomes)
+                assert (await store.add_spans([], after)).n_new_events == 2
+                again = await store.add_spans([span], [*outcomes, *before, *after])
+                assert again == Ingested(n_new_spans=0, n_new_events=0)
+                wanted = "o-7" if is_own else of_span
+                stored = [item.event for item in await store.live_events("support")]
+                found = [event.id for event in stored if _is_of(event, wanted)]
+                assert sorted(found) == [event.id for event in (*before, *after)]
+            stranger = _feedback("e", span_outcome_id("9" * 32, "9" * 16))
+            await store.add_spans([sample_span(77)], [stranger])
+            assert "e" not in [item.event.id for item in await store.live_events("support")]
 
         self.with_store(body)
 

@@ -269,7 +269,7 @@ CREATE TABLE spans (
 	version BIGINT, 
 	is_error BIGINT NOT NULL, 
 	stored_at TEXT NOT NULL, 
-	span TEXT NOT NULL, 
+	span TEXT NOT NULL, response_id TEXT, 
 	PRIMARY KEY (id), 
 	CONSTRAINT uq_spans_trace_id_span_id UNIQUE (trace_id, span_id)
 );
@@ -334,4 +334,6 @@ CREATE TABLE webhooks (
 
 CREATE TRIGGER audit_refuse_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
-CREATE TRIGGER audit_refuse_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END
+CREATE TRIGGER audit_refuse_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+CREATE INDEX ix_spans_response_id ON spans (response_id) WHERE response_id IS NOT NULL
