@@ -5,7 +5,6 @@ All of it happens in the thread that writes the spool, never in a call of the ap
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -15,8 +14,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from promptyard.client.amounts import SCORE, flag, score_of, scores_of
-from promptyard.client.redaction import Redaction, RedactionFailed
+from promptyard.records.live_ids import exposure_id
 from promptyard.records.pseudonym import pseudonym
+from promptyard.records.redaction import Redaction, RedactionFailed
 
 if TYPE_CHECKING:
     from promptyard.client.view import Reason, Split
@@ -228,8 +228,7 @@ def exposure_line(note: ExposureNote) -> str:
     subject = pseudonym(note.subject)
     split = note.split
     # The id follows from what it says: processes that meet one subject record one exposure.
-    written = f"{split.rollout_id}:{subject}:{note.arm}".encode("utf-8", "surrogatepass")
-    event_id = "e-" + hashlib.sha256(written).hexdigest()[:32]
+    event_id = exposure_id(split.rollout_id, subject, note.arm)
     begun = _exposure_head(split, note.arm, note.reason)
     return f'{begun}"id":"{event_id}","subject":"{subject}","at":"{utc(note.at_s)}"}}\n'
 

@@ -25,12 +25,12 @@ from promptyard.client.live_lines import (
     Scorer,
 )
 from promptyard.client.recorder import Recorder, new_owner
-from promptyard.client.redaction import Redact, Redaction
 from promptyard.client.resolved import ResolvedPrompt
 from promptyard.client.spool import MAX_BYTES, Spool
 from promptyard.client.status import status_of
 from promptyard.client.view import Split, View
 from promptyard.errors import ConfigError
+from promptyard.records.redaction import Redact, Redaction
 from promptyard.stats.assignment import HALF, written
 
 if TYPE_CHECKING:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 Redact: TypeAlias = Callable[[str], str]
 MAX_ROUNDS = 100
+_Rules: TypeAlias = tuple[
+    Callable[[str], "Iterator[Found]"],
+    Callable[[str, frozenset[str]], "Iterator[Found]"],
+    frozenset[str],
+]
 
 
 class RedactionFailed(Exception):
@@ -25,6 +30,7 @@ class Redaction:
     def __init__(self, redact: Redact | None, *, personal_data: bool) -> None:
         self._redact = redact
         self._personal_data = personal_data
+        self._rules: _Rules | None = None
 
     def text(self, text: str) -> str:
         """Return a text without what has to be hidden. Raises RedactionFailed."""
@@ -61,9 +67,13 @@ class Redaction:
         raise RedactionFailed(f"more than {MAX_ROUNDS} rounds of secrets in a text")
 
     def _find(self, text: str) -> Iterator[Found]:
-        from promptyard.records.personal_data import FINDERS, find_personal_data
-        from promptyard.records.secrets import find_secrets
+        if self._rules is None:
+            # Imported when first needed: most applications keep no content, and start faster so.
+            from promptyard.records.personal_data import FINDERS, find_personal_data
+            from promptyard.records.secrets import find_secrets
 
+            self._rules = find_secrets, find_personal_data, frozenset(FINDERS)
+        find_secrets, find_personal_data, kinds = self._rules
         yield from find_secrets(text)
         if self._personal_data:
-            yield from find_personal_data(text, frozenset(FINDERS))
+            yield from find_personal_data(text, kinds)

@@ -1,0 +1,76 @@
+"""The table of attribute names: alone, complete, and ordered by whose name counts first."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from promptyard.records import attribute_names as names
+from promptyard.records.attribute_names import MEANINGS, PRECEDENCE, convention_of, is_content
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "promptyard"
+SPELLED = re.compile(
+    r"(gen_ai|llm|langfuse|traceloop|openinference|feature_flag)\.[a-z_]+(\.[a-z_.]*)?"
+    r"|promptyard\.(outcome\.id|rollout\.id|arm|prompt\.digest|resolution\.reason|subject)"
+    r"|(input|output)\.value|(error\.type|event\.name|service\.name|user\.id|enduser\.id)"
+)
+
+
+def test_no_other_module_spells_an_attribute_name() -> None:
+    found = [
+        f"{path.relative_to(SOURCE)}:{node.lineno} {node.value!r}"
+        for path in SOURCE.rglob("*.py")
+        if path.name != "attribute_names.py"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and SPELLED.fullmatch(node.value)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_the_search_finds_the_names_of_the_table() -> None:
+    listed = [name for meaning in MEANINGS.values() for name in meaning]
+    unseen = [name for name in listed if not SPELLED.fullmatch(name)]
+    assert not [name for name in unseen if not name.startswith("exception.")]
+
+
+@pytest.mark.parametrize("meaning", MEANINGS)
+def test_own_names_count_before_the_conventions_and_those_before_frameworks(meaning: str) -> None:
+    ranks = [PRECEDENCE.index(convention_of(name)) for name in MEANINGS[meaning]]
+    assert ranks == sorted(ranks)
+    assert len(set(MEANINGS[meaning])) == len(ranks)
+
+
+def test_the_names_of_the_conventions_are_those_that_opentelemetry_publishes() -> None:
+    published = pytest.importorskip(
+        "opentelemetry.semconv._incubating.attributes.gen_ai_attributes"
+    )
+    known = {value for key, value in vars(published).items() if key.startswith("GEN_AI_")}
+    ours = {value for key, value in vars(names).items() if key.isupper() and isinstance(value, str)}
+    standard = {name for name in ours if name.startswith("gen_ai.") and not name.endswith(".")}
+    younger = {names.PROMPT_VERSION, names.EVALUATION_RESULT}  # an attribute of 1.42, and an event
+    assert standard - known == younger
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (names.PROMPT_NAME, False),
+        (names.PROMPT_VERSION, False),
+        (names.PROMPT_VARIABLE + "name", True),
+        ("gen_ai.prompt.0.content", True),
+        ("gen_ai.completion.1.content", True),
+        ("llm.output_messages.0.message.content", True),
+        ("input.value", True),
+        ("langfuse.observation.output", True),
+        ("user.email", True),
+        ("llm.model_name", False),
+        ("http.route", False),
+    ],
+)
+def test_content_is_told_by_its_name(name: str, expected: bool) -> None:
+    assert is_content(name) is expected
