@@ -60,6 +60,10 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     junit: Annotated[
         Path | None, typer.Option(help="Where to write JUnit XML for a CI system.")
     ] = None,
+    spans: Annotated[
+        bool,
+        typer.Option("--spans", help="Send every trial as spans to OTEL_EXPORTER_OTLP_ENDPOINT."),
+    ] = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,6 +92,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
         compare=compare,
         itself=aa,
         against_production=gate and compare is None and not aa,
+        spans=spans,
     )
     try:
         with progress_sink(quiet=as_json) as sink:

@@ -36,6 +36,7 @@ from promptyard.records.redaction import Redact, Redaction
 from promptyard.stats.assignment import HALF, written
 
 if TYPE_CHECKING:
+    from promptyard.client.spans import SpanEmitter
     from promptyard.client.view import Reason
     from promptyard.records.live import Arm, FeedbackSource
 
@@ -70,6 +71,7 @@ class Promptyard:
         scorers: Sequence[Scorer] = (),
         language: Language | None = None,
         shadow_rate: float = 1.0,
+        spans: bool = False,
         queue_size: int = QUEUE_SIZE,
         spool_bytes: int = MAX_BYTES,
     ) -> None:
@@ -98,6 +100,9 @@ class Promptyard:
             language: a function that names the language of an output.
             shadow_rate: the share of calls, of enrolled subjects of a rollout in shadow mode, that
                 get a `shadow`.
+            spans: whether every outcome is a span of the application's OpenTelemetry, too: with
+                numbers and names, never content. Without `record_to` the spans are all there is,
+                and scorers are not asked.
             queue_size: how many events may wait for the disk.
             spool_bytes: how large closed segments may be in all before the oldest are dropped.
 
@@ -129,6 +134,7 @@ class Promptyard:
             keep_content=content,
             language=language,
         )
+        self._spans = _span_emitter() if spans else None
         self._recorder: Recorder | None = None
         if record_to is not None:
             spool = Spool(Path(record_to), new_owner(), max_bytes=spool_bytes)
@@ -266,6 +272,8 @@ class Promptyard:
         }
         if output is not None:
             amounts.content(output, "output")
+        if self._spans is not None and resolved.version:
+            self._emit_span(self._spans, resolved, fields)
         if self._recorder is not None and not resolved.version:
             self._recorder.n_unversioned += 1  # a bare text: there is no version to count it for
         elif self._recorder is not None:
@@ -302,6 +310,22 @@ class Promptyard:
         }
         if self._recorder is not None:
             self._recorder.put(FeedbackNote(fields, time.time()))
+        elif self._spans is not None:
+            self._spans.feedback(outcome_id, fields["scores"])
+
+    def _emit_span(
+        self, spans: SpanEmitter, resolved: ResolvedPrompt, fields: dict[str, Any]
+    ) -> None:
+        """Emit the span of an outcome; where nothing else records it, it gives it its id."""
+        ids = spans.outcome(resolved, fields, is_recorded=self._recorder is not None)
+        if ids is None:
+            return
+        if not fields["trace_id"]:
+            fields["trace_id"], fields["span_id"] = ids
+        if self._recorder is None:
+            from promptyard.client.spans import outcome_id_of
+
+            fields["id"] = outcome_id_of(ids)
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{self._owner}-{next(self._numbers):x}"
@@ -354,6 +378,16 @@ class Promptyard:
     def _after_fork(self) -> None:
         self._begin()
         self._keeper.after_fork()
+
+
+def _span_emitter() -> SpanEmitter:
+    try:
+        from promptyard.client.spans import SpanEmitter
+    except ImportError:
+        raise ConfigError(
+            "spans=True needs OpenTelemetry; install it with: pip install 'promptyard[otel]'"
+        ) from None
+    return SpanEmitter()
 
 
 def _check_positive(**values: float) -> None:

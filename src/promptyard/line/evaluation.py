@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from promptyard.errors import EvalSetError, NotFound
 from promptyard.line.comparability import Baseline, doubted, stored_baseline
+from promptyard.line.eval_spans import TrialSink, require_spans, trial_sink
 from promptyard.line.lineage import record_version
 from promptyard.line.measured import require_answers
 from promptyard.line.measurements import record_measurement
@@ -49,7 +50,8 @@ class EvaluationPlan:
     `n_repeats` replicates of each case. `only_failing_of` leaves only the cases that failed or had
     no score in that run. `compare` names a run or a registered version as the baseline, `itself`
     runs the same program twice (A/A). `against_production` compares with what the pointer
-    `production` points to. `program` is measured instead of the task's own.
+    `production` points to. `program` is measured instead of the task's own. `spans` sends every
+    trial of it by OTLP to where the environment says (`traces.emit`).
     """
 
     split: EvalSplit | str = "dev"
@@ -59,6 +61,7 @@ class EvaluationPlan:
     itself: bool = False
     against_production: bool = False
     program: Program | None = None
+    spans: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ async def run_evaluation(
     """
     split = eval_split_named(plan.split)
     _require_cases(task.eval_set, split)
+    require_spans(plan.spans)
     if plan.n_repeats < 1:
         raise EvalSetError(f"repeat is {plan.n_repeats}; every case is run at least once")
     program = plan.program or task.program
@@ -113,9 +117,11 @@ async def run_evaluation(
         n_runs = 2 if isinstance(baseline, _ToRun) else 1
         count = TrialCounter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
 
-        async def measure(measured: Program, first_replicate: int) -> Report:
+        async def measure(
+            measured: Program, first_replicate: int, on_trial: TrialSink = count
+        ) -> Report:
             replicates = range(first_replicate, first_replicate + plan.n_repeats)
-            return await _repeated(executor, measured, cases, split, replicates, count)
+            return await _repeated(executor, measured, cases, split, replicates, on_trial)
 
         before: Baseline | None = None
         if isinstance(baseline, _ToRun):
@@ -124,7 +130,8 @@ async def run_evaluation(
         elif baseline is not None:
             notes += baseline.notes
             before = replace(baseline, report=executor.certified(baseline.report, cases))
-        report = await measure(program, 0)
+        async with trial_sink(session, task.name, program, count, plan.spans, notes) as on_trial:
+            report = await measure(program, 0, on_trial)
         require_answers(report)
         if filtered is not None:
             if report.suite and len(cases) < len(task.eval_set.split(split)):
@@ -155,12 +162,12 @@ async def _repeated(
     cases: Sequence[Case],
     split: EvalSplit,
     replicates: range,
-    count: TrialCounter,
+    on_trial: TrialSink,
 ) -> Report:
     """Run every replicate and fold all trials into one report."""
     trials: list[Trial] = []
     for replicate in replicates:
-        report = await executor.run(program, cases, split, replicate=replicate, on_trial=count)
+        report = await executor.run(program, cases, split, replicate=replicate, on_trial=on_trial)
         if len(replicates) == 1:
             return report
         trials += report.trials

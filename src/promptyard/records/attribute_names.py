@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-TABLE_VERSION = 1
+TABLE_VERSION = 2
 """Counts the changes of this table."""
 
 Convention: TypeAlias = Literal["own", "gen_ai", "old_gen_ai", "framework"]
@@ -23,6 +23,11 @@ ARM = "promptyard.arm"
 PROMPT_DIGEST = "promptyard.prompt.digest"
 RESOLUTION_REASON = "promptyard.resolution.reason"
 SUBJECT = "promptyard.subject"
+HARD_FAILURE = "promptyard.hard_failure"
+RUN_ID = "promptyard.run.id"
+"""Of a run of the line: such a span is no live traffic."""
+CASE_ID = "promptyard.case.id"
+STEP = "promptyard.step"
 
 # spans of the GenAI conventions
 OPERATION_NAME = "gen_ai.operation.name"
@@ -135,6 +140,8 @@ MEANINGS: Mapping[str, Names] = {
     "digest": (PROMPT_DIGEST,),
     "reason": (RESOLUTION_REASON, FLAG_REASON),
     "subject": SUBJECTS,
+    "hard_failure": (HARD_FAILURE,),
+    "run": (RUN_ID,),
     "operation": OPERATION,
     "provider": PROVIDER,
     "model_asked": MODEL_ASKED,
