@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import secrets
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -14,13 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import uvicorn
-
 from promptyard.config.service_shape import ServiceConfig
 from promptyard.protocols import Store
-from promptyard.records.api_keys import ApiKey, Scope
-from promptyard.service.access import digest_of, new_secret
-from promptyard.service.app import build_app
+from promptyard.records.api_keys import ApiKey, Scope, digest_of, key_text
+from promptyard.service.server import Server
 from promptyard.service.state import ServiceState
 from promptyard.storage import open_store
 
@@ -93,7 +91,8 @@ class Service:
 
     def new_key(self, *scopes: Scope, name: str = "ada", expires_at: str | None = None) -> str:
         """Make a key in the store; returns its text."""
-        key_id, text = new_secret()
+        key_id = secrets.token_hex(6)
+        text = key_text(key_id, secrets.token_urlsafe(32))
         made = ApiKey(
             id=key_id,
             name=name,
@@ -129,15 +128,12 @@ def served(where: Path | str, **settings: Any) -> Generator[Service]:
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     ready = threading.Event()
-    made: list[tuple[ServiceState, uvicorn.Server]] = []
+    made: list[tuple[ServiceState, Server]] = []
 
     def run() -> None:
         async def main() -> None:
             state = ServiceState.of(open_store(store_url), ServiceConfig(**settings))
-            config = uvicorn.Config(
-                build_app(state), log_level="error", timeout_graceful_shutdown=2
-            )
-            server = uvicorn.Server(config)
+            server = Server(state, grace_s=2)
             made.append((state, server))
             serving = asyncio.ensure_future(server.serve(sockets=[listener]))
             while not server.started and not serving.done():

@@ -25,6 +25,7 @@ from promptyard.cli import (
     gate,
     init,
     judge,
+    keys,
     monitor,
     optimize,
     prompts,
@@ -56,6 +57,7 @@ app.command("serve")(serve.command)
 app.add_typer(canary.app, name="canary")
 app.add_typer(evalset.app, name="evalset")
 app.add_typer(judge.app, name="judge")
+app.add_typer(keys.app, name="keys")
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(runs.app, name="runs")

@@ -45,6 +45,18 @@ class ServiceConfig(Record):
     requests_per_s: float = Field(
         default=200, gt=0, description="Requests a second that a key may make, per replica."
     )
+    max_header_bytes: int = Field(
+        default=32 << 10, ge=1024, description="How large the head of a request may be."
+    )
+    read_timeout_s: float = Field(
+        default=30, gt=0, description="Seconds in which head and body of a request must arrive."
+    )
+    max_connections: int = Field(
+        default=2_000, ge=1, description="Connections that are open at once, per replica."
+    )
+    max_streams: int = Field(
+        default=200, ge=1, description="Streams of events that a key may have open, per replica."
+    )
     burst: int = Field(default=400, ge=1, description="Requests a key may make at once.")
     canary_every_s: float = Field(
         default=10, gt=0, description="Seconds between looks at running rollouts."

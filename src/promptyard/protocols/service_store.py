@@ -12,9 +12,10 @@ from promptyard.records.base import Json
 from promptyard.records.jobs import Job
 from promptyard.records.leases import Lease
 from promptyard.records.live import LiveEvent
+from promptyard.records.rollouts import Decision
 from promptyard.records.spans import Ingested, Span, StoredSpan
 from promptyard.records.versions import Move
-from promptyard.records.webhooks import Webhook
+from promptyard.records.webhooks import LogEnds, Webhook
 
 
 class ServiceStore(Protocol):
@@ -60,6 +61,14 @@ class ServiceStore(Protocol):
         self, key_id: str, *, revoked_at: str | None = None, expires_at: str | None = None
     ) -> ApiKey:
         """Revoke a key, or let it expire: an end that is earlier stays. Raises NotFound."""
+        ...
+
+    async def replace_key(self, key: ApiKey, *, expires_at: str) -> ApiKey:
+        """Store a new key and let the one that it was `rotated_from` expire, in one transaction.
+
+        Returns the old one. Raises NotFound for an unknown one, Conflict when the id is taken or
+        the old one is revoked or has a successor that is not.
+        """
         ...
 
     async def add_audit(self, entry: AuditEntry) -> AuditEntry:
@@ -122,6 +131,13 @@ class ServiceStore(Protocol):
         """Store a webhook, in the place of the one with the same id."""
         ...
 
+    async def note_webhook(self, webhook: Webhook) -> bool:
+        """Store how far a webhook has been told and how its last try went; False where it is gone.
+
+        What somebody else has noted as delivered stays delivered.
+        """
+        ...
+
     async def remove_webhook(self, webhook_id: str) -> None:
         """Forget a webhook. Raises NotFound."""
         ...
@@ -130,10 +146,24 @@ class ServiceStore(Protocol):
         """All webhooks, oldest first."""
         ...
 
+    async def log_ends(self) -> LogEnds:
+        """The numbers of the last move, alert and decisions: where a new reader begins."""
+        ...
+
     async def moves_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Move]]:
         """Moves of all prompts with their numbers, oldest first; `seq` is left out."""
         ...
 
     async def alerts_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Alert]]:
-        """Alerts of all prompts with their numbers, oldest first; `seq` is left out."""
+        """Alerts of all prompts with their numbers, oldest first; `seq` is left out.
+
+        Numbers of moves and alerts are given in the order in which they are committed: whoever
+        reads on from the last number misses none.
+        """
+        ...
+
+    async def decisions_after(
+        self, told: Mapping[str, int], limit: int = 100
+    ) -> Sequence[tuple[str, Decision]]:
+        """Decisions with their prompts, by rollout and number, above the number told by rollout."""
         ...

@@ -6,30 +6,27 @@ While no key exists, whoever reaches loopback may do everything, under the name 
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import hmac
-import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import Depends, Request
+from fastapi import Request
 
+from promptyard.line.api_keys import checked_actor
 from promptyard.protocols import Store
-from promptyard.records.api_keys import ApiKey, Scope
+from promptyard.records.api_keys import ApiKey, Scope, digest_of, id_in
 from promptyard.service.problems import RequestRefused
 
-PREFIX = "py_"
 SCOPE_FIELD = "x-promptyard-scope"
 """Where a route's scope stands in the OpenAPI document."""
 CACHE_S = 2.0
 """How long another replica may go on to take a key that was revoked."""
 MAX_CACHED = 10_000
 LOCAL = "local"
+_NO_DIGEST = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -44,20 +41,20 @@ class Caller:
         """The id of the key, empty where there is none."""
         return "" if self.key is None else self.key.id
 
-    def allows(self, scope: Scope) -> bool:
-        """Whether the caller may do what needs this scope."""
-        return self.key is None or self.key.allows(scope)
+    def require(self, scope: Scope) -> None:
+        """Raise RequestRefused with 403 where the caller may not do what needs this scope."""
+        if self.key is not None and not self.key.allows(scope):
+            own = ", ".join(self.key.scopes)
+            detail = f"this needs the scope '{scope}'; key {self.key.id} has: {own}"
+            raise RequestRefused(403, "scope", detail)
 
 
-def new_secret() -> tuple[str, str]:
-    """Return the id and the whole text of a new key; the text is shown once and stored nowhere."""
-    key_id = secrets.token_hex(6)
-    return key_id, f"{PREFIX}{key_id}_{secrets.token_urlsafe(32)}"
+class KeyRefused(RequestRefused):
+    """A key that is of no use. `key` is known where its secret was right: it has ended."""
 
-
-def digest_of(text: str) -> str:
-    """Return what is stored of a key's text."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    def __init__(self, detail: str, key: ApiKey | None = None) -> None:
+        super().__init__(401, "unauthorized", detail)
+        self.key = key
 
 
 class Access:
@@ -65,38 +62,45 @@ class Access:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
         self._any: tuple[float, bool] | None = None
+        self._n_forgotten = 0
 
     def forget(self) -> None:
         """Look everything up anew: keys have just been changed here."""
         self._known.clear()
         self._any = None
+        self._n_forgotten += 1
 
     async def has_keys(self) -> bool:
         """Whether a key was ever made: then none is asked without."""
         now_s = time.monotonic()
         if self._any is None or (not self._any[1] and now_s - self._any[0] > CACHE_S):
-            self._any = (now_s, bool(await self._store.keys()))
+            n_forgotten = self._n_forgotten
+            found = bool(await self._store.keys())
+            if found or n_forgotten == self._n_forgotten:
+                self._any = (now_s, found)
+            return found
         return self._any[1]
 
     async def caller(self, text: str | None, claimed: str) -> Caller:
-        """Return who has this key. Raises RequestRefused with 401 saying what is wrong with it."""
+        """Return who has this key, without one whoever is `claimed`.
+
+        Raises KeyRefused saying what is wrong with the key, RequestRefused for a name that is none.
+        """
         if text is None:
             if await self.has_keys():
-                raise _unauthorised("send a key: Authorization: Bearer py_...")
-            return Caller(claimed or LOCAL, None)
-        key_id = text.removeprefix(PREFIX).partition("_")[0]
-        key = None
-        if text.startswith(PREFIX) and text.isascii() and len(text) < 200 and key_id.isalnum():
-            key = await self._key(key_id)
-        # Compared in any case: how long it takes says nothing of whether there is such a key.
-        expected = key.digest if key is not None else "0" * 64
-        if not hmac.compare_digest(digest_of(text), expected) or key is None:
-            raise _unauthorised("no such key; `promptyard keys list` shows those there are")
+                raise KeyRefused("send a key: Authorization: Bearer py_...")
+            return Caller(_claimed_name(claimed), None)
+        key_id = id_in(text)
+        key = None if key_id is None else await self._key(key_id)
+        # Compared in any case: how long it takes says nothing of the digest.
+        is_right = hmac.compare_digest(digest_of(text), _NO_DIGEST if key is None else key.digest)
+        if key is None or not is_right:
+            raise KeyRefused("no such key; `promptyard keys list` shows those there are")
         reason = key.refusal(datetime.now(UTC).isoformat(timespec="microseconds"))
         if reason is not None:
-            raise _unauthorised(f"key {key.id} of {key.name} is {reason}")
+            raise KeyRefused(f"key {key.id} of {key.name} is {reason}", key)
         return Caller(key.name, key)
 
     async def _key(self, key_id: str) -> ApiKey | None:
@@ -104,21 +108,25 @@ class Access:
         known = self._known.get(key_id)
         if known is not None and now_s - known[0] <= CACHE_S:
             return known[1]
+        n_forgotten = self._n_forgotten
         key = await self._store.key(key_id)
-        self._known[key_id] = (now_s, key)
-        self._known.move_to_end(key_id)
-        while len(self._known) > MAX_CACHED:
-            self._known.popitem(last=False)
+        # Unknown ids are not remembered: there are more of them than of keys. Nor is what was
+        # read before a change that has been made meanwhile.
+        if key is not None and n_forgotten == self._n_forgotten:
+            self._known[key_id] = (now_s, key)
+            self._known.move_to_end(key_id)
+            if len(self._known) > MAX_CACHED:
+                self._known.popitem(last=False)
         return key
 
 
 def needs(scope: Scope, **openapi: Any) -> dict[str, Any]:
     """Return what a route's decorator gets, so that only callers with this scope are let in.
 
-    `openapi` is added to what the OpenAPI document says of the route.
+    `ServiceRoute` checks it, before anything of the request's body is read. `openapi` is added to
+    what the OpenAPI document says of the route.
     """
-    extra = {**openapi, SCOPE_FIELD: scope}
-    return {"dependencies": [Depends(_check(scope))], "openapi_extra": extra}
+    return {"openapi_extra": {**openapi, SCOPE_FIELD: scope}}
 
 
 def caller_of(request: Request) -> Caller:
@@ -127,17 +135,15 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-@functools.cache
-def _check(scope: Scope) -> Callable[[Request], Awaitable[None]]:
-    async def check(request: Request) -> None:
-        caller = caller_of(request)
-        if not caller.allows(scope):
-            own = ", ".join(caller.key.scopes) if caller.key else ""
-            detail = f"this needs the scope '{scope}'; key {caller.key_id} has: {own}"
-            raise RequestRefused(403, "scope", detail)
-
-    return check
-
-
-def _unauthorised(detail: str) -> RequestRefused:
-    return RequestRefused(401, "unauthorized", detail)
+def _claimed_name(claimed: str) -> str:
+    """Return the name of a caller without a key. Headers come in as Latin-1 and hold UTF-8."""
+    if not claimed:
+        return LOCAL
+    try:
+        name = checked_actor(claimed.encode("latin-1").decode("utf-8"))
+    except UnicodeError:
+        name = None
+    if name is None:
+        detail = "X-Promptyard-Actor is a name of up to 100 visible characters, in UTF-8"
+        raise RequestRefused(400, "actor", detail)
+    return name

@@ -7,14 +7,16 @@ import contextlib
 import ipaddress
 import secrets
 from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promptyard import __version__
+from promptyard.service.paths import API
 from promptyard.service.problems import problem, problem_of
-from promptyard.service.routes import API, ROUTERS
+from promptyard.service.routes import ROUTERS
 from promptyard.service.state import ServiceState
 
 
@@ -61,7 +63,7 @@ class Doorway:
     """Gives each request an id; while there are no keys, lets in only who calls us loopback.
 
     A page in a browser of this machine could otherwise reach us under a name of its own that
-    resolves to loopback.
+    resolves to loopback, or send acts without a body across: browsers say from where (`Origin`).
     """
 
     def __init__(self, app: ASGIApp, state: ServiceState) -> None:
@@ -85,15 +87,27 @@ class Doorway:
                 ]
             await send(message)
 
-        if not await self._state.access.has_keys():
-            host = Headers(scope=scope).get("host", "")
-            if not is_loopback(_host_name(host)):
-                request = Request(scope, receive)
-                detail = f"without keys only loopback is answered, not {host[:100]!r}"
-                refusal = problem(request, 421, "host", detail)
-                await refusal(scope, receive, named)
-                return
-        await self._app(scope, receive, named)
+        try:
+            refusal = await self._refusal(scope, receive)
+        except Exception as error:  # noqa: BLE001 (the store; answered like every failure)
+            refusal = problem_of(Request(scope, receive), error)
+        await (refusal or self._app)(scope, receive, named)
+
+    async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
+        """Return why a request without keys is not let in, None where it is."""
+        if await self._state.access.has_keys():
+            return None
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        host = hosts[0] if len(hosts) == 1 else ""
+        if not is_loopback(_host_name(host)):
+            detail = f"without keys only loopback is answered, not {host[:100]!a}"
+            return problem(Request(scope, receive), 421, "host", detail)
+        origin = headers.get("origin")
+        if origin is not None and _place_of(origin) != host:
+            detail = f"without keys pages of other places are not answered, not {origin[:100]!a}"
+            return problem(Request(scope, receive), 403, "origin", detail)
+        return None
 
 
 def is_loopback(host: str) -> bool:
@@ -104,6 +118,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _place_of(origin: str) -> str | None:
+    """Return host and port of an origin, None where it is none (`null`)."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _host_name(host: str) -> str:

@@ -18,6 +18,7 @@ from promptyard.service.problems import RequestRefused
 Item = TypeVar("Item")
 
 MAX_PAGE = 1_000
+_MAX_NUMBER = 1 << 53
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many items at most.")]
 Cursor = Annotated[
@@ -46,7 +47,8 @@ def place_of(cursor: str | None, kind: type[Item]) -> Item | None:
         place = json.loads(base64.b64decode(padded.encode("ascii"), b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError):
         place = None
-    if not isinstance(place, kind) or isinstance(place, bool):
+    is_beyond = isinstance(place, int) and not 0 <= place <= _MAX_NUMBER
+    if not isinstance(place, kind) or isinstance(place, bool) or is_beyond:
         detail = "the cursor is not one of this list; begin without one"
         raise RequestRefused(400, "cursor", detail)
     return place
@@ -55,8 +57,6 @@ def place_of(cursor: str | None, kind: type[Item]) -> Item | None:
 def slice_of(items: Sequence[Item], cursor: str | None, limit: int) -> Page[Item]:
     """Return a page of a list that is read as a whole; the cursor counts its items."""
     start = place_of(cursor, int) or 0
-    if start < 0:
-        raise RequestRefused(400, "cursor", "the cursor is not one of this list")
     end = start + limit
     return Page(items=tuple(items[start:end]), next=cursor_of(end) if end < len(items) else None)
 

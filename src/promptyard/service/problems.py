@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from promptyard.errors import (
@@ -45,6 +46,17 @@ class Problem(Record):
     request_id: str = ""
 
 
+def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
+    """Return what `responses=` of a route gets: the statuses that all have, and `more`."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    statuses = sorted({400, 401, 403, 408, 413, 415, 422, 429, 503, *more})
+    return {
+        status: {"description": HTTPStatus(status).phrase}
+        | ({} if status == 304 else {"content": content})
+        for status in statuses
+    }
+
+
 class RequestRefused(Exception):
     """A request that is answered with a problem; `kind` names it in `Problem.type`."""
 
@@ -62,6 +74,8 @@ def problem_of(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestRefused):
         retry = error.retry_after_s
         headers = {} if retry is None else {"Retry-After": f"{max(1, round(retry))}"}
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
         return problem(request, error.status, error.kind, str(error), headers=headers)
     if isinstance(error, RequestValidationError):
         lines = [_line(item) for item in error.errors()]
@@ -96,9 +110,12 @@ def problem(
         errors=tuple(errors) if len(errors) > 1 else (),
         request_id=str(getattr(request.state, "request_id", "")),
     )
-    return JSONResponse(
-        content.model_dump(exclude_defaults=True), status, headers=headers, media_type=MEDIA_TYPE
-    )
+    return Response(problem_body(content), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def problem_body(content: Problem) -> bytes:
+    """Write a problem as JSON; ASCII, whatever a hostile request has put into it."""
+    return json.dumps(content.model_dump(exclude_defaults=True)).encode()
 
 
 def _line(item: Mapping[str, Any]) -> str:

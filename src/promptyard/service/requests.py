@@ -6,37 +6,41 @@ anything looks at it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import zlib
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-import pydantic_core
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
+from promptyard.errors import PromptyardError
 from promptyard.records.api_keys import Scope
 from promptyard.records.audit import AuditEntry
-from promptyard.service.access import SCOPE_FIELD, caller_of
+from promptyard.service.access import SCOPE_FIELD, Caller, KeyRefused, caller_of
 from promptyard.service.problems import RequestRefused, problem_of
+from promptyard.service.rates import block_of
 from promptyard.service.state import ServiceState, state_of
+from promptyard.service.strict_json import strict_json
 
 AUDITED: frozenset[Scope] = frozenset({"write", "release", "admin"})
 """Scopes whose acts are logged; `report` has its own, larger records."""
 ACTS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_CHUNK = 1 << 16
+_MAX_DIGITS = 18
 
 log = logging.getLogger("promptyard.service")
 
 
 class ServiceRequest(Request):
-    """A request whose JSON is strict: no NaN, no infinity, bounded depth."""
+    """A request whose body is bounded and whose JSON is strict."""
 
     async def json(self) -> Any:
         """Parse the body. Raises RequestRefused."""
-        body = await self.body()
         try:
-            return pydantic_core.from_json(body, allow_inf_nan=False)
+            return strict_json(await self.body())
         except ValueError as error:
             raise RequestRefused(400, "not-json", f"the body is no JSON: {error}") from None
 
@@ -63,49 +67,93 @@ class ServiceRoute(APIRoute):
             try:
                 if scope is not None:
                     await _admit(request, state)
+                    caller_of(request).require(scope)
                 if has_json:
                     _require_json(request)
                 response = await handle(request)
-            except Exception as error:
-                response = problem_of(request, error)
-                if response.status_code == 500:
-                    log.exception("%s %s failed", request.method, request.url.path)
-            if scope in AUDITED and request.method in ACTS:
-                await _audit(request, state, name, response.status_code)
+            except Exception as error:  # noqa: BLE001 (each is answered as a problem)
+                response = _failed(request, error)
+            if scope in AUDITED and request.method in ACTS and response.status_code != 429:
+                try:
+                    await _audit(request, state, name, response.status_code)
+                except PromptyardError as error:
+                    response = _failed(request, error)
+            if isinstance(response, StreamingResponse):
+                return state.open_streams.counted(response, request)
             return response
 
         return answer
 
 
+def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientDisconnect):  # nobody reads the answer, and nothing is wrong here
+        return Response(status_code=400)
+    response = problem_of(request, error)
+    if response.status_code == 500:
+        # The path as it was sent is ASCII: no request can write lines of its own into the log.
+        path = request.scope.get("raw_path", b"").decode("ascii", "replace")
+        log.error("%s %s failed", request.method, path[:200], exc_info=error)
+    return response
+
+
 async def _admit(request: Request, state: ServiceState) -> None:
-    header = request.headers.get("authorization")
-    text = None
-    if header is not None:
-        kind, _, text = header.partition(" ")
-        if kind.lower() != "bearer" or not text.strip():
-            detail = "the Authorization header is `Bearer py_...`"
-            raise RequestRefused(401, "unauthorized", detail)
-        text = text.strip()
-    elif "x-api-key" in request.headers:
-        text = request.headers["x-api-key"]
-    claimed = request.headers.get("x-promptyard-actor", "")[:100]
-    request.state.caller = await state.access.caller(text, claimed)
-    address = request.client.host if request.client else ""
-    state.rates.take(caller_of(request).key_id or address)
+    """Find out who asks, and count the request. Raises RequestRefused."""
+    address = address_of(request)
+    try:
+        claimed = request.headers.get("x-promptyard-actor", "")
+        caller = await state.access.caller(_sent_key(request), claimed)
+    except KeyRefused as error:
+        state.wrong_keys.take(block_of(address))
+        request.state.caller = Caller("" if error.key is None else error.key.name, error.key)
+        raise
+    request.state.caller = caller
+    state.rates.take(caller.key_id or address)
+
+
+def _sent_key(request: Request) -> str | None:
+    """Return the key that came with a request, None without one. Raises KeyRefused."""
+    headers = request.headers.getlist("authorization")
+    if not headers:
+        return request.headers.get("x-api-key")
+    kind, _, text = headers[0].partition(" ")
+    if len(headers) > 1 or kind.lower() != "bearer" or not text.strip():
+        raise KeyRefused("the Authorization header is `Bearer py_...`, once")
+    return text.strip()
+
+
+def address_of(request: Request) -> str:
+    """Return who connected; what proxies say of others before them is not believed."""
+    return request.client.host if request.client else ""
 
 
 def _require_json(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        detail = f"the body is application/json; the Content-Type is {kind or 'missing'!r}"
+        detail = f"the body is application/json; the Content-Type is {kind[:100] or 'missing'!a}"
         raise RequestRefused(415, "media-type", detail)
 
 
 async def _read_body(request: Request, state: ServiceState) -> bytes:
     most = state.settings.max_body_bytes
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > most:
+    if len(length) > _MAX_DIGITS or not length.isdecimal() or int(length) > most:
         raise _too_large(most)
+    try:
+        async with asyncio.timeout(state.settings.read_timeout_s):
+            body = await _received(request, most)
+    except TimeoutError:
+        detail = f"the body did not arrive within {state.settings.read_timeout_s:g} s"
+        raise RequestRefused(408, "too-slow", detail) from None
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return body
+    if encoding != "gzip":
+        detail = f"the Content-Encoding {encoding[:100]!a} is not known; send gzip or none"
+        raise RequestRefused(415, "media-type", detail)
+    return _decompressed(body, state.settings.max_decompressed_bytes)
+
+
+async def _received(request: Request, most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -113,14 +161,7 @@ async def _read_body(request: Request, state: ServiceState) -> bytes:
         if size > most:
             raise _too_large(most)
         parts.append(part)
-    body = b"".join(parts)
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return body
-    if encoding != "gzip":
-        detail = f"the Content-Encoding {encoding!r} is not known; send gzip or none"
-        raise RequestRefused(415, "media-type", detail)
-    return _decompressed(body, state.settings.max_decompressed_bytes)
+    return b"".join(parts)
 
 
 def _decompressed(body: bytes, most: int) -> bytes:
@@ -144,14 +185,14 @@ def _too_large(most: int) -> RequestRefused:
 
 async def _audit(request: Request, state: ServiceState, action: str, status: int) -> None:
     """Log an act before it is answered; one that no caller could be found for is logged, too."""
-    caller = getattr(request.state, "caller", None)
+    caller: Caller = getattr(request.state, "caller", Caller("", None))
     entry = AuditEntry(
-        actor="" if caller is None else caller.name,
-        key_id="" if caller is None else caller.key_id,
+        actor=caller.name,
+        key_id=caller.key_id,
         action=action,
         target=request.url.path[:500],
         status=status,
-        address=request.client.host if request.client else "",
+        address=address_of(request),
         request_id=str(getattr(request.state, "request_id", "")),
         detail=getattr(request.state, "audit", {}),
     )

@@ -12,8 +12,10 @@ from promptyard.config.service_shape import ServiceConfig
 from promptyard.errors import ConfigError
 from promptyard.protocols import Store
 from promptyard.service.app import build_app, is_loopback
+from promptyard.service.connection import guarded
 from promptyard.service.state import ServiceState
 
+KEEP_ALIVE_S = 75
 GRACE_S = 10
 """How long requests that are under way may take after the order to end."""
 
@@ -42,16 +44,7 @@ async def _serve(
         )
     listener = await _listen(store, settings)
     state = ServiceState.of(store, settings)
-    config = uvicorn.Config(
-        build_app(state),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=75,
-    )
-    server = _Server(config, state)
+    server = Server(state)
     if on_listening is not None:
         host, port = listener.getsockname()[:2]
         on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
@@ -85,10 +78,24 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-class _Server(uvicorn.Server):
-    """Tells the streams that are open to end as soon as the process is to end."""
+class Server(uvicorn.Server):
+    """Serves one replica; tells open streams to end as soon as the process is to end.
 
-    def __init__(self, config: uvicorn.Config, state: ServiceState) -> None:
+    Headers of proxies are not believed: the address in the log is that of who connected.
+    """
+
+    def __init__(self, state: ServiceState, *, grace_s: int = GRACE_S) -> None:
+        config = uvicorn.Config(
+            build_app(state),
+            http=guarded(state.settings),
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=grace_s,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
         super().__init__(config)
         self._state = state
 

@@ -16,8 +16,10 @@ from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
 from promptyard.service.manifest import ManifestBoard
-from promptyard.service.rates import Rates
+from promptyard.service.open_streams import OpenStreams
+from promptyard.service.rates import Rates, wrong_keys
 from promptyard.service.resolving import Resolver
+from promptyard.service.webhook_sender import WebhookSender
 
 
 def replica_name() -> str:
@@ -36,8 +38,14 @@ class ServiceState:
     changes: Changes
     manifest: ManifestBoard
     resolver: Resolver
+    wrong_keys: Rates = field(default_factory=wrong_keys)
+    open_streams: OpenStreams = field(init=False)
+    webhook_sender: WebhookSender = field(default_factory=WebhookSender)
     replica: str = field(default_factory=replica_name)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.open_streams = OpenStreams(self.settings.max_streams)
 
     @classmethod
     def of(cls, store: Store, settings: ServiceConfig) -> ServiceState:

@@ -37,10 +37,7 @@ def update_key_end(
     connection: Connection, key_id: str, *, revoked_at: str | None, expires_at: str | None
 ) -> ApiKey:
     """Set the end of a key; an earlier one stays. Raises NotFound naming the keys there are."""
-    key = read_key(connection, key_id)
-    if key is None:
-        known = ", ".join(item.id for item in list_keys(connection)) or "none yet"
-        raise NotFound(f"There is no key '{key_id}'; keys: {known}.")
+    key = _require_key(connection, key_id)
     ended = key.model_copy(
         update={
             "revoked_at": _earlier(key.revoked_at, revoked_at),
@@ -50,6 +47,21 @@ def update_key_end(
     changed = update(api_keys).where(api_keys.c.id == key_id).values(api_key=to_text(ended))
     connection.execute(changed)
     return ended
+
+
+def insert_successor(connection: Connection, key: ApiKey, expires_at: str, at: str) -> ApiKey:
+    """Store a key in the place of another, which expires; the caller holds the old one's lock."""
+    old = _require_key(connection, key.rotated_from or "")
+    if old.state(at) != "active":
+        raise Conflict(f"The key '{old.id}' is {old.state(at)}; make a new one.")
+    for other in list_keys(connection):
+        if other.rotated_from == old.id and other.state(at) == "active":
+            raise Conflict(
+                f"The key '{old.id}' has been rotated already, to '{other.id}': rotate that one, "
+                "or revoke it first if its secret is lost."
+            )
+    insert_key(connection, key)
+    return update_key_end(connection, old.id, revoked_at=None, expires_at=expires_at)
 
 
 def insert_audit(connection: Connection, entry: AuditEntry, at: str) -> AuditEntry:
@@ -71,6 +83,14 @@ def list_audit(
         query = query.where(audit.c.seq < before)
     rows = connection.execute(query).all()
     return [from_text(AuditEntry, text).model_copy(update={"seq": seq}) for seq, text in rows]
+
+
+def _require_key(connection: Connection, key_id: str) -> ApiKey:
+    key = read_key(connection, key_id)
+    if key is None:
+        known = ", ".join(item.id for item in list_keys(connection)) or "none yet"
+        raise NotFound(f"There is no key '{key_id}'; keys: {known}.")
+    return key
 
 
 def _earlier(one: str | None, other: str | None) -> str | None:

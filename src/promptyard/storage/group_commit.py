@@ -37,7 +37,7 @@ class _Call:
     batch: Batch[Any, Any]
     argument: Any
     writes: bool
-    lock: str | None
+    locks: tuple[str, ...]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     result: Any = None
@@ -79,17 +79,22 @@ class DatabaseThread:
 
     async def read(self, batch: Batch[Argument, Result], argument: Argument) -> Result:
         """Run a call that changes nothing; it sees what is committed."""
-        return await self._submit(batch, argument, writes=False, lock=None)
+        return await self._submit(batch, argument, writes=False, locks=())
 
     async def write(
-        self, batch: Batch[Argument, Result], argument: Argument, *, lock: str | None = None
+        self,
+        batch: Batch[Argument, Result],
+        argument: Argument,
+        *,
+        lock: str | tuple[str, ...] | None = None,
     ) -> Result:
         """Run a call that writes, and return when it is durable.
 
         `lock` names what no other process may change during the call. A caller that is cancelled
         does not take its call back: it is written all the same.
         """
-        return await self._submit(batch, argument, writes=True, lock=lock)
+        locks = (lock,) if isinstance(lock, str) else lock or ()
+        return await self._submit(batch, argument, writes=True, locks=locks)
 
     async def close(self) -> None:
         """Finish what is queued, close the database and end the thread. Safe to call twice."""
@@ -101,7 +106,12 @@ class DatabaseThread:
         await asyncio.wrap_future(self._closed)
 
     async def _submit(
-        self, batch: Batch[Argument, Result], argument: Argument, *, writes: bool, lock: str | None
+        self,
+        batch: Batch[Argument, Result],
+        argument: Argument,
+        *,
+        writes: bool,
+        locks: tuple[str, ...],
     ) -> Result:
         if self._is_closing or not self._is_open:
             raise StorageError(
@@ -109,7 +119,7 @@ class DatabaseThread:
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._queue.put(_Call(batch, argument, writes, lock, loop, future))
+        self._queue.put(_Call(batch, argument, writes, locks, loop, future))
         return await future
 
     def _serve(self) -> None:
@@ -159,7 +169,7 @@ class DatabaseThread:
         if not calls:
             return
         groups = _by_batch(calls)
-        locks = {call.lock for call in calls if call.lock}
+        locks = {lock for call in calls for lock in call.locks}
         try:
             try:
                 with self._database.writing(locks) as connection:

@@ -52,7 +52,10 @@ class SqlAccess:
         return await self._thread.read(_each, operation)
 
     async def _write(
-        self, operation: Callable[[Connection], Result], *, lock: str | None = None
+        self,
+        operation: Callable[[Connection], Result],
+        *,
+        lock: str | tuple[str, ...] | None = None,
     ) -> Result:
         return await self._thread.write(_each, operation, lock=lock)
 

@@ -18,6 +18,11 @@ from promptyard.storage import live, rollouts, versions
 from promptyard.storage.sql_access import SqlAccess
 from promptyard.storage.stored_text import check_characters, check_names
 
+MOVES_LOG = "log:moves"
+ALERTS_LOG = "log:alerts"
+"""Who appends to a log that is read on from its last number holds its lock until the commit: else
+PostgreSQL could commit a lower number after a higher one, and the reader would miss it."""
+
 
 class SqlReleaseStore(SqlAccess):
     """`ReleaseStore` in SQLite or PostgreSQL."""
@@ -65,7 +70,7 @@ class SqlReleaseStore(SqlAccess):
         at = self._clock()
         return await self._write(
             lambda connection: versions.apply_move(connection, move, at),
-            lock=f"prompt:{move.prompt}",
+            lock=(f"prompt:{move.prompt}", MOVES_LOG),
         )
 
     async def moves(self, name: str, pointer: str | None = None) -> Sequence[Move]:
@@ -161,7 +166,7 @@ class SqlReleaseStore(SqlAccess):
         record = await self.rollout(decision.rollout_id, last_only=True)
         return await self._write(
             lambda connection: rollouts.insert_decision(connection, decision, at),
-            lock=f"prompt:{record.rollout.prompt}",
+            lock=(f"prompt:{record.rollout.prompt}", MOVES_LOG),
         )
 
     async def add_live_events(self, events: Sequence[LiveEvent]) -> int:
@@ -201,7 +206,9 @@ class SqlReleaseStore(SqlAccess):
         """Store what a monitor found; returns it with its time."""
         check_names(prompt=alert.prompt)
         at = self._clock()
-        return await self._write(lambda connection: live.insert_alert(connection, alert, at))
+        return await self._write(
+            lambda connection: live.insert_alert(connection, alert, at), lock=ALERTS_LOG
+        )
 
     async def alerts(self, name: str, limit: int = 100) -> Sequence[Alert]:
         """Alerts of a prompt, newest first."""

@@ -11,9 +11,10 @@ from promptyard.records.base import Json
 from promptyard.records.jobs import Job
 from promptyard.records.leases import Lease
 from promptyard.records.live import LiveEvent
+from promptyard.records.rollouts import Decision
 from promptyard.records.spans import Ingested, Span, StoredSpan
 from promptyard.records.versions import Move
-from promptyard.records.webhooks import Webhook
+from promptyard.records.webhooks import LogEnds, Webhook
 from promptyard.storage import access, jobs, leases, webhooks
 from promptyard.storage.live import check_event_names
 from promptyard.storage.spans import SpanQuery, insert_batches, list_spans, span_batch
@@ -76,6 +77,20 @@ class SqlServiceStore(SqlAccess):
                 connection, key_id, revoked_at=revoked_at, expires_at=expires_at
             ),
             lock=f"key:{key_id}",
+        )
+
+    async def replace_key(self, key: ApiKey, *, expires_at: str) -> ApiKey:
+        """Store a new key and let the one that it was `rotated_from` expire, in one transaction.
+
+        Returns the old one. Raises NotFound for an unknown one, Conflict when the id is taken or
+        the old one is revoked or has a successor that is not.
+        """
+        old_id = key.rotated_from or ""
+        check_names(key=key.id, name=key.name, old_key=old_id)
+        at = self._clock()
+        return await self._write(
+            lambda connection: access.insert_successor(connection, key, expires_at, at),
+            lock=f"key:{old_id}",
         )
 
     async def add_audit(self, entry: AuditEntry) -> AuditEntry:
@@ -154,6 +169,17 @@ class SqlServiceStore(SqlAccess):
             lock=f"webhook:{webhook.id}",
         )
 
+    async def note_webhook(self, webhook: Webhook) -> bool:
+        """Store how far a webhook has been told and how its last try went; False where it is gone.
+
+        What somebody else has noted as delivered stays delivered.
+        """
+        check_names(webhook=webhook.id)
+        return await self._write(
+            lambda connection: webhooks.update_webhook(connection, webhook),
+            lock=f"webhook:{webhook.id}",
+        )
+
     async def remove_webhook(self, webhook_id: str) -> None:
         """Forget a webhook. Raises NotFound."""
         check_names(webhook=webhook_id)
@@ -163,6 +189,10 @@ class SqlServiceStore(SqlAccess):
         """All webhooks, oldest first."""
         return await self._read(webhooks.list_webhooks)
 
+    async def log_ends(self) -> LogEnds:
+        """The numbers of the last move, alert and decisions: where a new reader begins."""
+        return await self._read(webhooks.read_ends)
+
     async def moves_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Move]]:
         """Moves of all prompts with their numbers, oldest first; `seq` is left out."""
         return await self._read(
@@ -170,7 +200,19 @@ class SqlServiceStore(SqlAccess):
         )
 
     async def alerts_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Alert]]:
-        """Alerts of all prompts with their numbers, oldest first; `seq` is left out."""
+        """Alerts of all prompts with their numbers, oldest first; `seq` is left out.
+
+        Numbers of moves and alerts are given in the order in which they are committed: whoever
+        reads on from the last number misses none.
+        """
         return await self._read(
             lambda connection: webhooks.list_alerts_after(connection, seq, limit)
+        )
+
+    async def decisions_after(
+        self, told: Mapping[str, int], limit: int = 100
+    ) -> Sequence[tuple[str, Decision]]:
+        """Decisions with their prompts, by rollout and number, above the number told by rollout."""
+        return await self._read(
+            lambda connection: webhooks.list_decisions_after(connection, told, limit)
         )

@@ -20,12 +20,14 @@ from promptyard.records.spans import (
     response_outcome_id,
     span_outcome_id,
 )
-from promptyard.records.webhooks import Webhook
+from promptyard.records.webhooks import LogEnds, Webhook
 from promptyard.testing.store_suite import (
     N_CONCURRENT,
     UNUSUAL_TEXTS,
     StoreSuite,
     raises,
+    rollout_of_two,
+    sample_decision,
     sample_move,
     sample_outcome,
     sample_version,
@@ -157,6 +159,32 @@ class ServiceContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_a_key_has_one_successor(self) -> None:
+        """The old one ends as said; a second successor has to wait until the first is revoked."""
+        past, never = "2000-01-01", "9999-01-01"
+
+        async def body(store: Store) -> None:
+            await store.add_key(_key())
+            old = await store.replace_key(_key("k2", rotated_from="k1"), expires_at=never)
+            assert (old.id, old.expires_at) == ("k1", never)
+            with raises(Conflict, "rotated already, to 'k2'"):
+                await store.replace_key(_key("k3", rotated_from="k1"), expires_at=past)
+            assert await store.key("k3") is None
+            assert await store.key("k1") == old
+            await store.end_key("k2", revoked_at=past)
+            await store.replace_key(_key("k4", rotated_from="k1"), expires_at=past)
+            with raises(Conflict, "revoked; make a new one"):
+                await store.replace_key(_key("k5", rotated_from="k2"), expires_at=never)
+            with raises(Conflict, "expired; make a new one"):
+                await store.replace_key(_key("k5", rotated_from="k1"), expires_at=never)
+            with raises(Conflict, "another id"):
+                await store.replace_key(_key("k1", rotated_from="k4"), expires_at=never)
+            with raises(NotFound):
+                await store.replace_key(_key("k5", rotated_from="k9"), expires_at=never)
+            assert [key.id for key in await store.keys()] == ["k1", "k2", "k4"]
+
+        self.with_store(body)
+
     def test_the_audit_log_counts_up(self) -> None:
         """Entries come back newest first, with the store's time, by actor and page."""
 
@@ -259,6 +287,52 @@ class ServiceContract(StoreSuite):
             with raises(NotFound):
                 await store.remove_webhook("h1")
             assert [item.id for item in await store.webhooks()] == ["h2"]
+
+        self.with_store(body)
+
+    def test_what_a_webhook_was_told_is_never_less(self) -> None:
+        """Whoever notes it last; and one that is gone stays gone."""
+        hook = Webhook(id="h1", url="https://x.example/", created_at=_AT, created_by="ada")
+        far = {"delivered_moves": 7, "delivered_decisions": {"r": 3}}
+        near = {
+            "delivered_moves": 5,
+            "delivered_alerts": 2,
+            "delivered_decisions": {"r": 1, "s": 4},
+        }
+
+        async def body(store: Store) -> None:
+            await store.save_webhook(hook)
+            assert await store.note_webhook(hook.model_copy(update={**far, "n_failures": 3}))
+            assert await store.note_webhook(hook.model_copy(update=near))
+            (noted,) = await store.webhooks()
+            assert (noted.delivered_moves, noted.delivered_alerts, noted.n_failures) == (7, 2, 0)
+            assert noted.delivered_decisions == {"r": 3, "s": 4}
+            await store.remove_webhook("h1")
+            assert not await store.note_webhook(noted)
+            assert not await store.webhooks()
+
+        self.with_store(body)
+
+    def test_decisions_are_read_on_by_rollout(self) -> None:
+        """Each rollout from the number that was told of it; where logs end, a new reader begins."""
+
+        async def body(store: Store) -> None:
+            assert await store.log_ends() == LogEnds()
+            rollout = await rollout_of_two(store)
+            await store.start_rollout(rollout, sample_decision(1))
+            for seq in (2, 3):
+                await store.decide(sample_decision(seq))
+            found = await store.decisions_after({})
+            assert [(prompt, decision.seq) for prompt, decision in found] == [
+                ("support", 1),
+                ("support", 2),
+                ("support", 3),
+            ]
+            assert [item.seq for _, item in await store.decisions_after({}, limit=2)] == [1, 2]
+            assert [item.seq for _, item in await store.decisions_after({"rollout-1": 2})] == [3]
+            ends = await store.log_ends()
+            assert (ends.move, ends.alert, ends.decisions) == (1, 0, {"rollout-1": 3})
+            assert not await store.decisions_after(ends.decisions)
 
         self.with_store(body)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from promptyard.service.routes import events, health, manifest, ofrep
-
-API = "/api/v1"
+from promptyard.service.paths import API as API
+from promptyard.service.paths import PUBLIC as PUBLIC
+from promptyard.service.routes import audit, events, health, keys, manifest, ofrep, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
+    audit.router,
     events.router,
     health.router,
+    keys.router,
     manifest.router,
     ofrep.router,
+    webhooks.router,
 )
 """All routes of the service."""
-
-PUBLIC = frozenset({"/healthz", "/readyz", f"{API}/openapi.json"})
-"""What is answered without a key: nothing that says anything of what is stored."""
