@@ -29,6 +29,12 @@ class ReleaseStore(Protocol):
         """All versions of a prompt, oldest first, to be looked at; to serve one, ask for it."""
         ...
 
+    async def newest_versions(
+        self, name: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[PromptVersion]:
+        """Versions of a prompt below the number `before`, newest first, to be looked at."""
+        ...
+
     async def version(self, name: str, number: int) -> PromptVersion:
         """One version. Raises NotFound naming the numbers there are, Tampered for other bytes."""
         ...
@@ -104,6 +110,12 @@ class ReleaseStore(Protocol):
 
         `last_only` leaves all decisions out but the last, which is all that most readers need.
         """
+        ...
+
+    async def decisions(
+        self, rollout_id: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[Decision]:
+        """Decisions below the number `before`, newest first; none of an unknown rollout."""
         ...
 
     async def decide(self, decision: Decision) -> Decision:

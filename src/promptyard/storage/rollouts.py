@@ -92,6 +92,20 @@ def list_rollouts(
     return [_record(connection, rollout_id, text, last_only=False) for rollout_id, text in rows]
 
 
+def list_decisions(
+    connection: Connection, rollout_id: str, before: int | None, limit: int
+) -> list[Decision]:
+    """Decisions on a rollout below a number, newest first. Raises Tampered."""
+    query = select(decisions.c.decision).where(decisions.c.rollout_id == rollout_id)
+    if before is not None:
+        query = query.where(decisions.c.seq < before)
+    texts = connection.execute(query.order_by(decisions.c.seq.desc()).limit(limit)).scalars()
+    try:
+        return [from_text(Decision, text) for text in texts]
+    except ValueError:
+        raise _unreadable(rollout_id) from None
+
+
 def insert_decision(connection: Connection, decision: Decision, at: str) -> Decision:
     """Append a decision and make its move; the caller holds the prompt's lock.
 
@@ -235,10 +249,14 @@ def _read(rollout_id: str, text: str, decided: Iterable[str]) -> RolloutRecord:
             decisions=tuple(from_text(Decision, item) for item in decided),
         )
     except ValueError:
-        raise Tampered(
-            f"Rollout '{rollout_id}' of the store cannot be read: it is not what was stored; "
-            "restore the store from a copy."
-        ) from None
+        raise _unreadable(rollout_id) from None
+
+
+def _unreadable(rollout_id: str) -> Tampered:
+    return Tampered(
+        f"Rollout '{rollout_id}' of the store cannot be read: it is not what was stored; "
+        "restore the store from a copy."
+    )
 
 
 def _with_last() -> Select[Any, Any, Any]:

@@ -44,6 +44,15 @@ class SqlReleaseStore(SqlAccess):
         check_names(prompt=name)
         return await self._read(lambda connection: versions.list_versions(connection, name))
 
+    async def newest_versions(
+        self, name: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[PromptVersion]:
+        """Versions of a prompt below the number `before`, newest first, to be looked at."""
+        check_names(prompt=name)
+        return await self._read(
+            lambda connection: versions.list_newest_versions(connection, name, before, limit)
+        )
+
     async def version(self, name: str, number: int) -> PromptVersion:
         """One version, its bytes proven. Raises NotFound naming the numbers there are, Tampered."""
         check_names(prompt=name)
@@ -152,6 +161,15 @@ class SqlReleaseStore(SqlAccess):
         check_names(prompt=name or "")
         return await self._read(
             lambda connection: rollouts.list_rollouts(connection, name, last_only=last_only)
+        )
+
+    async def decisions(
+        self, rollout_id: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[Decision]:
+        """Decisions below the number `before`, newest first; none of an unknown rollout."""
+        check_names(rollout=rollout_id)
+        return await self._read(
+            lambda connection: rollouts.list_decisions(connection, rollout_id, before, limit)
         )
 
     async def decide(self, decision: Decision) -> Decision:

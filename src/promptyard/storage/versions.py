@@ -60,6 +60,17 @@ def list_versions(connection: Connection, name: str) -> list[PromptVersion]:
     return [_read(name, number, text) for number, text in rows]
 
 
+def list_newest_versions(
+    connection: Connection, name: str, before: int | None, limit: int
+) -> list[PromptVersion]:
+    """Versions below a number, newest first; as `list_versions`."""
+    query = select(versions.c.number, versions.c.version).where(versions.c.name == name)
+    if before is not None:
+        query = query.where(versions.c.number < before)
+    rows = connection.execute(query.order_by(versions.c.number.desc()).limit(limit))
+    return [_read(name, number, text) for number, text in rows]
+
+
 def list_prompt_names(connection: Connection) -> list[str]:
     """Names of all prompts, sorted by code point: databases differ in how they sort text."""
     return sorted(connection.execute(select(versions.c.name).distinct()).scalars())

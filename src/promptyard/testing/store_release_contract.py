@@ -110,6 +110,25 @@ class RolloutContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_decisions_and_versions_are_read_in_parts_from_the_newest(self) -> None:
+        """Below a number, so many; none below the first, and none of what is not there."""
+
+        async def body(store: Store) -> None:
+            await store.start_rollout(await rollout_of_two(store), sample_decision(1))
+            made = [sample_decision(1), *[await store.decide(sample_decision(n)) for n in (2, 3)]]
+            assert await store.decisions("rollout-1") == made[::-1]
+            assert await store.decisions("rollout-1", limit=2) == [made[2], made[1]]
+            assert await store.decisions("rollout-1", before=2) == [made[0]]
+            assert await store.decisions("rollout-1", before=1) == []
+            assert await store.decisions("rollout-2") == []
+            both = list(await store.versions("support"))
+            assert await store.newest_versions("support") == both[::-1]
+            assert await store.newest_versions("support", limit=1) == both[-1:]
+            assert await store.newest_versions("support", before=2) == both[:1]
+            assert await store.newest_versions("other") == []
+
+        self.with_store(body)
+
     def test_nothing_is_decided_after_the_end(self) -> None:
         """Whatever ended it: promoted, rolled back and aborted rollouts stay as they are."""
 
