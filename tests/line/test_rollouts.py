@@ -296,3 +296,8 @@ def test_a_version_that_needs_other_inputs_does_not_start(url: str) -> None:
     in_store(url, lambda store: store.add_version(version_of("user:\n{{other}}\n")))
     with pytest.raises(ConfigError, match="which v1 does not use"):
         start(url, "latest")
+
+
+def test_nobody_acts_under_the_name_of_the_engine() -> None:
+    with pytest.raises(ConfigError, match="name of the engine"):
+        By("Canary")

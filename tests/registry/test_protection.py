@@ -14,6 +14,7 @@ from promptyard.registry.protection import (
     request_promotion,
     requests_of,
     unprotect,
+    unprotect_together,
     waiting_request,
 )
 from promptyard.registry.versions import promote, rollback
@@ -144,5 +145,36 @@ def test_there_is_nothing_to_ask_for_where_the_pointer_is_already() -> None:
         await promote(store, "p", 2, actor="ann", reason="r")
         with pytest.raises(Conflict, match="nothing to ask for"):
             await ask(store, 2)
+
+    with_store(work)
+
+
+def test_a_protection_ends_when_two_people_ask_for_it_each_in_his_own_name() -> None:
+    async def work(store: Store) -> None:
+        with pytest.raises(Conflict, match="not protected"):
+            await unprotect_together(store, "p", "production", actor="ann")
+        await protect(store, "p", "production", actor="ann")
+        wish = await unprotect_together(store, "p", "production", actor="ann", reason="no need")
+        assert (wish.is_protected, wish.asks_end) == (True, True)
+        for same in ("ann", " ANN"):
+            with pytest.raises(ApprovalNeeded, match="somebody else"):
+                await unprotect_together(store, "p", "production", actor=same)
+        assert await protected_pointers(store, "p") == ("production",)
+        end = await unprotect_together(store, "p", "production", actor="bob")
+        assert (end.is_protected, end.actor, end.approved_by) == (False, "ann", "bob")
+        assert end.reason == "no need"
+        assert await protected_pointers(store, "p") == ()
+
+    with_store(work)
+
+
+def test_a_wish_to_end_a_protection_is_withdrawn_by_protecting_again() -> None:
+    async def work(store: Store) -> None:
+        await protect(store, "p", "production", actor="ann")
+        await unprotect_together(store, "p", "production", actor="ann")
+        await protect(store, "p", "production", actor="bob", reason="it stays")
+        wish = await unprotect_together(store, "p", "production", actor="eve")
+        assert wish.is_protected  # the first one no longer counts
+        assert await protected_pointers(store, "p") == ("production",)
 
     with_store(work)

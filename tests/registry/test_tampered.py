@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_an_unknown_version_is_refused_and_nothing_moves() -> None:
     async def work(store: Store) -> None:
         await promote(store, "p", 1, actor="me", reason="r")
         for verb in (promote, request_promotion):
-            extra = {} if verb is promote else {"request_id": "r"}
+            extra: dict[str, Any] = {} if verb is promote else {"request_id": "r"}
             with pytest.raises(NotFound, match="versions 1 to 3"):
                 await verb(store, "p", 9, actor="me", reason="r", **extra)
         assert [item.number for item in await store.pointers("p")] == [1]

@@ -14,12 +14,14 @@ from promptyard.records.prompts import Program, Prompt
 from promptyard.records.versions import Move, PromptVersion
 from promptyard.registry.differences import diff_programs
 from promptyard.registry.versions import (
+    Seen,
     pointer_named,
     promote,
     resolve_version,
     rollback,
 )
 from promptyard.storage import open_store
+from support.registered import with_store
 
 Result = TypeVar("Result")
 TEXTS = ("user:\r\nA 👩‍👩‍👧 {{x}}\r\n", "user:\nB e\u0301 {{x}}", "user:\nC {{x}}\n\n\n")
@@ -133,3 +135,17 @@ def test_a_diff_names_the_lines_that_changed() -> None:
     assert "-A {{x}}" in text.splitlines()
     assert "+B {{x}}" in text.splitlines()
     assert diff_programs(old, old, old_name="a", new_name="b") == ""
+
+
+def test_a_promotion_from_where_the_pointer_was_seen_moves_it_from_there_alone() -> None:
+    async def work(store: Store) -> None:
+        with pytest.raises(Conflict, match="is not set, while"):
+            await promote(store, "p", 2, actor="a", reason="", seen=Seen(1))
+        await promote(store, "p", 1, actor="a", reason="", seen=Seen(None))
+        for seen in (None, 2):
+            with pytest.raises(Conflict, match="look again"):
+                await promote(store, "p", 3, actor="a", reason="", seen=Seen(seen))
+        await promote(store, "p", 3, actor="a", reason="", seen=Seen(1))
+        assert [move.to_number for move in await store.moves("p")] == [1, 3]
+
+    with_store(work)

@@ -101,44 +101,31 @@ def replay_command(
     as_json: AsJson = False,
 ) -> None:
     """Decide a rollout again from its stored events: 0 when all decisions are the same, else 1."""
-    from promptyard.line.rollout_engine import replay_rollout
+    from promptyard.line.rollout_engine import replay_in_short
     from promptyard.line.sync import run_sync
     from promptyard.reports.figures import counted
 
-    record, replayed = run_sync(replay_rollout(store, name, pointer=pointer))
-    different = [item for item in replayed if not item.equal]
-    n_by_hand = sum(item.is_by_hand for item in replayed) + 1  # the start is somebody's, too
+    found = run_sync(replay_in_short(store, name, pointer=pointer))
     if as_json:
-        print_json(
-            {
-                "rollout_id": record.rollout.id,
-                "equal": not different,
-                "n_decisions": len(record.decisions),
-                "n_by_hand": n_by_hand,
-                "different": [
-                    {"seq": item.stored.seq, "fields": list(item.differences)} for item in different
-                ],
-            }
-        )
+        print_json(found.model_dump(mode="json"))
     else:
         out = console()
-        n_same = len(replayed) - len(different) - n_by_hand + 1
+        n_same = found.n_decisions - len(found.different) - found.n_by_hand
         out.print(
-            f"Rollout {record.rollout.id}: {counted(n_same, 'decision')} of the engine came out "
-            f"the same, {len(different):,} otherwise; by people: {n_by_hand:,}",
-            style="bold red" if different else "bold green",
+            f"Rollout {found.rollout_id}: {counted(n_same, 'decision')} of the engine came out "
+            f"the same, {len(found.different):,} otherwise; by people: {found.n_by_hand:,}",
+            style="bold green" if found.equal else "bold red",
             markup=False,
             soft_wrap=True,
         )
-        for item in different:
-            again = "none" if item.again is None else item.again.action
+        for item in found.different:
             out.print(
-                f"  {item.stored.seq}: stored {item.stored.action}, again {again}; differs in "
-                f"{', '.join(item.differences[:6])}",
+                f"  {item.seq}: stored {item.action}, again {item.again or 'none'}; differs in "
+                f"{', '.join(item.fields[:6])}",
                 markup=False,
                 soft_wrap=True,
             )
-    if different:
+    if not found.equal:
         raise typer.Exit(1)
 
 

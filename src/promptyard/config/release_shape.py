@@ -40,18 +40,18 @@ class _GuardForms:
 def _as_guard(value: Json) -> Json:
     """Read `score` and `{score: 0.05}` as a guard; leave everything else to be refused."""
     if isinstance(value, str):
-        _refuse_slip(value)
+        refuse_slip(value)
         return {"dimension": value, "margin": _MARGINS.get(value, SCORE_MARGIN)}
     if not isinstance(value, dict) or len(cast("dict[str, Json]", value)) != 1:
         raise ValueError("write the name of what is guarded, or its name and margin: {score: 0.05}")
     ((name, margin),) = cast("dict[str, Json]", value).items()
-    _refuse_slip(name)
+    refuse_slip(name)
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < 1e6:
         raise ValueError(f"the margin of {name} is a number above 0, got {margin!r}")
     return {"dimension": name, "margin": float(margin)}
 
 
-def _refuse_slip(name: str) -> None:
+def refuse_slip(name: str) -> None:
     """Refuse what is almost a known dimension: as a live score it would wait for data for ever."""
     if not name.strip():
         raise ValueError("name what is guarded, as score or score=0.05")

@@ -12,7 +12,8 @@ from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
 from promptyard.line.trial_counter import TrialCounter
 from promptyard.line.wiring import build_gates, build_stage
-from promptyard.protocols import ProgressSink, Store
+from promptyard.protocols import Gate, ProgressSink, Store
+from promptyard.records.base import Record
 from promptyard.records.budget import Budget
 from promptyard.records.cases import Case
 from promptyard.records.edits import Candidate
@@ -101,6 +102,20 @@ async def run_gate(
         )
 
 
+class NamedGate(Record):
+    """A gate and what it holds a version against."""
+
+    name: str
+    summary: str
+
+
+def list_gates() -> tuple[NamedGate, ...]:
+    """Return all gates in the order in which they judge, those of plugins last."""
+    return tuple(
+        NamedGate(name=name, summary=_summary(gate)) for name, gate in build_gates().items()
+    )
+
+
 def self_test_gates(task: Task) -> SelfTest:
     """Show every gate planted regressions on the task's own holdout cases. Costs no call.
 
@@ -110,6 +125,10 @@ def self_test_gates(task: Task) -> SelfTest:
     if not holdout:
         raise EvalSetError(f"task '{task.name}' has no holdout, so no gate could judge anything")
     return run_self_test(build_gates(), holdout, task.gates)
+
+
+def _summary(gate: Gate) -> str:
+    return " ".join((type(gate).__doc__ or "").partition("\n\n")[0].split())
 
 
 def _settings(task: Task, targets: Sequence[str], claim: Claim | None) -> GateSettings:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
+from promptyard.errors import NotFound
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.line.rollout_finding import with_departures
 from promptyard.protocols import Store
-from promptyard.records.base import Record
+from promptyard.records.base import Json, Record
 from promptyard.records.cases import EvalSplit
 from promptyard.records.measurements import Measurement
 from promptyard.records.rollouts import RolloutRecord, RolloutState
-from promptyard.records.versions import Move, MoveRequest, Pointer, PromptVersion
+from promptyard.records.versions import Move, MoveRequest, Pointer, PromptVersion, VersionStatus
 from promptyard.registry.blame import lineage_of
 from promptyard.registry.differences import Change, diff_programs, program_changes
 from promptyard.registry.protection import protected_pointers
@@ -56,6 +57,66 @@ class RolloutStatus(Record):
     started_at: str
     sentence: str
     left: Move | None = None
+
+
+class VersionSummary(Record):
+    """What a list says of a version: everything but its program, which may be large."""
+
+    name: str
+    number: int
+    digest: str
+    author: str
+    parent: int | None
+    run_id: str | None
+    hypothesis: str
+    scores: Mapping[str, float]
+    buckets: Mapping[str, int]
+    eval_set_version: str
+    status: VersionStatus
+    created_at: str
+
+    @classmethod
+    def of(cls, version: PromptVersion) -> VersionSummary:
+        """Leave the program, its origins and its verdict out."""
+        return cls.model_validate({name: getattr(version, name) for name in cls.model_fields})
+
+
+class PointerState(Record):
+    """A pointer: where it is and whether it is protected; `number` is None where it is not set."""
+
+    prompt: str
+    pointer: str
+    number: int | None
+    moved_at: str
+    is_protected: bool
+
+
+class PromptOverview(Record):
+    """One prompt: what points where, the newest version, rollouts that have not ended.
+
+    `scores` are those of versions that a pointer or such a rollout refers to, and of the newest.
+    `n_requests` promotions wait for a second name.
+    """
+
+    name: str
+    n_versions: int
+    newest: VersionSummary
+    pointers: tuple[PointerState, ...]
+    scores: tuple[VersionScore, ...]
+    rollouts: tuple[RolloutStatus, ...]
+    n_requests: int
+    last_move: Move | None
+
+
+class VersionVerdict(Record):
+    """What was said of a version when its run ended, with the numbers behind it, if any."""
+
+    name: str
+    number: int
+    status: VersionStatus
+    run_id: str | None
+    sentence: str
+    verdict: Mapping[str, Json]
 
 
 class PromptLog(Record):
@@ -108,10 +169,98 @@ async def prompt_log(url: StoreOrUrl, name: str) -> PromptLog:
         )
 
 
-async def list_prompts(url: StoreOrUrl) -> Sequence[PromptSummary]:
-    """Return all registered prompts, by name."""
+async def list_prompts(
+    url: StoreOrUrl, *, after: str = "", limit: int | None = None
+) -> Sequence[PromptSummary]:
+    """Return the registered prompts whose names come after one, in their order."""
     async with opened(url) as store:
-        return [await _summary(store, name) for name in await store.prompt_names()]
+        names = [name for name in await store.prompt_names() if name > after]
+        return [await _summary(store, name) for name in names[:limit]]
+
+
+async def prompt_overview(url: StoreOrUrl, name: str) -> PromptOverview:
+    """Return what one look at a prompt should show. Raises NotFound for an unknown name."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        versions = await store.versions(name)
+        pointers = await _pointer_states(store, name)
+        active = [r for r in await store.rollouts(name, last_only=True) if r.is_active]
+        moves = await store.moves(name)
+        shown = {versions[-1].number, *(item.number for item in pointers)}
+        for record in active:
+            shown |= {record.rollout.control, record.rollout.treatment}
+        return PromptOverview(
+            name=name,
+            n_versions=len(versions),
+            newest=VersionSummary.of(versions[-1]),
+            pointers=pointers,
+            scores=await _scores(store, name, [v for v in versions if v.number in shown]),
+            rollouts=_statuses(active),
+            n_requests=len(await store.move_requests(name)),
+            last_move=moves[-1] if moves else None,
+        )
+
+
+async def list_versions(
+    url: StoreOrUrl, name: str, *, before: int | None, limit: int
+) -> Sequence[VersionSummary]:
+    """Return versions below a number, newest first. Raises NotFound for an unknown prompt."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        found = await store.newest_versions(name, before=before, limit=limit)
+        return [VersionSummary.of(version) for version in found]
+
+
+async def list_scores(url: StoreOrUrl, name: str) -> Sequence[VersionScore]:
+    """Return all measured scores of a prompt, by version. Raises NotFound for an unknown prompt."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await _scores(store, name, await store.versions(name))
+
+
+async def list_pointers(url: StoreOrUrl, name: str) -> Sequence[PointerState]:
+    """Return the pointers of a prompt by name, those that are protected before they are set, too.
+
+    Raises NotFound for an unknown prompt.
+    """
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await _pointer_states(store, name)
+
+
+async def show_pointer(url: StoreOrUrl, name: str, pointer: str) -> PointerState:
+    """Return one pointer. Raises NotFound naming those there are."""
+    found = await list_pointers(url, name)
+    for state in found:
+        if state.pointer == pointer:
+            return state
+    known = ", ".join(state.pointer for state in found) or "none"
+    raise NotFound(f"prompt '{name}' has no pointer '{pointer}'; its pointers: {known}")
+
+
+async def list_moves(url: StoreOrUrl, name: str, pointer: str | None = None) -> Sequence[Move]:
+    """Return the moves of a prompt's pointers, or of one, oldest first. Raises NotFound."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await store.moves(name, pointer)
+
+
+async def version_verdict(url: StoreOrUrl, name: str, reference: str) -> VersionVerdict:
+    """Return what was said of a version when it was measured. Raises NotFound where nothing was."""
+    version = await show_version(url, name, reference)
+    if version.verdict is None:
+        raise NotFound(
+            f"version {version.number} of prompt '{name}' has no verdict: no run has judged it; "
+            "`promptyard gate` does"
+        )
+    return VersionVerdict(
+        name=name,
+        number=version.number,
+        status=version.status,
+        run_id=version.run_id,
+        sentence=str(version.verdict.get("sentence", "")),
+        verdict=version.verdict,
+    )
 
 
 async def show_version(url: StoreOrUrl, name: str, reference: str) -> PromptVersion:
@@ -147,11 +296,27 @@ async def _summary(store: Store, name: str) -> PromptSummary:
     active = [record for record in rollouts if record.is_active]
     return PromptSummary(
         name=name,
-        n_versions=len(await store.versions(name)),
+        n_versions=(await store.newest_versions(name, limit=1))[0].number,
         pointers={item.pointer: item.number for item in await store.pointers(name)},
         protected=await protected_pointers(store, name),
         rollouts=_statuses(active),
         last_move=moves[-1] if moves else None,
+    )
+
+
+async def _pointer_states(store: Store, name: str) -> tuple[PointerState, ...]:
+    places = {item.pointer: item for item in await store.pointers(name)}
+    protected = await protected_pointers(store, name)
+    return tuple(
+        PointerState(
+            prompt=name,
+            pointer=pointer,
+            number=None if place is None else place.number,
+            moved_at="" if place is None else place.moved_at,
+            is_protected=pointer in protected,
+        )
+        for pointer in sorted({*places, *protected})
+        for place in (places.get(pointer),)
     )
 
 

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from promptyard.errors import NotFound
+from promptyard.errors import ConfigError, NotFound
 from promptyard.line.prompt_files import read_prompt
 from promptyard.line.query import StoreOrUrl, opened
-from promptyard.line.task import Task
-from promptyard.records.prompts import Program, Step
+from promptyard.line.task import Task, check_steps
+from promptyard.line.wiring import check_workflow
+from promptyard.protocols import Store
+from promptyard.records.base import Json, as_list, as_object
+from promptyard.records.prompts import Program, Prompt, Step
 from promptyard.records.versions import PromptVersion
+from promptyard.registry.exchange.foreign import checked_name
 from promptyard.registry.versions import resolve_version
+
+
+class Registered(NamedTuple):
+    """A version, and whether it is new; else the same bytes were registered before."""
+
+    version: PromptVersion
+    is_new: bool
+
+
+class WrittenPrompt(NamedTuple):
+    """A prompt file's text, what it refers to by name, and the step that it is for."""
+
+    text: str
+    files: Mapping[str, Json] = {}
+    step: str | None = None
 
 
 async def register_prompt(
@@ -31,26 +54,88 @@ async def register_prompt(
     """
     program = task.program if prompt is None else _with_prompt(task.program, prompt, step)
     async with opened(url, must_exist=False) as store:
-        known = await store.versions(task.name)
-        if parent is not None and not known:
-            raise NotFound(f"no version of '{task.name}' is registered, so none can be its parent")
-        same = next((item for item in known if item.digest == program.id), None)
-        if same is not None:
-            return same
-        above = await resolve_version(store, task.name, parent or "latest") if known else None
-        return await store.add_version(
-            PromptVersion(
-                name=task.name,
-                number=0,
-                digest=program.id,
-                program=program,
-                author=author,
-                parent=None if above is None else above.number,
-                hypothesis=message,
-                eval_set_version=task.eval_set.version,
-                status="manual" if known else "seed",
-            )
-        )
+        above = await _parent(store, task.name, parent)
+        version = _by_hand(task.name, program, above, author=author, message=message)
+        with_eval_set = version.model_copy(update={"eval_set_version": task.eval_set.version})
+        return (await _add(store, with_eval_set)).version
+
+
+async def register_program(
+    url: StoreOrUrl,
+    name: str,
+    written: WrittenPrompt | Program,
+    *,
+    author: str,
+    message: str = "",
+    parent: str | None = None,
+) -> Registered:
+    """Register a program, or a prompt file's text, under a name that may be new. Costs no call.
+
+    A text with a `step` takes the place of that step in the parent, else it is a program of its
+    own. The same bytes again are the version that they are already. Raises PromptError with the
+    line, ConfigError for what could not be run, NotFound for an unknown parent.
+    """
+    checked_name(name)
+    async with opened(url, must_exist=False) as store:
+        above = await _parent(store, name, parent)
+        # Elsewhere, for reading a large text takes a while, and others want to be answered.
+        program = await asyncio.to_thread(_program, written, above)
+        return await _add(store, _by_hand(name, program, above, author=author, message=message))
+
+
+def _program(written: WrittenPrompt | Program, parent: PromptVersion | None) -> Program:
+    """Return what is to be registered, once it is known that it can be read and run."""
+    if isinstance(written, Program):
+        program = written
+    elif written.step is None:
+        program = Program.single(Prompt.from_text(written.text, written.files))
+    elif parent is None:
+        raise NotFound(f"there is no version yet that step '{written.step}' could be of")
+    else:
+        prompt = Prompt.from_text(written.text, written.files)
+        program = _with_step(parent.program, Step(name=written.step, prompt=prompt))
+    for value in (program.workflow.options, *(step.prompt.files for step in program.steps)):
+        _require_finite(value)
+    check_steps(program)
+    check_workflow(program)
+    return program
+
+
+def _require_finite(value: Json) -> None:
+    """Refuse numbers that JSON cannot say: a client would read other bytes than were registered."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{value} is no number that a program can hold; leave it out")
+    inner = as_object(value)
+    for item in (as_list(value) or ()) if inner is None else inner.values():
+        _require_finite(item)
+
+
+async def _parent(store: Store, name: str, reference: str | None) -> PromptVersion | None:
+    if await store.newest_versions(name, limit=1):
+        return await resolve_version(store, name, reference or "latest")
+    if reference is not None:
+        raise NotFound(f"no version of '{name}' is registered, so none can be its parent")
+    return None
+
+
+def _by_hand(
+    name: str, program: Program, parent: PromptVersion | None, *, author: str, message: str
+) -> PromptVersion:
+    return PromptVersion(
+        name=name,
+        number=0,
+        digest=program.id,
+        program=program,
+        author=author,
+        parent=None if parent is None else parent.number,
+        hypothesis=message,
+        status="seed" if parent is None else "manual",
+    )
+
+
+async def _add(store: Store, version: PromptVersion) -> Registered:
+    known = {item.digest for item in await store.versions(version.name)}
+    return Registered(await store.add_version(version), version.digest not in known)
 
 
 def _with_prompt(program: Program, path: Path, step: str | None) -> Program:
@@ -58,6 +143,11 @@ def _with_prompt(program: Program, path: Path, step: str | None) -> Program:
     if not name:
         _ = program.prompt  # says that a step must be named, and which there are
     _ = program.step(name)
-    changed = Step(name=name, prompt=read_prompt(path))
-    steps = tuple(changed if item.name == name else item for item in program.steps)
-    return program.model_copy(update={"steps": steps})
+    return _with_step(program, Step(name=name, prompt=read_prompt(path)))
+
+
+def _with_step(program: Program, changed: Step) -> Program:
+    _ = program.step(changed.name)
+    steps = tuple(changed if item.name == changed.name else item for item in program.steps)
+    # Not a copy with other steps: that would keep the id that was computed of the old ones.
+    return Program(steps=steps, workflow=program.workflow)

@@ -6,6 +6,7 @@ again, and two may watch at once: a decision that came second is not stored, and
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -18,7 +19,7 @@ from promptyard.line.rollout_finding import find_rollout
 from promptyard.line.rollouts import MAX_TRIES, utc_now
 from promptyard.protocols import Store
 from promptyard.records.base import Record
-from promptyard.records.rollouts import Decision, Rollout, RolloutRecord
+from promptyard.records.rollouts import Action, Decision, Rollout, RolloutRecord
 from promptyard.registry.versions import pointer_named
 from promptyard.release.look import look
 from promptyard.release.replay import ReplayedDecision, replay
@@ -46,6 +47,28 @@ class Ticked(Record):
     looks: tuple[Looked, ...] = ()
     publication: Publication | None = None
     trouble: str = ""
+
+
+class OtherDecision(Record):
+    """A stored decision that its events do not give again: the fields that differ."""
+
+    seq: int
+    action: Action
+    again: Action | None
+    fields: tuple[str, ...]
+
+
+class Replayed(Record):
+    """A rollout decided again: whether every decision of the engine came out the same.
+
+    `n_by_hand` of the `n_decisions` are people's, the start included; nothing is computed for them.
+    """
+
+    rollout_id: str
+    equal: bool
+    n_decisions: int
+    n_by_hand: int
+    different: tuple[OtherDecision, ...]
 
 
 TickSink: TypeAlias = Callable[[Ticked], None]
@@ -133,4 +156,29 @@ async def replay_rollout(
         events = await all_live_events(
             store, rollout.prompt, rollout_id=rollout.id, through=through
         )
-        return record, replay(record, events)
+        # Elsewhere: it takes as long as all its looks together, and others want to be answered.
+        return record, await asyncio.to_thread(replay, record, events)
+
+
+async def replay_in_short(
+    url: StoreOrUrl, reference: str, *, pointer: str | None = None
+) -> Replayed:
+    """Decide a rollout again and say where that differs. Raises NotFound. Costs no model call."""
+    record, replayed = await replay_rollout(url, reference, pointer=pointer)
+    different = tuple(
+        OtherDecision(
+            seq=item.stored.seq,
+            action=item.stored.action,
+            again=None if item.again is None else item.again.action,
+            fields=item.differences,
+        )
+        for item in replayed
+        if not item.equal
+    )
+    return Replayed(
+        rollout_id=record.rollout.id,
+        equal=not different,
+        n_decisions=len(record.decisions),
+        n_by_hand=sum(item.is_by_hand for item in replayed) + 1,  # the start is somebody's, too
+        different=different,
+    )

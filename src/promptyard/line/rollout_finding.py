@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from promptyard.errors import ConfigError, Conflict, NotFound
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
-from promptyard.records.rollouts import RolloutRecord, departure
+from promptyard.records.rollouts import Decision, RolloutRecord, departure
 
 
 async def find_rollout(
@@ -62,6 +62,15 @@ async def with_departures(
         else item
         for item in records
     ]
+
+
+async def list_decisions(
+    url: StoreOrUrl, reference: str, *, before: int | None, limit: int
+) -> Sequence[Decision]:
+    """Decisions on a rollout below a number, newest first. Raises NotFound."""
+    async with opened(url) as store:
+        record = await find_rollout(store, reference)
+        return await store.decisions(record.rollout.id, before=before, limit=limit)
 
 
 async def _by_id(store: Store, reference: str) -> RolloutRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from promptyard.config import ReleaseConfig, load_task_config
-from promptyard.config.release_shape import guard_of
+from promptyard.config.release_shape import guard_of, refuse_slip
 from promptyard.errors import ConfigError
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
+from promptyard.records.base import Json
 from promptyard.records.rollouts import Guard, Rollout, RolloutMode, RolloutPlan
 from promptyard.registry.versions import pointer_named, resolve_version
 from promptyard.release.plan import Expected, PlannedRollout, plan_rollout
@@ -64,7 +66,23 @@ def rollout_plan(task: Path | None, changes: PlanChanges | None = None) -> Rollo
     if said.alpha is not None and not 0 < said.alpha < 0.5:
         raise ConfigError(f"--alpha {said.alpha:g}: expected a chance above 0 and below 0.5")
     given = {name: value for name, value in values.items() if value is not None}
-    return RolloutPlan.model_validate({**release.plan.model_dump(), **given})
+    return plan_of({**release.plan.model_dump(), **given})
+
+
+def plan_of(values: Mapping[str, Json]) -> RolloutPlan:
+    """Return a plan of what is given; else the defaults stand. Raises ConfigError in one line."""
+    try:
+        plan = RolloutPlan.model_validate(values)
+        for guard in plan.guards:
+            refuse_slip(guard.dimension)
+    except ValueError as error:
+        if not isinstance(error, ValidationError):
+            raise ConfigError(f"guards: {error}") from None
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        said_why = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {said_why}" if where else said_why) from None
+    return plan
 
 
 def expectation(plan: RolloutPlan, *, score: float, failing: float, correlation: float) -> Expected:
@@ -110,7 +128,10 @@ async def plan_for(
         started_by="",
     )
     try:
-        return plan_rollout(rollout, expected=expected, subjects_per_day=subjects_per_day)
+        # Elsewhere: small margins take a while, and others want to be answered.
+        return await asyncio.to_thread(
+            plan_rollout, rollout, expected=expected, subjects_per_day=subjects_per_day
+        )
     except ValueError as error:
         raise ConfigError(str(error)) from None
 

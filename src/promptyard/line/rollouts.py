@@ -20,6 +20,7 @@ from promptyard.protocols import Store
 from promptyard.records.base import Record
 from promptyard.records.person_names import is_same_person
 from promptyard.records.rollouts import (
+    ENGINE,
     Action,
     Decision,
     Rollout,
@@ -57,6 +58,11 @@ class By:
 
     actor: str
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse the name of the engine: a replay would take a person's word for one of its own."""
+        if is_same_person(self.actor, ENGINE):
+            raise ConfigError(f"'{self.actor}' is the name of the engine; act under your own")
 
 
 def utc_now() -> str:

@@ -16,6 +16,7 @@ from promptyard.records.versions import Move, MoveRequest, PromptVersion, Protec
 from promptyard.registry import protection
 from promptyard.registry.versions import (
     PRODUCTION,
+    Seen,
     pointer_named,
     promote,
     resolve_version,
@@ -35,11 +36,19 @@ class Shipped(Record):
 
 
 async def promote_version(
-    url: StoreOrUrl, name: str, reference: str, *, pointer: str, actor: str, reason: str
+    url: StoreOrUrl,
+    name: str,
+    reference: str,
+    *,
+    pointer: str,
+    actor: str,
+    reason: str,
+    seen: Seen | None = None,
 ) -> Shipped:
     """Point `pointer` at a version; the version's own verdict is noted as evidence.
 
-    Raises NotFound, Tampered, Conflict or ApprovalNeeded; nothing is then written.
+    With `seen` it moves from there alone. Raises NotFound, Tampered, Conflict or ApprovalNeeded;
+    nothing is then written.
     """
     async with opened(url) as store:
         await require_prompt(store, name)
@@ -52,6 +61,7 @@ async def promote_version(
             actor=actor,
             reason=reason,
             evidence=_evidence(version),
+            seen=seen,
         )
         return Shipped(move=move, publication=await publish_after(store))
 
@@ -121,6 +131,15 @@ async def unprotect_pointer(
         return await protection.unprotect(
             store, name, pointer, actor=actor, approved_by=approved_by, reason=reason
         )
+
+
+async def unprotect_together(
+    url: StoreOrUrl, name: str, pointer: str, *, actor: str, reason: str
+) -> Protection:
+    """Ask that a protection ends; where somebody else has asked before, it ends."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await protection.unprotect_together(store, name, pointer, actor=actor, reason=reason)
 
 
 async def request_version(

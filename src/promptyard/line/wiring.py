@@ -110,6 +110,11 @@ def build_workflow(task: Task) -> Workflow:
         return _workflow_of(task.program)
 
 
+def check_workflow(program: Program) -> None:
+    """Raise ConfigError where a program's workflow or its options are not known."""
+    _workflow_of(program)
+
+
 def _workflow_of(program: Program) -> Workflow:
     spec = program.workflow
     return resolve("workflows", spec.name, WORKFLOWS)(spec.options)

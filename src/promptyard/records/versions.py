@@ -73,7 +73,8 @@ class Protection(Record):
     """From `at` on a pointer is protected, or no longer; the last entry of the log counts.
 
     A promotion of a protected pointer, a rollout behind it and the end of the protection need the
-    consent of a second person. A rollback never does.
+    consent of a second person. A rollback never does. `asks_end` says that the actor asks for the
+    end of a protection that still holds.
     """
 
     prompt: str
@@ -83,6 +84,7 @@ class Protection(Record):
     reason: str = ""
     approved_by: str = ""
     at: str = ""
+    asks_end: bool = False
 
 
 class MoveRequest(Record):

@@ -25,9 +25,13 @@ async def protected_pointers(store: Store, prompt: str) -> tuple[str, ...]:
 async def protect(
     store: Store, prompt: str, pointer: str, *, actor: str, reason: str = ""
 ) -> Protection:
-    """Protect a pointer, which need not be set yet. Raises Conflict where it is protected."""
+    """Protect a pointer, which need not be set yet; somebody's wish to end that is withdrawn.
+
+    Raises Conflict where it is protected and nobody asks for the end.
+    """
     check_pointer_name(pointer)
-    if pointer in await protected_pointers(store, prompt):
+    last = await _last_word(store, prompt, pointer)
+    if last is not None and last.is_protected and not last.asks_end:
         raise Conflict(f"pointer '{pointer}' of prompt '{prompt}' is protected already")
     return await store.protect(
         Protection(prompt=prompt, pointer=pointer, is_protected=True, actor=actor, reason=reason)
@@ -59,6 +63,49 @@ async def unprotect(
             f"the protection of pointer '{pointer}' of prompt '{prompt}' ends only with the "
             f"consent of somebody other than {actor}: --approved-by NAME"
         ) from None
+
+
+async def unprotect_together(
+    store: Store, prompt: str, pointer: str, *, actor: str, reason: str = ""
+) -> Protection:
+    """Ask that a protection ends; where somebody else has asked before, it ends.
+
+    So each of the two speaks for himself. Raises ApprovalNeeded for who asks twice, Conflict where
+    the pointer is not protected.
+    """
+    asked = await _last_word(store, prompt, pointer)
+    if asked is None or not asked.asks_end:
+        if asked is None or not asked.is_protected:
+            raise Conflict(f"pointer '{pointer}' of prompt '{prompt}' is not protected")
+        wish = Protection(
+            prompt=prompt,
+            pointer=pointer,
+            is_protected=True,
+            actor=actor,
+            reason=reason,
+            asks_end=True,
+        )
+        return await store.protect(wish)
+    if is_same_person(actor, asked.actor):
+        raise ApprovalNeeded(
+            f"{asked.actor} has asked already that pointer '{pointer}' of prompt '{prompt}' is "
+            "protected no longer; it ends when somebody else asks for it, too"
+        )
+    return await store.protect(
+        Protection(
+            prompt=prompt,
+            pointer=pointer,
+            is_protected=False,
+            actor=asked.actor,
+            reason=reason or asked.reason,
+            approved_by=actor,
+        )
+    )
+
+
+async def _last_word(store: Store, prompt: str, pointer: str) -> Protection | None:
+    log = [item for item in await store.protections(prompt) if item.pointer == pointer]
+    return log[-1] if log else None
 
 
 async def request_promotion(

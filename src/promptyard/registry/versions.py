@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from typing import NamedTuple
 
 from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
 from promptyard.protocols import Store
@@ -17,6 +18,12 @@ LATEST = "latest"
 NUMBER = re.compile(r"v?[0-9]{1,9}")
 MAX_POINTER = 64
 POINTER_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_POINTER - 1}}}")
+
+
+class Seen(NamedTuple):
+    """Where a pointer was seen by whoever moves it: the version's number, None for not set."""
+
+    number: int | None
 
 
 async def pointer_named(store: Store, prompt: str, pointer: str) -> Pointer | None:
@@ -104,12 +111,13 @@ async def promote(
     actor: str,
     reason: str,
     evidence: str = "",
+    seen: Seen | None = None,
 ) -> Move:
     """Point `pointer` at a version; where it points there already, nothing moves.
 
-    Raises NotFound, Tampered, Conflict when somebody else moved first, ApprovalNeeded saying how to
-    ask where the pointer is protected, or ConfigError for a pointer name that would read like a
-    version.
+    Raises NotFound, Tampered, Conflict when somebody else moved first or the pointer is not where
+    it was `seen`, ApprovalNeeded saying how to ask where the pointer is protected, or ConfigError
+    for a pointer name that would read like a version.
     """
     move = await planned_move(
         store,
@@ -120,6 +128,11 @@ async def promote(
         reason=reason,
         evidence=evidence,
     )
+    if seen is not None and seen.number != move.from_number:
+        raise Conflict(
+            f"pointer '{pointer}' of prompt '{prompt}' {_place(move.from_number)}, while "
+            f"whoever moves it says that it {_place(seen.number)}; look again, then promote"
+        )
     if move.from_number == move.to_number:
         return move
     try:
@@ -176,3 +189,7 @@ async def rollback(
         reason=reason,
     )
     return await store.move_pointer(move)
+
+
+def _place(number: int | None) -> str:
+    return "is not set" if number is None else f"is at version {number}"

@@ -1,0 +1,118 @@
+"""How a rollout stands, for whoever draws it: the paragraph, the guards, and how they got there."""
+
+from __future__ import annotations
+
+from promptyard.line.query import StoreOrUrl, opened
+from promptyard.line.rollout_finding import find_rollout
+from promptyard.line.rollouts import utc_now
+from promptyard.records.base import Record
+from promptyard.records.rollouts import (
+    Action,
+    Decision,
+    GuardReading,
+    GuardStatus,
+    RatioReading,
+    Rollout,
+)
+from promptyard.reports.rollout import guard_rows, rollout_paragraph, thinned
+
+MOST_POINTS = 300
+
+
+class GuardPlot(Record):
+    """One guard against its margin, in words and as an interval.
+
+    `low`, `middle` and `high` count in margins towards harm: 0 is no difference, 1 the margin, more
+    is worse. None is not known, or no bound yet.
+    """
+
+    dimension: str
+    name: str
+    status: GuardStatus
+    difference: str
+    bounds: str
+    margin: str
+    sentence: str
+    low: float | None
+    middle: float | None
+    high: float | None
+
+
+class PlotPoint(Record):
+    """What one decision adds to the curves: when, what, and every guard as it was read then.
+
+    `enrolled` is the share of subjects that take part, in [0, 1].
+    """
+
+    seq: int
+    at: str
+    action: Action
+    step: int
+    enrolled: float
+    ratio: RatioReading | None
+    guards: tuple[GuardReading, ...]
+
+
+class RolloutReport(Record):
+    """A rollout, its last decision, one paragraph about it, and what its plots are drawn of.
+
+    `plot` has a row a guard; `curve` the decisions that changed something and some between.
+    """
+
+    rollout: Rollout
+    last: Decision
+    sentence: str
+    plot: tuple[GuardPlot, ...]
+    curve: tuple[PlotPoint, ...]
+
+
+async def rollout_status(
+    url: StoreOrUrl,
+    reference: str,
+    *,
+    pointer: str | None = None,
+    with_curve: bool = False,
+    now: str | None = None,
+) -> RolloutReport:
+    """Explain how a rollout stands. Raises NotFound. Costs no model call."""
+    async with opened(url) as store:
+        record = await find_rollout(store, reference, pointer)
+        n_decisions = record.last.seq
+        if with_curve:
+            record = await store.rollout(record.rollout.id)
+    last = record.last
+    plot = tuple(
+        GuardPlot(
+            dimension=reading.dimension,
+            name=row.name,
+            status=row.status,
+            difference=row.difference,
+            bounds=row.bounds,
+            margin=row.margin,
+            sentence=row.sentence,
+            low=row.low,
+            middle=row.middle,
+            high=row.high,
+        )
+        for row, reading in zip(guard_rows(last), last.guards, strict=True)
+    )
+    points = thinned(record.decisions, MOST_POINTS) if with_curve else ()
+    return RolloutReport(
+        rollout=record.rollout,
+        last=last,
+        sentence=rollout_paragraph(record, now=now or utc_now(), n_decisions=n_decisions),
+        plot=plot,
+        curve=tuple(_point(decision) for decision in points),
+    )
+
+
+def _point(decision: Decision) -> PlotPoint:
+    return PlotPoint(
+        seq=decision.seq,
+        at=decision.at,
+        action=decision.action,
+        step=decision.step,
+        enrolled=decision.enrolled,
+        ratio=decision.ratio,
+        guards=decision.guards,
+    )
