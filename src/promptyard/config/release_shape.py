@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
@@ -49,6 +50,11 @@ def _as_guard(value: Json) -> Json:
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < 1e6:
         raise ValueError(f"the margin of {name} is a number above 0, got {margin!r}")
     return {"dimension": name, "margin": float(margin)}
+
+
+def default_guard(guard: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Give a guard the margin that it has where none is named."""
+    return {**guard, "margin": _MARGINS.get(str(guard.get("dimension")), SCORE_MARGIN)}
 
 
 def refuse_slip(name: str) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from promptyard.config import ReleaseConfig, load_task_config
-from promptyard.config.release_shape import guard_of, refuse_slip
+from promptyard.config.release_shape import default_guard, guard_of, refuse_slip
 from promptyard.errors import ConfigError
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
-from promptyard.records.base import Json
+from promptyard.records.base import Json, as_list, as_object
 from promptyard.records.rollouts import Guard, Rollout, RolloutMode, RolloutPlan
 from promptyard.registry.versions import pointer_named, resolve_version
 from promptyard.release.plan import Expected, PlannedRollout, plan_rollout
@@ -70,9 +70,17 @@ def rollout_plan(task: Path | None, changes: PlanChanges | None = None) -> Rollo
 
 
 def plan_of(values: Mapping[str, Json]) -> RolloutPlan:
-    """Return a plan of what is given; else the defaults stand. Raises ConfigError in one line."""
+    """Return a plan of what is given; else the defaults stand. Raises ConfigError in one line.
+
+    A guard may lack its margin: it is then as task.yaml has it by default.
+    """
+    given = [as_object(guard) for guard in as_list(values.get("guards")) or ()]
+    guards = [
+        guard if guard is None or guard.get("margin") is not None else default_guard(guard)
+        for guard in given
+    ]
     try:
-        plan = RolloutPlan.model_validate(values)
+        plan = RolloutPlan.model_validate({**values, **({"guards": guards} if guards else {})})
         for guard in plan.guards:
             refuse_slip(guard.dimension)
     except ValueError as error:

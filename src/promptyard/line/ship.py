@@ -142,6 +142,16 @@ async def unprotect_together(
         return await protection.unprotect_together(store, name, pointer, actor=actor, reason=reason)
 
 
+async def list_protections(
+    url: StoreOrUrl, name: str, pointer: str | None = None
+) -> Sequence[Protection]:
+    """Return what was said of the protection of pointers, or of one, oldest first."""
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        log = await store.protections(name)
+        return [item for item in log if pointer in {None, item.pointer}]
+
+
 async def request_version(
     url: StoreOrUrl, name: str, reference: str, *, pointer: str, actor: str, reason: str
 ) -> MoveRequest:

@@ -22,6 +22,9 @@ from promptyard.service.problems import RequestRefused
 
 SCOPE_FIELD = "x-promptyard-scope"
 """Where a route's scope stands in the OpenAPI document."""
+STREAM_FIELD = "x-promptyard-stream"
+STREAMS = {STREAM_FIELD: True}
+"""For `needs` where an answer does not end by itself: who calls all operations leaves it out."""
 CACHE_S = 2.0
 """How long another replica may go on to take a key that was revoked."""
 MAX_CACHED = 10_000

@@ -13,10 +13,9 @@ from fastapi import FastAPI, Request, Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from promptyard import __version__
-from promptyard.service.paths import API
+from promptyard.service.openapi import ServiceApp
+from promptyard.service.paths import sheltered
 from promptyard.service.problems import problem, problem_of
-from promptyard.service.routes import ROUTERS
 from promptyard.service.state import ServiceState
 
 
@@ -39,19 +38,8 @@ def build_app(state: ServiceState) -> FastAPI:
             await asyncio.gather(*tasks, return_exceptions=True)
             await state.store.close()
 
-    app = FastAPI(
-        title="Promptyard",
-        version=__version__,
-        summary="Serves prompts, takes traces, watches releases.",
-        openapi_url=f"{API}/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        redirect_slashes=False,
-    )
+    app = ServiceApp(lifespan=lifespan)
     app.state.service = state
-    for router in ROUTERS:
-        app.include_router(router)
     app.add_exception_handler(Exception, problem_of)
     app.add_exception_handler(404, problem_of)
     app.add_exception_handler(405, problem_of)
@@ -75,6 +63,10 @@ class Doorway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        path = sheltered(scope.get("raw_path") or b"")
+        if path is not None:
+            scope["path"] = path
+            scope.setdefault("state", {})["sheltered"] = True
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
 

@@ -24,6 +24,21 @@ from promptyard.records.base import Record
 
 MEDIA_TYPE = "application/problem+json"
 
+PROBLEMS: Mapping[int, str] = {
+    400: "The request cannot be read: its JSON, its cursor, its encoding.",
+    401: "No key, or one that is unknown, revoked or expired.",
+    403: "The key lacks the scope, or the act needs the consent of a second name.",
+    404: "There is nothing of this name or number; the detail says what there is.",
+    409: "It is not in the state that this needs, or somebody else was first; look again.",
+    413: "The body is too large.",
+    415: "The body is of another type or encoding.",
+    421: "Without keys only loopback is answered.",
+    422: "Something in the request is not as it has to be; the detail says what and where.",
+    429: "Too many requests; `Retry-After` says when to try again.",
+    503: "The store does not answer, or the process is ending; `Retry-After` says when.",
+}
+"""Errors that routes have in common; `openapi` documents them where a route can have them."""
+
 _STATUS: tuple[tuple[type[PromptyardError], int, str], ...] = (
     (NotFound, 404, "not-found"),
     (ApprovalNeeded, 403, "approval-needed"),

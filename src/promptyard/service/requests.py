@@ -21,6 +21,7 @@ from promptyard.errors import PromptyardError
 from promptyard.records.api_keys import Scope
 from promptyard.records.audit import AuditEntry
 from promptyard.service.access import SCOPE_FIELD, Caller, KeyRefused, caller_of
+from promptyard.service.paths import unsheltered
 from promptyard.service.problems import RequestRefused, problem_of
 from promptyard.service.rates import block_of
 from promptyard.service.state import ServiceState, state_of
@@ -62,6 +63,8 @@ class ServiceRoute(APIRoute):
         name = self.name
 
         async def answer(given: Request) -> Response:
+            if getattr(given.state, "sheltered", False):
+                given.scope["path_params"] = unsheltered(given.path_params)
             request = ServiceRequest(given.scope, given.receive)
             state = state_of(request)
             try:

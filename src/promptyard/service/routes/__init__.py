@@ -6,15 +6,37 @@ from fastapi import APIRouter
 
 from promptyard.service.paths import API as API
 from promptyard.service.paths import PUBLIC as PUBLIC
-from promptyard.service.routes import audit, events, health, keys, manifest, ofrep, webhooks
+from promptyard.service.routes import (
+    audit,
+    events,
+    gates,
+    health,
+    keys,
+    manifest,
+    moves,
+    ofrep,
+    pointers,
+    prompts,
+    protections,
+    rollouts,
+    versions,
+    webhooks,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     audit.router,
     events.router,
+    gates.router,
     health.router,
     keys.router,
     manifest.router,
+    moves.router,
     ofrep.router,
+    pointers.router,
+    prompts.router,
+    protections.router,
+    rollouts.router,
+    versions.router,
     webhooks.router,
 )
 """All routes of the service."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from promptyard.records.manifest import Manifest
-from promptyard.service.access import needs
+from promptyard.service.access import STREAMS, needs
 from promptyard.service.manifest import ManifestBoard
 from promptyard.service.problems import MEDIA_TYPE, Problem, RequestRefused
 from promptyard.service.requests import ServiceRoute
@@ -55,7 +55,9 @@ async def get_manifest(request: Request) -> Response:
     return Response(content, media_type="application/json", headers=headers)
 
 
-@router.get("/events", **needs("read"), response_class=StreamingResponse, responses=_EVENTS)
+@router.get(
+    "/events", **needs("read", **STREAMS), response_class=StreamingResponse, responses=_EVENTS
+)
 async def watch_manifest(request: Request) -> StreamingResponse:
     """Say when there is another manifest, until either side ends it."""
     state = state_of(request)
