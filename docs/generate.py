@@ -22,6 +22,7 @@ from typing import Any
 
 from docs.generator.commands import cli_page
 from docs.generator.configuration import configuration_page
+from docs.generator.http_api import http_api_page
 from docs.generator.metric_pages import metric_pages, metrics_page
 from docs.generator.names import names_page
 from docs.generator.python_api import errors_page, python_api_page
@@ -59,16 +60,20 @@ def pages() -> Mapping[Path, str]:
     """Return every generated file with the text it should have."""
     from promptyard.config import ProjectConfig
     from promptyard.line.schema import DIALECT, task_json_schema
+    from promptyard.service.openapi import ServiceApp
 
+    api = ServiceApp().openapi()
     project = {"$schema": DIALECT, **ProjectConfig.model_json_schema()}
     project["title"] = "Promptyard project"
     return {
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "configuration.md": configuration_page(),
         REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "http-api.md": http_api_page(api),
         REFERENCE / "metrics.md": metrics_page(),
         REFERENCE / "names.md": names_page(),
         REFERENCE / "python-api.md": python_api_page(),
+        REFERENCE / "openapi.json": _json(api),
         REFERENCE / "project.schema.json": _json(project),
         REFERENCE / "task.schema.json": _json(task_json_schema()),
         **{REFERENCE / "metrics" / f"{name}.md": text for name, text in metric_pages().items()},

@@ -100,6 +100,14 @@ def test_the_slowest_guard_and_the_steps_decide_how_long_it_takes() -> None:
     assert plan_rollout(a_rollout(**plan)).days is None
 
 
+@pytest.mark.parametrize(("steps", "per_day"), [((2, 100), 5e-324), ((5e-324, 100), 2.0)])
+def test_no_days_are_named_where_nobody_would_ever_take_part(
+    steps: tuple[float, ...], per_day: float
+) -> None:
+    planned = plan_rollout(a_rollout(steps=steps), subjects_per_day=per_day)
+    assert (planned.days, planned.in_time) == (None, None)
+
+
 def test_many_short_steps_take_their_time_whatever_the_traffic() -> None:
     planned = plan_rollout(a_rollout(min_step_s=3600), subjects_per_day=1e9)
     assert planned.days == pytest.approx(5 / 24)

@@ -74,13 +74,10 @@ def plan_of(values: Mapping[str, Json]) -> RolloutPlan:
 
     A guard may lack its margin: it is then as task.yaml has it by default.
     """
-    given = [as_object(guard) for guard in as_list(values.get("guards")) or ()]
-    guards = [
-        guard if guard is None or guard.get("margin") is not None else default_guard(guard)
-        for guard in given
-    ]
+    guards = [_with_margin(guard) for guard in as_list(values.get("guards")) or ()]
+    given = {**values, "guards": guards} if guards else values
     try:
-        plan = RolloutPlan.model_validate({**values, **({"guards": guards} if guards else {})})
+        plan = RolloutPlan.model_validate(given)
         for guard in plan.guards:
             refuse_slip(guard.dimension)
     except ValueError as error:
@@ -91,6 +88,11 @@ def plan_of(values: Mapping[str, Json]) -> RolloutPlan:
         said_why = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{where}: {said_why}" if where else said_why) from None
     return plan
+
+
+def _with_margin(guard: Json) -> Json:
+    given = as_object(guard)
+    return guard if given is None or given.get("margin") is not None else default_guard(given)
 
 
 def expectation(plan: RolloutPlan, *, score: float, failing: float, correlation: float) -> Expected:

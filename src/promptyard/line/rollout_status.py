@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptyard.line.query import StoreOrUrl, opened
-from promptyard.line.rollout_finding import find_rollout
+from promptyard.line.rollout_finding import find_rollout, with_departures
 from promptyard.line.rollouts import utc_now
 from promptyard.records.base import Record
 from promptyard.records.rollouts import (
@@ -14,6 +14,7 @@ from promptyard.records.rollouts import (
     RatioReading,
     Rollout,
 )
+from promptyard.records.versions import Move
 from promptyard.reports.rollout import guard_rows, rollout_paragraph, thinned
 
 MOST_POINTS = 300
@@ -56,11 +57,13 @@ class PlotPoint(Record):
 class RolloutReport(Record):
     """A rollout, its last decision, one paragraph about it, and what its plots are drawn of.
 
-    `plot` has a row a guard; `curve` the decisions that changed something and some between.
+    `left` is the move with which its pointer went on or back since it was promoted. `plot` has a
+    row a guard; `curve` the decisions that changed something and some between.
     """
 
     rollout: Rollout
     last: Decision
+    left: Move | None
     sentence: str
     plot: tuple[GuardPlot, ...]
     curve: tuple[PlotPoint, ...]
@@ -80,6 +83,7 @@ async def rollout_status(
         n_decisions = record.last.seq
         if with_curve:
             record = await store.rollout(record.rollout.id)
+        record = (await with_departures(store, [record]))[0]
     last = record.last
     plot = tuple(
         GuardPlot(
@@ -100,6 +104,7 @@ async def rollout_status(
     return RolloutReport(
         rollout=record.rollout,
         last=last,
+        left=record.left,
         sentence=rollout_paragraph(record, now=now or utc_now(), n_decisions=n_decisions),
         plot=plot,
         curve=tuple(_point(decision) for decision in points),

@@ -146,19 +146,24 @@ def _variance(dimension: str, expected: Expected) -> tuple[float, float]:
     return rate * (1.0 - rate), rate**2 + (1.0 - rate) ** 2
 
 
-def _days(plan: RolloutPlan, subjects: int, subjects_per_day: float) -> float:
-    """Go through the steps: each takes its time and its subjects, the last one all that is left."""
+def _days(plan: RolloutPlan, subjects: int, subjects_per_day: float) -> float | None:
+    """Go through the steps: each takes its time and its subjects, the last one all that is left.
+
+    None where so few take part that the numbers end.
+    """
     arms = 1.0 if plan.mode == "shadow" else 2.0
     days, so_far = 0.0, 0.0
     for number, percent in enumerate(plan.steps):
         rate = subjects_per_day * percent / 100.0 / arms
+        if rate <= 0.0:
+            return None
         wanted = float(plan.min_subjects)
         if number + 1 == len(plan.steps):
             wanted = max(wanted, subjects - so_far)
         spent = max(plan.min_step_s / 86400.0, wanted / rate)
         days += spent
         so_far += spent * rate
-    return days
+    return days if math.isfinite(days) else None
 
 
 def _sentence(

@@ -22,7 +22,7 @@ from promptyard.service.routes import ROUTERS
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 _SENTENCE = re.compile(r"(?<=[.:])\s+(?=[`A-Z])")
-_REF = "#/components/schemas/Problem"
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 class ServiceApp(FastAPI):
@@ -65,6 +65,10 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = Problem.model_json_schema()
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    components["responses"] = {
+        f"Problem{status}": {"description": meaning, "content": _PROBLEM}
+        for status, meaning in PROBLEMS.items()
+    }
     components["securitySchemes"] = {
         "bearer": {
             "type": "http",
@@ -117,11 +121,11 @@ def _add_errors(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses |= {400, 413, 415, 422}
     if "304" in responses:
         operation.setdefault("parameters", []).extend(_CONDITIONS)
-    for status in sorted(statuses):
-        responses.setdefault(str(status), {"description": PROBLEMS[status]})
     for status, response in responses.items():
         if status[0] in "45":
-            response.setdefault("content", {MEDIA_TYPE: {"schema": {"$ref": _REF}}})
+            response.setdefault("content", _PROBLEM)
+    for status in sorted(statuses):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
 
 
 _CONDITIONS = [
@@ -130,7 +134,7 @@ _CONDITIONS = [
         "in": "header",
         "required": False,
         "description": meaning,
-        "schema": {"type": "string", "maxLength": 500, "pattern": "^[\\x20-\\x7e]*$"},
+        "schema": {"type": "string"},
     }
     for name, meaning in (
         ("If-None-Match", "ETags that the caller has: 304 where one of them is the present one."),

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
@@ -49,6 +49,9 @@ _REQUEST: dict[str, Any] = {
 }
 
 
+FlagKey = Annotated[
+    str, Path(description="The prompt's name.", max_length=200, examples=["support-tickets"])
+]
 _NO_CONTEXT: Mapping[str, Json] = {}
 
 
@@ -91,7 +94,7 @@ class _Context(NamedTuple):
     },
     **needs("read", **_REQUEST),
 )
-async def evaluate_flag(request: Request, key: str) -> Response:
+async def evaluate_flag(request: Request, key: FlagKey) -> Response:
     """Resolve one prompt; a subject that meets an arm of a rollout is recorded."""
     try:
         context = await _context(request)

@@ -18,6 +18,7 @@ from promptyard.line.rollout_status import RolloutReport, rollout_status
 from promptyard.line.rollouts import By, Decided
 from promptyard.records.base import Record
 from promptyard.records.rollouts import Decision, Rollout, RolloutMode, RolloutPlan, RolloutRecord
+from promptyard.records.versions import Move
 from promptyard.registry.versions import PRODUCTION
 from promptyard.release.plan import PlannedRollout
 from promptyard.service.access import needs
@@ -82,7 +83,7 @@ class PlanBody(Record):
         description="`split`: half of the enrolled subjects get the new version; `shadow`: all get "
         "the old one, and the application runs both.",
     )
-    steps: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+    steps: tuple[Annotated[float, Field(ge=1e-3, le=100)], ...] = Field(
         default=_DEFAULT.steps,
         min_length=1,
         max_length=50,
@@ -162,7 +163,7 @@ class PlanQuestion(Record):
     )
     subjects_per_day: float | None = Field(
         default=None,
-        gt=0,
+        ge=1e-3,
         le=1e12,
         description="New subjects of the application a day, enrolled or not.",
         examples=[5000],
@@ -176,7 +177,7 @@ class PlanQuestion(Record):
     correlation: float = Field(
         default=0.5,
         ge=-1,
-        le=1,
+        lt=1,
         description="Of both versions on one input: what shadow mode gains by.",
     )
 
@@ -188,15 +189,19 @@ class Because(Record):
 
 
 class RolloutState(Record):
-    """A rollout and the last decision on it, which says how it stands."""
+    """A rollout and the last decision on it, which says how it stands.
+
+    `left` is the move with which its pointer went on or back since it was promoted.
+    """
 
     rollout: Rollout
     last: Decision
+    left: Move | None
 
     @classmethod
     def of(cls, record: RolloutRecord) -> RolloutState:
         """Leave all decisions out but the last."""
-        return cls(rollout=record.rollout, last=record.last)
+        return cls(rollout=record.rollout, last=record.last, left=record.left)
 
 
 Verb = Callable[..., Awaitable[Decided]]

@@ -1,0 +1,38 @@
+"""Whatever is sent to any operation is answered as the OpenAPI document says, and never by 500.
+
+A longer run: API_EXAMPLES=300 API_SEED=1 pytest tests/service/test_conformance.py
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.fuzzed import called_operations, fuzz
+from support.served_prompts import served_prompts
+
+N_EXAMPLES = int(os.environ.get("API_EXAMPLES", "4"))
+SEED = int(os.environ.get("API_SEED", "0"))
+N_PARTS = 4
+"""The operations are shared among so many tests, which run beside each other."""
+
+
+@pytest.mark.parametrize("part", range(N_PARTS))
+def test_every_operation_answers_as_documented(tmp_path: Path, part: int) -> None:
+    with served_prompts(tmp_path, requests_per_s=1e6, burst=10**6) as service:
+        key = service.new_key("admin")
+        started = service.post("/api/v1/prompts/p/rollouts", {"version": "2"}, key=key)
+        known = {
+            "name": "p",
+            "reference": "latest",
+            "pointer": "production",
+            "rollout": started.json["rollout"]["id"],
+        }
+        mine = called_operations(service, key)[part::N_PARTS]
+        assert mine
+        for operation in mine:
+            answers = fuzz(service, key, operation, known, n_examples=N_EXAMPLES, number=SEED)
+            assert answers.total() >= 1, operation.label
+            assert not [status for _, status in answers if status >= 500], answers
