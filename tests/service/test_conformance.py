@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from promptyard.service.rates import Rates
 from support.fuzzed import called_operations, fuzz
 from support.served_prompts import served_prompts
 
@@ -22,6 +23,8 @@ N_PARTS = 4
 @pytest.mark.parametrize("part", range(N_PARTS))
 def test_every_operation_answers_as_documented(tmp_path: Path, part: int) -> None:
     with served_prompts(tmp_path, requests_per_s=1e6, burst=10**6) as service:
+        # Each operation is tried without keys and with wrong ones, all from one address.
+        service.state.wrong_keys = Rates(1e6, 10**6)
         key = service.new_key("admin")
         started = service.post("/api/v1/prompts/p/rollouts", {"version": "2"}, key=key)
         known = {

@@ -97,7 +97,9 @@ def test_nobody_is_taken_for_the_engine(tmp_path: Path) -> None:
     with served_prompts(tmp_path) as service:
         start(service)
         engine = {"X-Promptyard-Actor": "canary"}
-        assert service.post(f"{API}/rollouts/p/pause", {}, headers=engine).status == 422
+        assert service.post(f"{API}/rollouts/p/pause", {}, headers=engine).status == 400
+        as_engine = service.new_key("release", name="Canary")  # made before that was refused
+        assert service.post(f"{API}/rollouts/p/pause", {}, key=as_engine).status == 422
 
 
 def test_a_rollout_is_explained_and_decided_again(tmp_path: Path) -> None:
