@@ -21,10 +21,12 @@ class Store(ReleaseStore, ServiceStore, Protocol):
     """The one store: completions, attempts, runs, what `ReleaseStore` and `ServiceStore` hold.
 
     Every method is durable when it returns. Safe to use from one event loop; several processes
-    may share a database.
+    may share a database. `url` is its address without the password, `connect_url` with it: for a
+    process that is to open the same store, and for no message.
     """
 
     url: str
+    connect_url: str
 
     async def open(self) -> None:
         """Open and migrate. Raises StorageError saying what to do when that fails."""
