@@ -23,8 +23,6 @@ from promptyard.errors import (
 from promptyard.records.base import Record
 
 MEDIA_TYPE = "application/problem+json"
-STREAM_FIELD = "x-promptyard-stream"
-"""Marks operations in the OpenAPI document whose answer goes on: server-sent events."""
 
 PROBLEMS: Mapping[int, str] = {
     400: "The request cannot be read: its JSON, its cursor, its encoding.",

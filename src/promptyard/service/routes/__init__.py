@@ -8,6 +8,7 @@ from promptyard.service.paths import API as API
 from promptyard.service.paths import PUBLIC as PUBLIC
 from promptyard.service.routes import (
     audit,
+    eval_sets,
     events,
     gates,
     health,
@@ -20,12 +21,15 @@ from promptyard.service.routes import (
     prompts,
     protections,
     rollouts,
+    runs,
+    tasks,
     versions,
     webhooks,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
     audit.router,
+    eval_sets.router,
     events.router,
     gates.router,
     health.router,
@@ -38,6 +42,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     prompts.router,
     protections.router,
     rollouts.router,
+    runs.router,
+    tasks.router,
     versions.router,
     webhooks.router,
 )

@@ -14,22 +14,33 @@ from promptyard.line.jobs import list_jobs as jobs_of
 from promptyard.line.jobs import order_job as order_of
 from promptyard.line.jobs import show_job
 from promptyard.records.jobs import Job, JobOrder
-from promptyard.service.access import caller_of, needs
-from promptyard.service.pages import Cursor, Limit, Page, cursor_of, place_of, tagged
+from promptyard.service.access import STREAMS, needs
+from promptyard.service.acts import actor_of, store_of
+from promptyard.service.pages import (
+    TAGGED,
+    Cursor,
+    JsonAnswer,
+    Limit,
+    Page,
+    page_of,
+    place_of,
+    tagged,
+)
 from promptyard.service.paths import API
-from promptyard.service.problems import STREAM_FIELD, refusals
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import ServiceState, state_of
 from promptyard.service.streams import HEARTBEAT_S, ServerEvent, event_stream
 
-router = APIRouter(prefix=f"{API}/jobs", tags=["jobs"], route_class=ServiceRoute)
+router = APIRouter(
+    prefix=f"{API}/jobs", tags=["jobs"], route_class=ServiceRoute, default_response_class=JsonAnswer
+)
 
 FOLLOW_S = 0.3
 """How often a job that is followed is read: another replica may run it."""
 JobId = Annotated[str, Path(max_length=100, description="The job's id.")]
 
 
-@router.post("", status_code=202, **needs("write"), responses=refusals(404, 409))
+@router.post("", status_code=202, **needs("write"))
 async def order_job(request: Request, response: Response, order: JobOrder) -> Job:
     """Order an eval, a search or a gate; it runs when a replica has room.
 
@@ -37,14 +48,14 @@ async def order_job(request: Request, response: Response, order: JobOrder) -> Jo
     with `write`: it judges, and moves nothing.
     """
     state = state_of(request)
-    job = await order_of(state.store, state.settings.tasks, order, by=caller_of(request).name)
-    state.jobs.look()
+    job = await order_of(state.store, state.settings.tasks, order, by=actor_of(request))
     request.state.audit = {"job": job.id, "kind": job.kind, "task": job.task}
+    state.jobs.look()
     response.headers["Location"] = f"{API}/jobs/{job.id}"
     return job
 
 
-@router.get("", **needs("read"), responses=refusals(400, 404))
+@router.get("", **needs("read"))
 async def list_jobs(
     request: Request,
     limit: Limit = 100,
@@ -53,18 +64,17 @@ async def list_jobs(
 ) -> Page[Job]:
     """List jobs, newest first, without their results."""
     before = place_of(cursor, str)
-    found = await jobs_of(state_of(request).store, active=active, before=before, limit=limit)
-    following = cursor_of(found[-1].id) if len(found) == limit else None
-    return Page(items=tuple(found), next=following)
+    found = await jobs_of(store_of(request), active=active, before=before, limit=limit + 1)
+    return page_of(found, limit, lambda job: job.id)
 
 
-@router.get("/{job_id}", response_model=Job, **needs("read"), responses=refusals(304, 404))
+@router.get("/{job_id}", response_model=Job, **needs("read"), responses=TAGGED)
 async def read_job(request: Request, job_id: JobId) -> Response:
     """Read a job, its result among it."""
-    return tagged(request, await show_job(state_of(request).store, job_id))
+    return tagged(request, await show_job(store_of(request), job_id))
 
 
-@router.post("/{job_id}/cancel", **needs("write"), responses=refusals(404, 409))
+@router.post("/{job_id}/cancel", **needs("write"))
 async def cancel_job(request: Request, job_id: JobId) -> Job:
     """Call a job off: one that waits ends now, one that runs within seconds (`cancelling`)."""
     state = state_of(request)
@@ -76,9 +86,7 @@ async def cancel_job(request: Request, job_id: JobId) -> Job:
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    dependencies=needs("read")["dependencies"],
-    openapi_extra={**needs("read")["openapi_extra"], STREAM_FIELD: True},
-    responses=refusals(404),
+    **needs("read", **STREAMS),
 )
 async def follow_job(
     request: Request,
