@@ -159,7 +159,7 @@ def test_the_end_of_the_service_interrupts_its_jobs_and_leaves_the_rest_waiting(
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     with task_service(tmp_path) as service:
-        assert ended_job(service, second).state == "done"
+        job_when(service, second, lambda job: job.owner == service.state.replica)
 
 
 def test_jobs_of_a_replica_that_is_gone_are_marked_by_another(
@@ -185,6 +185,20 @@ def test_jobs_of_a_replica_that_is_gone_are_marked_by_another(
         assert ended_job(service, "j-called-off").state == "cancelled"
         time.sleep(0.5)
         assert service.get("/api/v1/jobs/j-alive").json["state"] == "running"
+
+
+def test_replicas_share_the_jobs_of_one_store_and_follow_those_of_each_other(
+    tmp_path: Path,
+) -> None:
+    write_slow_task(tmp_path)
+    with task_service(tmp_path) as one, task_service(tmp_path) as other:
+        ids = [ordered(one, split="all"), ordered(one, split="all")]
+        both = [job_when(other, job_id, lambda job: job.state == "running") for job_id in ids]
+        assert {job.owner for job in both} == {one.state.replica, other.state.replica}
+        mine = next(job.id for job in both if job.owner == one.state.replica)
+        assert other.post(f"/api/v1/jobs/{mine}/cancel").json["state"] == "cancelling"
+        events = stream_events(other.get(f"/api/v1/jobs/{mine}/events").body)
+        assert events[-1][2]["state"] == "cancelled"
 
 
 def test_the_process_of_a_job_ends_with_the_service_that_started_it(tmp_path: Path) -> None:

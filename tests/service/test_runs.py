@@ -6,20 +6,23 @@ from collections.abc import Generator
 
 import pytest
 
-from support.job_service import ended_job, ordered, task_service
-from support.served import Service
+import promptyard as py
+from support.served import Service, served
+from support.task_folder import write_task
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Generator[Service]:
     """Serve a store with one search and two evals, the second with other words in the prompt."""
     folder = tmp_path_factory.mktemp("runs")
-    with task_service(folder) as found:
-        assert ended_job(found, ordered(found, "optimize", budget={"task_calls": 60})).run_id
-        assert ended_job(found, ordered(found)).state == "done"
-        prompt = folder / "tasks" / "tiny" / "prompt.md"
-        prompt.write_text(prompt.read_text().replace("- top_up", "- top_up: put money in, add"))
-        assert ended_job(found, ordered(found)).state == "done"
+    task = write_task(folder / "task")
+    store = str(folder / "service.db")
+    py.optimize(py.load_task(task), budget=py.Budget(task_calls=60), store=store)
+    py.evaluate(py.load_task(task), store=store)
+    prompt = task / "prompt.md"
+    prompt.write_text(prompt.read_text().replace("- top_up", "- top_up: put money in, add"))
+    py.evaluate(py.load_task(task), store=store)
+    with served(folder) as found:
         yield found
 
 

@@ -15,6 +15,7 @@ from promptyard.service.routes import (
     jobs,
     keys,
     manifest,
+    monitors,
     moves,
     ofrep,
     pointers,
@@ -23,6 +24,7 @@ from promptyard.service.routes import (
     rollouts,
     runs,
     tasks,
+    traces,
     versions,
     webhooks,
 )
@@ -36,6 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     keys.router,
     manifest.router,
+    monitors.router,
     moves.router,
     ofrep.router,
     pointers.router,
@@ -44,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     rollouts.router,
     runs.router,
     tasks.router,
+    traces.router,
     versions.router,
     webhooks.router,
 )
