@@ -152,6 +152,9 @@ def test_the_end_of_the_service_interrupts_its_jobs_and_leaves_the_rest_waiting(
         first, second = ordered(service, split="all"), ordered(service)
         job_when(service, first, lambda job: job.progress is not None)
         [pid] = service.state.jobs.processes().values()
+        service.state.stopping.set()  # the jobs end first; then their end is cut short, too
+        service.state.jobs.look()
+        time.sleep(0.4)
     job = service.in_store(lambda store: store.job(first))
     assert (job.state, job.error) == ("interrupted", "the service ended")
     rows = service.in_store(lambda store: store.runs())

@@ -71,7 +71,11 @@ class Jobs:
                     await asyncio.wait_for(self._hurry.wait(), POLL_S)
         finally:
             self._ending = True
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            while (
+                self._running
+            ):  # whoever cannot wait so long must kill us: each job is to be marked
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait(self._running.values())
 
     @property
     def _must_end(self) -> bool:
