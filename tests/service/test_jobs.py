@@ -191,13 +191,15 @@ def test_jobs_of_a_replica_that_is_gone_are_marked_by_another(
 
 
 def test_replicas_share_the_jobs_of_one_store_and_follow_those_of_each_other(
-    tmp_path: Path,
+    tmp_path: Path, postgres_url: str
 ) -> None:
     write_slow_task(tmp_path)
-    with task_service(tmp_path) as one, task_service(tmp_path) as other:
+    with task_service(tmp_path, postgres_url) as one, task_service(tmp_path, postgres_url) as other:
         ids = [ordered(one, split="all"), ordered(one, split="all")]
         both = [job_when(other, job_id, lambda job: job.state == "running") for job_id in ids]
         assert {job.owner for job in both} == {one.state.replica, other.state.replica}
+        [pid] = one.state.jobs.processes().values()
+        assert "postgres" not in Path(f"/proc/{pid}/cmdline").read_text()
         mine = next(job.id for job in both if job.owner == one.state.replica)
         assert other.post(f"/api/v1/jobs/{mine}/cancel").json["state"] == "cancelling"
         events = stream_events(other.get(f"/api/v1/jobs/{mine}/events").body)

@@ -22,11 +22,11 @@ SLOW = "import time\ndef slow(case, output):\n    time.sleep(0.2)\n    return 1.
 
 
 @contextlib.contextmanager
-def task_service(folder: Path, **settings: Any) -> Generator[Service]:
-    """Serve a store and the small label task, as `tiny`, in the folder `tasks`."""
+def task_service(folder: Path, store: str | None = None, **settings: Any) -> Generator[Service]:
+    """Serve a store (one in the folder) and the small label task, as `tiny`, in `tasks`."""
     if not (folder / "tasks" / "tiny").exists():
         write_task(folder / "tasks" / "tiny")
-    with served(folder, tasks=str(folder / "tasks"), **settings) as service:
+    with served(store or folder, tasks=str(folder / "tasks"), **settings) as service:
         yield service
 
 
