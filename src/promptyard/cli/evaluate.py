@@ -74,6 +74,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     """
     from promptyard.errors import ConfigError
     from promptyard.line.evaluation import EvaluationPlan
+    from promptyard.line.evaluation_seen import view_of
     from promptyard.line.sync import run_evaluation
     from promptyard.line.task import Models, load_task
     from promptyard.line.wiring import store_address
@@ -116,21 +117,6 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
         draw_evaluation(console(), view, report_path=str(path), junit_path=junit_path)
     if gate and evaluation.verdict is not None:
         raise typer.Exit(GATE_EXITS[evaluation.verdict.status])
-
-
-def view_of(task: Task, evaluation: Evaluation) -> EvaluationView:
-    """Gather what is shown of an evaluation of a task."""
-    from promptyard.line.query import failure_buckets
-    from promptyard.reports.evaluation import evaluation_view
-
-    buckets, confusions = failure_buckets(task, evaluation.report)
-    return evaluation_view(
-        evaluation,
-        task.eval_set.cases,
-        buckets=buckets,
-        confusions=confusions,
-        pass_at=task.pass_at,
-    )
 
 
 def write_junit(task: Task, evaluation: Evaluation, path: Path) -> Path:

@@ -11,6 +11,7 @@ repeated in a message.
 from __future__ import annotations
 
 from promptyard.config.load import (
+    TASK_FILE,
     load_project_config,
     load_task_config,
     place_in_project,
@@ -31,6 +32,7 @@ from promptyard.config.shape import (
 from promptyard.config.yaml_file import location_text
 
 __all__ = [
+    "TASK_FILE",
     "CheckEntry",
     "LimitsConfig",
     "ModelsConfig",

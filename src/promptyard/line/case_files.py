@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from promptyard.evalset.case_file import Draft, FileEdit, edited, read_bytes, re
 from promptyard.evalset.diff import diff_eval_sets
 from promptyard.evalset.load import LoadedCases, read_cases
 from promptyard.line.lineage import record_version
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.task import Splits, Task, load_task, split_loaded, task_folder
 from promptyard.line.wiring import metrics_of, store_address
 from promptyard.records.base import Record
@@ -81,7 +82,7 @@ async def change_cases(
     case_files: CaseFiles,
     edits: Mapping[Path, FileEdit],
     *,
-    store: str | None,
+    store: StoreOrUrl,
     change: str,
     intended: Intended,
     warnings: Sequence[str] = (),
@@ -96,11 +97,14 @@ async def change_cases(
     as intended, a split would be empty, or somebody changes the file meanwhile.
     """
     old = case_files.task.eval_set
-    async with opened(store_address(store, case_files.folder), must_exist=False) as opened_store:
+    place = store
+    if store is None or isinstance(store, str):
+        place = store_address(store, case_files.folder)
+    async with opened(place, must_exist=False) as opened_store:
         await record_version(opened_store, old)
         with contextlib.ExitStack() as stack:
             drafts = [stack.enter_context(_draft(path, edit)) for path, edit in edits.items()]
-            new = _checked(case_files, drafts)
+            new = await asyncio.to_thread(_checked, case_files, drafts)
             difference = diff_eval_sets(old, new)
             _require_intended(difference, intended)
             for draft in drafts:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptyard.errors import EvalSetError, NotFound
+from promptyard.line.references import StoredRun
 from promptyard.line.session import Session
 from promptyard.line.task import Task
+from promptyard.protocols import Store
 from promptyard.records.cases import Case, EvalSet, EvalSplit
+from promptyard.records.runs import RunHeader
 from promptyard.records.scores import Report
 from promptyard.records.verdicts import Verdict
 
@@ -44,11 +47,30 @@ async def stored_baseline(
             f"run {run_id} measured {report.split}, this one measures {split}; compare with a run "
             f"of {split}, or measure {report.split} (--split)"
         )
-    doubts: list[str] = []
     header = await session.store.run_header(run_id)
-    if header.settings.get("metrics") != session.header.settings.get("metrics"):
+    before = await measured_on(session.store, task.eval_set, report)
+    now = Measured(session.header, task.eval_set, tuple(cases))
+    return fair_baseline(StoredRun(run_id, report), header, before, now)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How and on what a run was measured: its cases are those of `eval_set` that it ran."""
+
+    header: RunHeader
+    eval_set: EvalSet
+    cases: tuple[Case, ...]
+
+
+def fair_baseline(found: StoredRun, header: RunHeader, before: EvalSet, now: Measured) -> Baseline:
+    """Return a stored run as a baseline of what is measured `now`; `before` is its eval set.
+
+    It compares on the cases that both have and nobody has edited in between.
+    """
+    run_id, report = found.run_id, found.report
+    doubts: list[str] = []
+    if header.settings.get("metrics") != now.header.settings.get("metrics"):
         doubts.append(f"run {run_id} was graded by other checks, so scores do not compare")
-    before = await _eval_set(session, task, report)
     tried = {trial.case_id for trial in report.trials}
     n_split = len(before.split(report.split))
     if len(tried) < n_split:
@@ -57,16 +79,16 @@ async def stored_baseline(
             "compare with a run of all of them"
         )
     name = f"run {run_id}"
-    if before.version == task.eval_set.version:
-        return Baseline(name, report, tuple(cases), tuple(doubts))
+    if before.version == now.eval_set.version:
+        return Baseline(name, report, now.cases, tuple(doubts))
     graded = {case.id: _graded(case) for case in before.cases}
-    same = tuple(case for case in cases if graded.get(case.id, _graded(case)) == _graded(case))
+    same = tuple(case for case in now.cases if graded.get(case.id, _graded(case)) == _graded(case))
     said = (
         f"run {run_id} was measured on eval set {before.version}, this one on "
-        f"{task.eval_set.version}: compared on the cases that both have"
+        f"{now.eval_set.version}: compared on the cases that both have"
     )
-    if len(same) < len(cases):
-        said += f"; {len(cases) - len(same)} cases were edited since and are left out"
+    if len(same) < len(now.cases):
+        said += f"; {len(now.cases) - len(same)} cases were edited since and are left out"
     return Baseline(name, report, same, tuple(doubts), (said,))
 
 
@@ -87,14 +109,15 @@ def doubted(verdict: Verdict, doubts: Sequence[str]) -> Verdict:
     )
 
 
-async def _eval_set(session: Session, task: Task, report: Report) -> EvalSet:
-    if report.eval_set_version == task.eval_set.version:
-        return task.eval_set
+async def measured_on(store: Store, known: EvalSet | None, report: Report) -> EvalSet:
+    """Return the eval set of a report: the one that is known already, or that of the store."""
+    if known is not None and report.eval_set_version == known.version:
+        return known
     try:
-        return await session.store.eval_set(report.eval_set_version)
+        return await store.eval_set(report.eval_set_version)
     except NotFound:  # a run of an older program, which did not store what it measured on
         empty: tuple[Case, ...] = ()
-        return EvalSet(name=task.name, cases=empty, version=report.eval_set_version)
+        return EvalSet(name="", cases=empty, version=report.eval_set_version)
 
 
 def _graded(case: Case) -> Case:

@@ -12,7 +12,7 @@ from pathlib import Path
 from promptyard.errors import NotFound
 from promptyard.evalset.diff import diff_eval_sets
 from promptyard.evalset.wording import some
-from promptyard.line.query import opened
+from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.task import load_task, task_folder
 from promptyard.line.wiring import store_address
 from promptyard.protocols import Store
@@ -33,7 +33,15 @@ class NamedEvalSet:
 
     name: str
     working: EvalSet | None
-    store: str
+    store: StoreOrUrl
+
+
+class EvalSetRow(Record):
+    """An eval set of the store: its name, how many versions it has, and the newest of them."""
+
+    name: str
+    n_versions: int
+    newest: EvalSetVersion
 
 
 class VersionEntry(Record):
@@ -66,6 +74,25 @@ def find_eval_set(reference: str, store: str | None) -> NamedEvalSet:
         task = load_task(path)
         return NamedEvalSet(task.name, task.eval_set, store_address(store, task_folder(path)))
     return NamedEvalSet(reference, None, store_address(store))
+
+
+async def list_eval_sets(url: StoreOrUrl) -> Sequence[EvalSetRow]:
+    """List the eval sets of a store by name."""
+    async with opened(url) as store:
+        found: list[EvalSetRow] = []
+        for name in await store.eval_set_names():
+            versions = await store.eval_set_versions(name)
+            found.append(EvalSetRow(name=name, n_versions=len(versions), newest=versions[-1]))
+        return found
+
+
+async def eval_set_version(named: NamedEvalSet, reference: str) -> EvalSet:
+    """Return a version with its cases, given as `@2`, whole or by a unique beginning.
+
+    Raises NotFound, naming what there is.
+    """
+    async with opened(named.store) as store:
+        return await _resolve(store, named, reference)
 
 
 async def eval_set_log(named: NamedEvalSet) -> EvalSetLog:

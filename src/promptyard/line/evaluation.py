@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from promptyard.errors import EvalSetError, NotFound
@@ -80,6 +80,7 @@ async def run_evaluation(
     store: str | Store | None = None,
     force: bool = False,
     on_progress: ProgressSink,
+    on_begin: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Measure a program and, where a baseline is named, compare on the same cases.
 
@@ -87,7 +88,7 @@ async def run_evaluation(
     run, and what the judges cost; nothing that is stored is asked again. Errors are counted, never
     scored. Raises EvalSetError for an unknown or empty split or nothing to measure, NotFound for an
     unknown run or version, BudgetExceeded when the budget does not suffice; EvalSetError, too, for
-    a holdout that is worn out (20 looks) unless `force`.
+    a holdout that is worn out (20 looks) unless `force`. `on_begin` gets the id of the run.
     """
     split = eval_split_named(plan.split)
     _require_cases(task.eval_set, split)
@@ -97,7 +98,13 @@ async def run_evaluation(
     program = plan.program or task.program
     kind = f"{EVAL} {split}"
     async with open_session(
-        task, store=store, budget=budget, kind=kind, force=force, begin=False
+        task,
+        store=store,
+        budget=budget,
+        kind=kind,
+        force=force,
+        begin=False,
+        on_begin=on_begin,
     ) as session:
         notes: list[str] = []
         cases, filtered = await _cases(task, plan, session, split)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from promptyard.errors import Conflict, EvalSetError, NotFound
 from promptyard.funnel.settings import FunnelSettings
@@ -42,6 +42,7 @@ async def run_gate(
     store: str | Store | None = None,
     force: bool = False,
     on_progress: ProgressSink,
+    on_begin: Callable[[str], None] | None = None,
 ) -> GateVerdict:
     """Judge a registered version against another one on the task's holdout.
 
@@ -52,6 +53,7 @@ async def run_gate(
     two more for every critical case that seems to break. Raises NotFound, EvalSetError for a task
     without a holdout or one that is worn out, BudgetExceeded, and Conflict where a pointer that
     named either version, or would have, has moved meanwhile: the verdict would be on another pair.
+    `on_begin` gets the id of the run.
     """
     holdout = task.eval_set.split("holdout")
     if not holdout:
@@ -61,7 +63,13 @@ async def run_gate(
         )
     settings = _settings(task, targets, claim)
     async with open_session(
-        task, store=store, budget=budget, kind=GATE, force=force, begin=False
+        task,
+        store=store,
+        budget=budget,
+        kind=GATE,
+        force=force,
+        begin=False,
+        on_begin=on_begin,
     ) as session:
         await require_prompt(session.store, task.name)
         after = await resolve_version(session.store, task.name, candidate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import tempfile
@@ -16,6 +17,7 @@ from promptyard.evalset.duplicates import normalised_input
 from promptyard.evalset.load import read_file
 from promptyard.evalset.wording import one_line, some
 from promptyard.line.case_files import CaseFiles, Change, Intended, change_cases, open_case_files
+from promptyard.line.query import StoreOrUrl
 from promptyard.records.base import Json
 from promptyard.records.cases import Case, SplitName, split_named
 
@@ -28,7 +30,7 @@ async def add_cases(
     tags: Sequence[str] = (),
     into: str | None = None,
     force: bool = False,
-    store: str | None = None,
+    store: StoreOrUrl = None,
 ) -> Change:
     """Append the rows of a file (or of JSON lines on a stream) to the task's cases.
 
@@ -38,7 +40,7 @@ async def add_cases(
     an input that the eval set or the source has already, however differently it is spelled.
     """
     place = None if split is None else split_named(split)
-    case_files = open_case_files(task)
+    case_files = await asyncio.to_thread(open_case_files, task)
     target = _target(case_files, into)
     with _as_path(source) as (path, name):
         rows = [(position.replace(str(path), name), row) for position, row in read_file(path)]
@@ -69,7 +71,7 @@ async def add_cases(
 
 
 async def retire_cases(
-    task: Path, case_ids: Sequence[str], *, reason: str, store: str | None = None
+    task: Path, case_ids: Sequence[str], *, reason: str, store: StoreOrUrl = None
 ) -> Change:
     """Take cases out of use: their rows stay, with the reason, and no run takes them any more.
 
@@ -78,7 +80,7 @@ async def retire_cases(
     """
     if not reason.strip():
         raise EvalSetError("a case is retired for a reason; give it with --reason")
-    case_files = open_case_files(task)
+    case_files = await asyncio.to_thread(open_case_files, task)
     ids = list(dict.fromkeys(case_ids))
     for case_id in ids:
         if case_id in case_files.loaded.retired:

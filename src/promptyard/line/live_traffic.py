@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import ReleaseStore
 from promptyard.records.live import StoredEvent
 
@@ -32,6 +33,18 @@ async def live_pages(
         if len(page) < size:
             return
         after = page[-1].seq
+
+
+async def list_live_events(
+    url: StoreOrUrl, name: str, *, rollout_id: str | None = None, after: int = 0, limit: int = 100
+) -> Sequence[StoredEvent]:
+    """List events of a prompt, or of one rollout, with numbers above `after`, in their order.
+
+    Raises NotFound for an unknown prompt.
+    """
+    async with opened(url) as store:
+        await require_prompt(store, name)
+        return await store.live_events(name, rollout_id=rollout_id, after=after, limit=limit)
 
 
 async def all_live_events(

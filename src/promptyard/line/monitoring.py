@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 from promptyard.errors import ReadOnlyStore
@@ -9,8 +10,16 @@ from promptyard.line.live_traffic import all_live_events
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.alerts import Alert
+from promptyard.records.base import Record
 from promptyard.records.monitoring import MonitorPlan, MonitorReport
 from promptyard.release.monitors import monitor
+
+
+class NumberedAlert(Record):
+    """An alert with the number `seq` under which the store holds it; numbers ascend."""
+
+    seq: int
+    alert: Alert
 
 
 async def look_at_traffic(
@@ -27,9 +36,9 @@ async def look_at_traffic(
         await require_prompt(store, name)
         known = list(await store.alerts(name, limit=1_000))
         events = await all_live_events(store, name)
-        report = monitor(
-            name, events, plan, now=at, anchors_moved=await _anchors_moved(store, name, known)
-        ).model_copy(update={"n_unjoined": await store.unjoined_feedback(name)})
+        moved = await _anchors_moved(store, name, known)
+        report = await asyncio.to_thread(monitor, name, events, plan, now=at, anchors_moved=moved)
+        report = report.model_copy(update={"n_unjoined": await store.unjoined_feedback(name)})
         try:
             for alert in report.alerts:
                 if not _is_known(alert, known, plan, at):
@@ -44,6 +53,20 @@ async def list_alerts(url: StoreOrUrl, name: str, limit: int = 100) -> list[Aler
     async with opened(url) as store:
         await require_prompt(store, name)
         return list(await store.alerts(name, limit))
+
+
+async def alert_page(
+    url: StoreOrUrl, prompt: str | None = None, *, before: int | None = None, limit: int = 100
+) -> list[NumberedAlert]:
+    """Alerts of one prompt or of all, newest first: those with a number below `before`.
+
+    Raises NotFound for an unknown prompt.
+    """
+    async with opened(url) as store:
+        if prompt is not None:
+            await require_prompt(store, prompt)
+        found = await store.numbered_alerts(prompt, before=before, limit=limit)
+        return [NumberedAlert(seq=seq, alert=alert) for seq, alert in found]
 
 
 async def _anchors_moved(store: Store, name: str, known: list[Alert]) -> bool | None:

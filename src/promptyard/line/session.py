@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,6 +47,7 @@ class Session:
     certificates: Sequence[JudgeCertificate] = ()
     force_look: bool = False
     begun: bool = False
+    on_begin: Callable[[str], None] | None = None
 
     async def begin(self, *, resumed: bool = False) -> None:
         """Record that the run works now: what was refused before leaves no run behind."""
@@ -56,6 +57,8 @@ class Session:
         at = {"process": os.getpid(), "host": _host()}
         await self.store.append_journal(self.header.id, "session", at)
         await self.store.set_run_status(self.header.id, "running")
+        if self.on_begin is not None:
+            self.on_begin(self.header.id)
 
     def executor(self, task: Task) -> Executor:
         """Make the executor that runs this task's programs within the budget."""
@@ -129,13 +132,15 @@ async def open_session(
     kind: str = OPTIMIZE,
     force: bool = False,
     begin: bool = True,
+    on_begin: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[Session]:
     """Open store and models and start a run, or take one up again.
 
     `resume` is a run id, or True for the task's last unfinished run. A resumed run repeats with
     the budget, seed and settings it was started with (a budget given now replaces the old one);
     when the task has changed since, ConfigError says in what. With `force` a worn-out holdout is
-    looked at. Without `begin` the caller begins a new run, once nothing can be refused any more.
+    looked at. Without `begin` the caller begins a new run, once nothing can be refused any more;
+    `on_begin` then gets its id.
     On the way out a run that began and did not finish is marked as interrupted, and everything is
     closed.
     """
@@ -154,7 +159,16 @@ async def open_session(
         past = await opened.attempts(header.id)
         ledger = Ledger(header.budget, past=past)
         certificates = await opened.certificates() if "judge" in models else ()
-        session = Session(header, opened, ledger, models, project, certificates, force_look=force)
+        session = Session(
+            header,
+            opened,
+            ledger,
+            models,
+            project,
+            certificates,
+            force_look=force,
+            on_begin=on_begin,
+        )
         if begin or resume:
             await session.begin(resumed=bool(resume))
         yield session
@@ -223,8 +237,11 @@ async def _resumed(
     store: Store, task: Task, fresh: RunHeader, resume: str | bool, budget: Budget | None
 ) -> RunHeader:
     """Find the run to take up and check that nothing it depends on has changed."""
-    run_id = resume if isinstance(resume, str) else await _last_unfinished(store, fresh)
-    header = await store.run_header(run_id)
+    if isinstance(resume, str):
+        header = await store.run_header(resume)
+    else:
+        header = await last_unfinished(store, fresh.task, str(fresh.settings["kind"]))
+    run_id = header.id
     await _refuse_live(store, run_id)
     changed = [
         name
@@ -248,13 +265,14 @@ async def _resumed(
     return header if budget is None else header.model_copy(update={"budget": budget})
 
 
-async def _last_unfinished(store: Store, fresh: RunHeader) -> str:
-    for row in await store.runs(fresh.task):
+async def last_unfinished(store: Store, task: str, kind: str = OPTIMIZE) -> RunHeader:
+    """Return the newest run of a task that did not finish. Raises NotFound."""
+    for row in await store.runs(task):
         if row["status"] in ("running", "interrupted"):
             header = await store.run_header(str(row["id"]))
-            if header.settings.get("kind") == fresh.settings.get("kind"):
-                return header.id
-    raise NotFound(f"task '{fresh.task}' has no unfinished run to resume; leave --resume out")
+            if header.settings.get("kind") == kind:
+                return header
+    raise NotFound(f"task '{task}' has no unfinished run to resume; leave --resume out")
 
 
 async def _refuse_live(store: Store, run_id: str) -> None:

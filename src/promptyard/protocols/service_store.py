@@ -154,6 +154,12 @@ class ServiceStore(Protocol):
         """Moves of all prompts with their numbers, oldest first; `seq` is left out."""
         ...
 
+    async def numbered_alerts(
+        self, prompt: str | None = None, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[tuple[int, Alert]]:
+        """Alerts of one prompt or of all with their numbers, newest first; `before` is left out."""
+        ...
+
     async def alerts_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Alert]]:
         """Alerts of all prompts with their numbers, oldest first; `seq` is left out.
 

@@ -21,10 +21,12 @@ class Store(ReleaseStore, ServiceStore, Protocol):
     """The one store: completions, attempts, runs, what `ReleaseStore` and `ServiceStore` hold.
 
     Every method is durable when it returns. Safe to use from one event loop; several processes
-    may share a database.
+    may share a database. `url` is its address without the password, `connect_url` with it: for a
+    process that is to open the same store, and for no message.
     """
 
     url: str
+    connect_url: str
 
     async def open(self) -> None:
         """Open and migrate. Raises StorageError saying what to do when that fails."""
@@ -88,8 +90,19 @@ class Store(ReleaseStore, ServiceStore, Protocol):
         """Record how a run stands and, at its end, its result; `sentence` is for one without."""
         ...
 
-    async def runs(self, task: str | None = None, limit: int = 50) -> Sequence[Mapping[str, Any]]:
-        """List runs, newest first: id, task, status, started_at, sentence."""
+    async def runs(
+        self,
+        task: str | None = None,
+        limit: int = 50,
+        *,
+        before: str | None = None,
+        only: str | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
+        """List runs, newest first: id, task, status, started_at, sentence.
+
+        Those recorded before the run `before`; `only` the run of that id. Raises NotFound for an
+        unknown `before`.
+        """
         ...
 
     async def run_result(self, run_id: str) -> Run | None:
@@ -149,6 +162,10 @@ class Store(ReleaseStore, ServiceStore, Protocol):
 
     async def eval_set(self, version: str) -> EvalSet:
         """Return a version by its name or a unique beginning of 4 digits. Raises NotFound."""
+        ...
+
+    async def eval_set_names(self) -> Sequence[str]:
+        """Names of all eval sets with versions, sorted."""
         ...
 
     async def eval_set_versions(self, name: str) -> Sequence[EvalSetVersion]:

@@ -28,6 +28,7 @@ def build_app(state: ServiceState) -> FastAPI:
         tasks = [
             asyncio.create_task(state.changes.run(), name="changes"),
             asyncio.create_task(state.manifest.run(), name="manifest"),
+            asyncio.create_task(state.jobs.run(), name="jobs"),
         ]
         try:
             yield

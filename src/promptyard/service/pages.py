@@ -97,6 +97,12 @@ def page_of(items: Sequence[Item], limit: int, place: Callable[[Item], Json]) ->
     return Page(items=shown, next=cursor_of(place(shown[-1])) if more else None)
 
 
+def part_of(items: Sequence[Item], start: int, limit: int) -> Page[Item]:
+    """Return a page of what was read from `start` on, with one item more than `limit`."""
+    more = len(items) > limit
+    return Page(items=tuple(items[:limit]), next=cursor_of(start + limit) if more else None)
+
+
 def number_of(cursor: str | None) -> int | None:
     """Read a cursor that is a number. Raises RequestRefused for one that is not ours."""
     return place_of(cursor, int)

@@ -58,6 +58,7 @@ async def _listen(store: Store, settings: ServiceConfig) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(2048)  # whoever is told the address may connect: they wait until we serve
     except OSError as error:
         listener.close()
         await store.close()

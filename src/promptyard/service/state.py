@@ -15,6 +15,7 @@ from promptyard.config.service_shape import ServiceConfig
 from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
+from promptyard.service.jobs import Jobs
 from promptyard.service.manifest import ManifestBoard
 from promptyard.service.open_streams import OpenStreams
 from promptyard.service.rates import Rates, wrong_keys
@@ -43,8 +44,10 @@ class ServiceState:
     webhook_sender: WebhookSender = field(default_factory=WebhookSender)
     replica: str = field(default_factory=replica_name)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    jobs: Jobs = field(init=False)
 
     def __post_init__(self) -> None:
+        self.jobs = Jobs(self.store, self.settings, self.replica, self.stopping)
         self.open_streams = OpenStreams(self.settings.max_streams)
 
     @classmethod

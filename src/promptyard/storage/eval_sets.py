@@ -54,6 +54,12 @@ def read_eval_set(connection: Connection, version: str) -> EvalSet:
     return from_text(EvalSet, connection.execute(query).scalar_one())
 
 
+def list_eval_set_names(connection: Connection) -> list[str]:
+    """Names of all eval sets with versions, sorted."""
+    names = select(eval_set_versions.c.name).distinct()
+    return sorted(connection.execute(names).scalars())
+
+
 def list_eval_set_versions(connection: Connection, name: str) -> list[EvalSetVersion]:
     """What is known of the versions of an eval set, oldest first."""
     query = select(eval_set_versions).where(eval_set_versions.c.name == name)

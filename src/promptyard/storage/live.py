@@ -98,6 +98,19 @@ def insert_alert(connection: Connection, alert: Alert, at: str) -> Alert:
     return logged
 
 
+def list_numbered_alerts(
+    connection: Connection, prompt: str | None, before: int | None, limit: int
+) -> list[tuple[int, Alert]]:
+    """Alerts of one prompt or of all with their numbers, newest first."""
+    query = select(alerts.c.seq, alerts.c.alert).order_by(alerts.c.seq.desc()).limit(limit)
+    if prompt is not None:
+        query = query.where(alerts.c.prompt == prompt)
+    if before is not None:
+        query = query.where(alerts.c.seq < before)
+    rows = connection.execute(query).all()
+    return [(row.seq, from_text(Alert, row.alert)) for row in rows]
+
+
 def list_alerts(connection: Connection, name: str, limit: int) -> list[Alert]:
     """Alerts of a prompt, newest first."""
     query = select(alerts.c.alert).where(alerts.c.prompt == name).order_by(alerts.c.seq.desc())

@@ -71,12 +71,26 @@ def update_status(
     connection.execute(update(runs).where(runs.c.id == run_id).values(changes))
 
 
-def list_runs(connection: Connection, task: str | None, limit: int) -> list[dict[str, Any]]:
-    """List runs, the one recorded last first."""
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs are asked for; None leaves a condition out."""
+
+    task: str | None
+    limit: int
+    before: str | None
+    only: str | None
+
+
+def list_runs(connection: Connection, wanted: RunQuery) -> list[dict[str, Any]]:
+    """List runs, the one recorded last first. Raises NotFound for an unknown `before`."""
     query = select(runs.c.id, runs.c.task, runs.c.status, runs.c.started_at, runs.c.sentence)
-    if task is not None:
-        query = query.where(runs.c.task == task)
-    query = query.order_by(runs.c.seq.desc()).limit(limit)
+    if wanted.task is not None:
+        query = query.where(runs.c.task == wanted.task)
+    if wanted.before is not None:
+        query = query.where(runs.c.seq < _seq_of(connection, wanted.before))
+    if wanted.only is not None:
+        query = query.where(runs.c.id == wanted.only)
+    query = query.order_by(runs.c.seq.desc()).limit(wanted.limit)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -143,6 +157,13 @@ def _run_row(connection: Connection, run_id: str) -> Mapping[str, Any]:
     if row is None:
         raise NotFound(_no_run(connection, run_id))
     return dict(row)
+
+
+def _seq_of(connection: Connection, run_id: str) -> int:
+    seq = connection.execute(select(runs.c.seq).where(runs.c.id == run_id)).scalar()
+    if seq is None:
+        raise NotFound(_no_run(connection, run_id))
+    return int(seq)
 
 
 def _no_run(connection: Connection, run_id: str) -> str:

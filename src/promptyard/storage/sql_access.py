@@ -28,12 +28,14 @@ def utc_now() -> str:
 class SqlAccess:
     """What the parts of a store share: opening, closing, calls of the database thread.
 
-    `url` is the address without the password, fit to be shown. `clock` gives the time of every
-    row as text. A name or id holds up to 200 characters and no NUL; everything else any text.
+    `url` is the address without the password, fit to be shown; `connect_url` is what another
+    process needs to open the same store. `clock` gives the time of every row as text. A name or id
+    holds up to 200 characters and no NUL; everything else any text.
     """
 
     def __init__(self, address: Address, clock: Callable[[], str] = utc_now) -> None:
         self.url = address.shown
+        self.connect_url = address.target
         self._clock = clock
         self._database = Database(address)
         self._thread = DatabaseThread(self._database)

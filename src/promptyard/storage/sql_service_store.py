@@ -16,7 +16,7 @@ from promptyard.records.spans import Ingested, Span, StoredSpan
 from promptyard.records.versions import Move
 from promptyard.records.webhooks import LogEnds, Webhook
 from promptyard.storage import access, jobs, leases, webhooks
-from promptyard.storage.live import check_event_names
+from promptyard.storage.live import check_event_names, list_numbered_alerts
 from promptyard.storage.spans import SpanQuery, insert_batches, list_spans, span_batch
 from promptyard.storage.sql_access import SqlAccess
 from promptyard.storage.stored_text import check_names
@@ -197,6 +197,15 @@ class SqlServiceStore(SqlAccess):
         """Moves of all prompts with their numbers, oldest first; `seq` is left out."""
         return await self._read(
             lambda connection: webhooks.list_moves_after(connection, seq, limit)
+        )
+
+    async def numbered_alerts(
+        self, prompt: str | None = None, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[tuple[int, Alert]]:
+        """Alerts of one prompt or of all with their numbers, newest first; `before` is left out."""
+        check_names(prompt=prompt or "")
+        return await self._read(
+            lambda connection: list_numbered_alerts(connection, prompt, before, limit)
         )
 
     async def alerts_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Alert]]:

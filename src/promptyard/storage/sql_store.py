@@ -121,10 +121,22 @@ class SqlStore(SqlReleaseStore, SqlServiceStore):
             lock=f"run:{run_id}",
         )
 
-    async def runs(self, task: str | None = None, limit: int = 50) -> Sequence[Mapping[str, Any]]:
-        """List runs, newest first: id, task, status, started_at, sentence (empty until decided)."""
-        check_names(task=task or "")
-        return await self._read(lambda connection: runs.list_runs(connection, task, limit))
+    async def runs(
+        self,
+        task: str | None = None,
+        limit: int = 50,
+        *,
+        before: str | None = None,
+        only: str | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
+        """List runs, newest first: id, task, status, started_at, sentence (empty until decided).
+
+        Those recorded before the run `before`, the run `only`. Raises NotFound for an unknown
+        `before`.
+        """
+        check_names(task=task or "", before=before or "", only=only or "")
+        wanted = runs.RunQuery(task, limit, before, only)
+        return await self._read(lambda connection: runs.list_runs(connection, wanted))
 
     async def run_result(self, run_id: str) -> Run | None:
         """Return the result of a finished run, None while it has none. Raises NotFound."""
@@ -238,6 +250,10 @@ class SqlStore(SqlReleaseStore, SqlServiceStore):
         """
         check_names(eval_set_version=version)
         return await self._read(lambda connection: eval_sets.read_eval_set(connection, version))
+
+    async def eval_set_names(self) -> Sequence[str]:
+        """Names of all eval sets with versions, sorted."""
+        return await self._read(eval_sets.list_eval_set_names)
 
     async def eval_set_versions(self, name: str) -> Sequence[EvalSetVersion]:
         """The versions of an eval set, oldest first."""

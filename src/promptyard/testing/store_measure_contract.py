@@ -207,6 +207,7 @@ class EvalSetContract(StoreSuite):
             assert old.created_at
             assert len(await store.eval_set_versions("other")) == 1
             assert await store.eval_set_versions("unknown") == []
+            assert await store.eval_set_names() == ["other", "support"]
 
         self.with_store(body)
 

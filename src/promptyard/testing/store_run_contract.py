@@ -85,6 +85,14 @@ class RunContract(StoreSuite):
             assert [row["id"] for row in await store.runs(limit=2)] == ["run-4", "run-3"]
             assert [row["id"] for row in await store.runs(task="task-1")] == ["run-3", "run-1"]
             assert await store.runs(task="task-2") == []
+            assert [row["id"] for row in await store.runs(limit=2, before="run-3")] == [
+                "run-2",
+                "run-1",
+            ]
+            assert [row["id"] for row in await store.runs(only="run-3")] == ["run-3"]
+            assert await store.runs(only="run-9") == []
+            with raises(NotFound):
+                await store.runs(before="run-9")
 
         self.with_store(body)
 

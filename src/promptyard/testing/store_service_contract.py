@@ -354,5 +354,8 @@ class ServiceContract(StoreSuite):
             both = await store.alerts_after(0)
             assert [item.prompt for _, item in both] == ["support", "other"]
             assert [number for number, _ in await store.alerts_after(both[0][0])] == [both[1][0]]
+            assert await store.numbered_alerts() == [both[1], both[0]]
+            assert await store.numbered_alerts(before=both[1][0]) == [both[0]]
+            assert await store.numbered_alerts("other", limit=1) == [both[1]]
 
         self.with_store(body)
