@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from promptyard.client import amounts
-from promptyard.client.address import address_of, is_url
+from promptyard.client.address import address_of, default_spool, is_url
 from promptyard.client.elsewhere import resolve_elsewhere
 from promptyard.client.fallback import fallback_of
 from promptyard.client.keeper import Keeper
@@ -27,6 +27,7 @@ from promptyard.client.live_lines import (
 )
 from promptyard.client.recorder import Recorder, new_owner
 from promptyard.client.resolved import ResolvedPrompt
+from promptyard.client.sender import sender_to
 from promptyard.client.spool import MAX_BYTES, Spool
 from promptyard.client.status import status_of
 from promptyard.client.view import Split, View
@@ -61,6 +62,7 @@ class Promptyard:
         key: str | None = None,
         fallback: str | Path | Mapping[str, Any] | None = None,
         snapshot: str | Path | None = None,
+        record: bool = False,
         record_to: str | Path | None = None,
         deadline_s: float = 2.0,
         poll_s: float = 30.0,
@@ -85,7 +87,10 @@ class Promptyard:
             fallback: what is served when nothing else can be: a manifest file or its JSON, or a
                 dict of prompt texts by name. Its rollouts are not run.
             snapshot: a file in which the last good manifest is kept for the next start.
-            record_to: a folder for live events; without it nothing is recorded.
+            record: whether live events are recorded and sent to the service. They wait in
+                `record_to`, by default a folder of the user for this service.
+            record_to: a folder for live events, which are recorded where it is given. A service
+                gets them out of it; without one, `promptyard traces collect` fetches them.
             deadline_s: how long the first call may take in all.
             poll_s: how often the source is looked at, at the least.
             stale_after_s: how long a source may be unreadable before answers say `stale` and
@@ -135,12 +140,21 @@ class Promptyard:
             language=language,
         )
         self._spans = _span_emitter() if spans else None
+        folder = None if record_to is None else Path(record_to)
+        if record and folder is None:
+            folder = self._own_spool()
         self._recorder: Recorder | None = None
-        if record_to is not None:
-            spool = Spool(Path(record_to), new_owner(), max_bytes=spool_bytes)
-            self._recorder = Recorder(spool, self._writer, queue_size=queue_size)
+        if folder is not None:
+            spool = Spool(folder, new_owner(), max_bytes=spool_bytes)
+            sender = sender_to(self._address, spool)
+            self._recorder = Recorder(spool, self._writer, queue_size=queue_size, sender=sender)
             weakref.finalize(self, self._recorder.release).atexit = False
         _clients.add(self)
+
+    def _own_spool(self) -> Path:
+        if self._address is None or self._address.reports is None:
+            raise ConfigError("nothing takes events at a file: name a folder with record_to=...")
+        return default_spool(self._address)
 
     def _begin(self) -> None:
         self._owner = new_owner()
@@ -166,6 +180,8 @@ class Promptyard:
         """
         view = self._keeper.view
         if view is None:
+            if self._recorder is not None and self._recorder.sender is not None:
+                self._recorder.sender.wake()  # a process before this one may have left something
             view = self._keeper.first_view()
         if subject is not None and not isinstance(subject, str):  # pyright: ignore[reportUnnecessaryIsInstance] (callers need not be typed)
             raise TypeError(f"subject is a text, got {type(subject).__name__}: use str(...)")
