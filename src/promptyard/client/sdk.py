@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from promptyard.client import amounts
-from promptyard.client.address import address_of, default_spool, is_url
+from promptyard.client.arguments import address_in, check_arguments, span_emitter, spool_in
 from promptyard.client.elsewhere import resolve_elsewhere
 from promptyard.client.fallback import fallback_of
 from promptyard.client.keeper import Keeper
@@ -32,7 +32,6 @@ from promptyard.client.spool import MAX_BYTES, Spool
 from promptyard.client.status import status_of
 from promptyard.client.view import Split, View
 from promptyard.client.web_source import listener_at, source_of
-from promptyard.errors import ConfigError
 from promptyard.records.redaction import Redact, Redaction
 from promptyard.stats.assignment import HALF, written
 
@@ -113,21 +112,22 @@ class Promptyard:
 
         Raises ConfigError for an argument that cannot be meant.
         """
-        _check_positive(deadline_s=deadline_s, poll_s=poll_s, stale_after_s=stale_after_s)
-        _check_positive(queue_size=queue_size, spool_bytes=spool_bytes)
-        if not 0.0 <= shadow_rate <= 1.0:
-            raise ConfigError(f"shadow_rate is in [0, 1], got {shadow_rate!r}")
-        if snapshot is not None and not Path(snapshot).name:
-            raise ConfigError(f"snapshot={str(snapshot)!r} is a folder; name a file in it")
+        check_arguments(
+            shadow_rate=shadow_rate,
+            snapshot=snapshot,
+            deadline_s=deadline_s,
+            poll_s=poll_s,
+            stale_after_s=stale_after_s,
+            queue_size=queue_size,
+            spool_bytes=spool_bytes,
+        )
         self._shadow_rate = shadow_rate
-        self._address = address_of(str(source), key) if is_url(source) else None
-        if key is not None and self._address is None:
-            raise ConfigError("a key is for a service; the source is a file")
+        address = address_in(source, key)
         self._keeper = Keeper(
-            source_of(source, self._address, deadline_s=deadline_s),
+            source_of(source, address, deadline_s=deadline_s),
             snapshot=None if snapshot is None else Path(snapshot),
             fallback=fallback_of(fallback),
-            listener=listener_at(self._address, deadline_s=deadline_s),
+            listener=listener_at(address, deadline_s=deadline_s),
             deadline_s=deadline_s,
             poll_s=poll_s,
             stale_after_s=stale_after_s,
@@ -139,22 +139,15 @@ class Promptyard:
             keep_content=content,
             language=language,
         )
-        self._spans = _span_emitter() if spans else None
-        folder = None if record_to is None else Path(record_to)
-        if record and folder is None:
-            folder = self._own_spool()
+        self._spans = span_emitter() if spans else None
+        folder = spool_in(record_to, record=record, address=address)
         self._recorder: Recorder | None = None
         if folder is not None:
             spool = Spool(folder, new_owner(), max_bytes=spool_bytes)
-            sender = sender_to(self._address, spool)
+            sender = sender_to(address, spool)
             self._recorder = Recorder(spool, self._writer, queue_size=queue_size, sender=sender)
             weakref.finalize(self, self._recorder.release).atexit = False
         _clients.add(self)
-
-    def _own_spool(self) -> Path:
-        if self._address is None or self._address.reports is None:
-            raise ConfigError("nothing takes events at a file: name a folder with record_to=...")
-        return default_spool(self._address)
 
     def _begin(self) -> None:
         self._owner = new_owner()
@@ -394,22 +387,6 @@ class Promptyard:
     def _after_fork(self) -> None:
         self._begin()
         self._keeper.after_fork()
-
-
-def _span_emitter() -> SpanEmitter:
-    try:
-        from promptyard.client.spans import SpanEmitter
-    except ImportError:
-        raise ConfigError(
-            "spans=True needs OpenTelemetry; install it with: pip install 'promptyard[otel]'"
-        ) from None
-    return SpanEmitter()
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ConfigError(f"{name} is above 0, got {value!r}")
 
 
 def _after_fork() -> None:
