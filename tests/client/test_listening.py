@@ -192,9 +192,12 @@ def test_a_child_listens_by_itself_and_leaves_the_parent_its_connection() -> Non
                     os._exit(2)
             assert os.waitpid(child, 0)[1] == 0
             server.value = NEW
-            words.put(word(NEW))
-            words.put(word(NEW))  # the child's connection may have taken the first
-            wait_for(lambda: client.prompt(NAME).version == 3)
+
+            def has_heard() -> bool:
+                words.put(word(NEW))  # the child's connection, which is gone, may take one
+                return client.prompt(NAME).version == 3
+
+            wait_for(has_heard)
             assert listening(client)["n_connections"] == 1
 
 

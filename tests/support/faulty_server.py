@@ -34,6 +34,14 @@ class FaultyServer:
         self.mode = "ok"
         self.words: queue.SimpleQueue[bytes] | None = None
         """What its stream says; None where it has none."""
+        self.post_mode = "ok"
+        """The fault with which it takes events."""
+        self.posts: list[tuple[float, int]] = []
+        """When events were sent, and how many bytes they took."""
+        self.received: list[str] = []
+        """Ids of the events that it has acknowledged."""
+        self.rejects = "no line has this"
+        self.most_body_bytes = 1 << 30
         self.asked: list[tuple[str, Mapping[str, str]]] = []
         self.done = threading.Event()
         self.elsewhere = "http://192.0.2.1/api/v1/manifest"
@@ -94,6 +102,25 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != PATH:
             return self._answer(404, b"{}")
         return getattr(self, f"_{faulty.mode}")()
+
+    def do_POST(self) -> None:
+        faulty = self.faulty
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        faulty.posts.append((time.monotonic(), len(body)))
+        assert self.path == "/api/v1/events"
+        assert self.headers["Content-Encoding"] == "gzip"
+        assert self.headers["Content-Type"] == "application/x-ndjson"
+        if len(body) > faulty.most_body_bytes:
+            return self._problem(413, "the body is too large")
+        if faulty.post_mode != "ok":
+            return getattr(self, f"_{faulty.post_mode}")()
+        lines = gzip.decompress(body).splitlines()
+        good = [line for line in lines if faulty.rejects not in line.decode()]
+        bad = [number for number, line in enumerate(lines, start=1) if line not in good]
+        faulty.received += [json.loads(line)["id"] for line in good]
+        told = [{"line_number": number, "kind": "no_event", "reason": "so"} for number in bad]
+        answer = {"n_new": len(good), "n_repeated": 0, "n_rejected": len(bad), "rejected": told}
+        return self._answer(200, json.dumps(answer).encode())
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -212,6 +239,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _circle(self) -> None:
         self._answer(302, b"", Location=PATH)
+
+    def _short(self) -> None:
+        self._answer(200, b'{"n_new": 1, "n_repeated": 0, "n_rejected": 0}')
+
+    def _odd(self) -> None:
+        self._answer(200, b'{"n_new": "1", "n_repeated": null, "n_rejected": [[]]}')
 
     def _no_http(self) -> None:
         self.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")

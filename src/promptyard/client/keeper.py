@@ -17,14 +17,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptyard.client.contents import Contents, contents_of_bytes
 from promptyard.client.health import Health
 from promptyard.client.listener import Listener
+from promptyard.client.reads import FirstRead, Known
 from promptyard.client.snapshot import Snapshot
-from promptyard.client.source import Mark, Source, SourceFault, WebMark
+from promptyard.client.source import Source, SourceFault, WebMark
 from promptyard.client.tasks import Task
 from promptyard.client.view import Origin, Seen, View
 
@@ -38,26 +38,6 @@ MAX_LEFT_BEHIND = 3
 """How many reads of the source may hang at once."""
 MAX_GIVEN_UP = 12
 """How many hanging reads may be given up because the file that they hang at has been replaced."""
-
-
-@dataclass
-class Known:
-    """What was last read of the source: by what it is recognised, and whether it was good."""
-
-    mark: Mark
-    content: bytes
-    fault: SourceFault | None
-
-
-@dataclass
-class FirstRead:
-    """The reads of a start: what has come of them so far."""
-
-    end_s: float
-    source: Task
-    snapshot: Task
-    fallback: Task
-    is_settled: bool = field(default=False)
 
 
 class Keeper:

@@ -14,6 +14,7 @@ from collections import deque
 from typing import Any, TypeAlias
 
 from promptyard.client.live_lines import ExposureNote, LineWriter, Note, exposure_line
+from promptyard.client.sender import Sender
 from promptyard.client.spool import SegmentLost, Spool
 
 BATCH = 1_000
@@ -21,7 +22,7 @@ LINGER_S = 0.05
 RETRY_S = 0.5
 LOOK_UP_S = 30.0
 EXIT_S = 2.0
-"""How long the end of the process may wait for the disk."""
+"""How long the end of the process may wait for the disk, and for what is sent."""
 
 _open: set[Recorder] = set()
 """Recorders with a thread. They are kept until everything is written, whoever forgot them."""
@@ -53,15 +54,19 @@ class Recorder:
         n_written: events written to the spool.
         n_lost: events whose segment somebody removed before they were made durable.
         n_faults: failures of the disk; `last_fault` is the last one in one line.
+        sender: what sends the spool to a service, None where nothing does.
     """
 
-    def __init__(self, spool: Spool, writer: LineWriter, *, queue_size: int) -> None:
+    def __init__(
+        self, spool: Spool, writer: LineWriter, *, queue_size: int, sender: Sender | None = None
+    ) -> None:
         self.n_dropped = 0
         self.n_unversioned = 0
         self.n_written = 0
         self.n_lost = 0
         self.n_faults = 0
         self.last_fault = ""
+        self.sender = sender
         self._spool = spool
         self._writer = writer
         self._limit = queue_size
@@ -115,7 +120,8 @@ class Recorder:
         return is_done and mark.is_durable and not dropped
 
     def close(self, timeout_s: float) -> bool:
-        """Flush, close the segment and take no more notes."""
+        """Flush, close the segment and take no more notes; in the time that is left, send them."""
+        end_s = time.monotonic() + timeout_s
         is_durable = self.flush(timeout_s) if self.n_written or self._queue else True
         self._is_closed = True
         self._hurry.set()
@@ -123,6 +129,8 @@ class Recorder:
         thread = self._thread
         if thread is not None:
             thread.join(timeout_s)
+        if self.sender is not None:
+            self.sender.close(end_s - time.monotonic())
         return is_durable
 
     def release(self) -> None:
@@ -131,6 +139,8 @@ class Recorder:
         Takes no lock, so that it can be called when the client is collected as garbage.
         """
         self._is_closed = True
+        if self.sender is not None and self._thread is None:
+            self.sender.release()
 
     def after_fork(self) -> None:
         """Begin anew in a child: what waits is the parent's, and so is the segment."""
@@ -188,7 +198,11 @@ class Recorder:
             while this_queue:
                 self._write_batch(this_queue)
             self._try(self._spool.rotate_if_due)
+            if self.sender is not None:
+                self.sender.wake()
         self._try(self._spool.close)
+        if self.sender is not None:
+            self.sender.finish()
         _open.discard(self)
         self._thread = None
 

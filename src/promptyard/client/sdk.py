@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from promptyard.client import amounts
-from promptyard.client.address import address_of, is_url
+from promptyard.client.arguments import address_in, check_arguments, span_emitter, spool_in
 from promptyard.client.elsewhere import resolve_elsewhere
 from promptyard.client.fallback import fallback_of
 from promptyard.client.keeper import Keeper
@@ -27,11 +27,11 @@ from promptyard.client.live_lines import (
 )
 from promptyard.client.recorder import Recorder, new_owner
 from promptyard.client.resolved import ResolvedPrompt
+from promptyard.client.sender import sender_to
 from promptyard.client.spool import MAX_BYTES, Spool
 from promptyard.client.status import status_of
 from promptyard.client.view import Split, View
 from promptyard.client.web_source import listener_at, source_of
-from promptyard.errors import ConfigError
 from promptyard.records.redaction import Redact, Redaction
 from promptyard.stats.assignment import HALF, written
 
@@ -61,6 +61,7 @@ class Promptyard:
         key: str | None = None,
         fallback: str | Path | Mapping[str, Any] | None = None,
         snapshot: str | Path | None = None,
+        record: bool = False,
         record_to: str | Path | None = None,
         deadline_s: float = 2.0,
         poll_s: float = 30.0,
@@ -85,7 +86,10 @@ class Promptyard:
             fallback: what is served when nothing else can be: a manifest file or its JSON, or a
                 dict of prompt texts by name. Its rollouts are not run.
             snapshot: a file in which the last good manifest is kept for the next start.
-            record_to: a folder for live events; without it nothing is recorded.
+            record: whether live events are recorded and sent to the service. They wait in
+                `record_to`, by default a folder of the user for this service.
+            record_to: a folder for live events, which are recorded where it is given. A service
+                gets them out of it; without one, `promptyard traces collect` fetches them.
             deadline_s: how long the first call may take in all.
             poll_s: how often the source is looked at, at the least.
             stale_after_s: how long a source may be unreadable before answers say `stale` and
@@ -108,21 +112,22 @@ class Promptyard:
 
         Raises ConfigError for an argument that cannot be meant.
         """
-        _check_positive(deadline_s=deadline_s, poll_s=poll_s, stale_after_s=stale_after_s)
-        _check_positive(queue_size=queue_size, spool_bytes=spool_bytes)
-        if not 0.0 <= shadow_rate <= 1.0:
-            raise ConfigError(f"shadow_rate is in [0, 1], got {shadow_rate!r}")
-        if snapshot is not None and not Path(snapshot).name:
-            raise ConfigError(f"snapshot={str(snapshot)!r} is a folder; name a file in it")
+        check_arguments(
+            shadow_rate=shadow_rate,
+            snapshot=snapshot,
+            deadline_s=deadline_s,
+            poll_s=poll_s,
+            stale_after_s=stale_after_s,
+            queue_size=queue_size,
+            spool_bytes=spool_bytes,
+        )
         self._shadow_rate = shadow_rate
-        self._address = address_of(str(source), key) if is_url(source) else None
-        if key is not None and self._address is None:
-            raise ConfigError("a key is for a service; the source is a file")
+        address = address_in(source, key)
         self._keeper = Keeper(
-            source_of(source, self._address, deadline_s=deadline_s),
+            source_of(source, address, deadline_s=deadline_s),
             snapshot=None if snapshot is None else Path(snapshot),
             fallback=fallback_of(fallback),
-            listener=listener_at(self._address, deadline_s=deadline_s),
+            listener=listener_at(address, deadline_s=deadline_s),
             deadline_s=deadline_s,
             poll_s=poll_s,
             stale_after_s=stale_after_s,
@@ -134,11 +139,13 @@ class Promptyard:
             keep_content=content,
             language=language,
         )
-        self._spans = _span_emitter() if spans else None
+        self._spans = span_emitter() if spans else None
+        folder = spool_in(record_to, record=record, address=address)
         self._recorder: Recorder | None = None
-        if record_to is not None:
-            spool = Spool(Path(record_to), new_owner(), max_bytes=spool_bytes)
-            self._recorder = Recorder(spool, self._writer, queue_size=queue_size)
+        if folder is not None:
+            spool = Spool(folder, new_owner(), max_bytes=spool_bytes)
+            sender = sender_to(address, spool)
+            self._recorder = Recorder(spool, self._writer, queue_size=queue_size, sender=sender)
             weakref.finalize(self, self._recorder.release).atexit = False
         _clients.add(self)
 
@@ -166,6 +173,8 @@ class Promptyard:
         """
         view = self._keeper.view
         if view is None:
+            if self._recorder is not None and self._recorder.sender is not None:
+                self._recorder.sender.wake()  # a process before this one may have left something
             view = self._keeper.first_view()
         if subject is not None and not isinstance(subject, str):  # pyright: ignore[reportUnnecessaryIsInstance] (callers need not be typed)
             raise TypeError(f"subject is a text, got {type(subject).__name__}: use str(...)")
@@ -378,22 +387,6 @@ class Promptyard:
     def _after_fork(self) -> None:
         self._begin()
         self._keeper.after_fork()
-
-
-def _span_emitter() -> SpanEmitter:
-    try:
-        from promptyard.client.spans import SpanEmitter
-    except ImportError:
-        raise ConfigError(
-            "spans=True needs OpenTelemetry; install it with: pip install 'promptyard[otel]'"
-        ) from None
-    return SpanEmitter()
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ConfigError(f"{name} is above 0, got {value!r}")
 
 
 def _after_fork() -> None:

@@ -41,6 +41,8 @@ class Spool:
     Every method may raise OSError; none leaves half a line behind.
 
     Attributes:
+        owner: what stands in the names of its segments.
+        adopted: names of segments whose process had gone, closed by this one.
         n_dropped_bytes: bytes of closed segments that were deleted to stay within `max_bytes`.
         n_dropped_events: the events in them.
     """
@@ -55,6 +57,7 @@ class Spool:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.folder = folder
+        self.adopted: set[str] = set()
         self.n_dropped_bytes = 0
         self.n_dropped_events = 0
         self._segment_bytes = min(segment_bytes, max_bytes // 4)
@@ -65,7 +68,7 @@ class Spool:
 
     def begin(self, owner: str) -> None:
         """Begin without an open segment, under a name that no other process has."""
-        self._owner = owner
+        self.owner = owner
         self._file: int | None = None
         self._path = self.folder
         self._size = 0
@@ -97,7 +100,7 @@ class Spool:
         if there != os.fstat(self._file).st_ino:
             n_events = self._n_events
             os.close(self._file)
-            self.begin(self._owner)
+            self.begin(self.owner)
             raise SegmentLost(n_events)
 
     def rotate_if_due(self) -> None:
@@ -141,9 +144,9 @@ class Spool:
 
     def _open(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
-        _close_abandoned(self.folder)
+        self.adopted.update(close_abandoned(self.folder))
         self._number += 1
-        path = self.folder / f"{time.time_ns():020}-{self._owner}-{self._number:06}{OPEN}"
+        path = self.folder / f"{time.time_ns():020}-{self.owner}-{self._number:06}{OPEN}"
         new = path.with_suffix(".new")  # not seen by others before it is locked
         file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
@@ -199,8 +202,9 @@ def _lock(file: int) -> bool:
     return True
 
 
-def _close_abandoned(folder: Path) -> None:
-    """Close the segments whose process has gone: nobody holds their lock."""
+def close_abandoned(folder: Path) -> list[str]:
+    """Close the segments whose process has gone: nobody holds their lock. Returns their names."""
+    closed: list[str] = []
     for path in folder.glob(f"*{OPEN}"):
         with contextlib.suppress(OSError):  # its owner was faster
             file = os.open(path, os.O_RDWR)
@@ -209,5 +213,7 @@ def _close_abandoned(folder: Path) -> None:
                     # Half a line was never promised to anybody.
                     os.ftruncate(file, path.read_bytes().rfind(b"\n") + 1)
                     path.rename(path.with_suffix(""))
+                    closed.append(path.with_suffix("").name)
             finally:
                 os.close(file)
+    return closed

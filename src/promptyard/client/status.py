@@ -9,6 +9,7 @@ from promptyard.client.keeper import Keeper
 from promptyard.client.listener import Listener
 from promptyard.client.live_lines import LineWriter
 from promptyard.client.recorder import Recorder
+from promptyard.client.sender import Sender
 from promptyard.client.view import Entry, View
 from promptyard.client.web_source import WebSource
 
@@ -96,6 +97,21 @@ def _recording(recorder: Recorder, writer: LineWriter) -> dict[str, Any]:
         "content_dropped": writer.n_content_dropped,
         "last_failure": writer.last_failure,
         "spool": recorder.spool_state(),
+        "sending": None if recorder.sender is None else _sending(recorder.sender),
+    }
+
+
+def _sending(sender: Sender) -> dict[str, Any]:
+    return {
+        "url": sender.url,
+        "state": sender.state,
+        "message": sender.message,
+        "new": sender.n_new,
+        "repeated": sender.n_repeated,
+        "rejected": sender.n_rejected,
+        "requests": sender.n_requests,
+        "faults": sender.n_faults,
+        "sent_s_ago": _ago(sender.sent_s),
     }
 
 

@@ -23,7 +23,6 @@ from collections.abc import Generator, Mapping
 from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
-from promptyard import __version__
 from promptyard.client.source import MAX_BYTES, SourceFault, SourceState
 
 CHUNK = 1 << 16
@@ -85,7 +84,7 @@ def asked(
     line = line or Line()
     method = "GET" if body is None else "POST"
     request = urllib.request.Request(url, data=body, method=method)  # noqa: S310 - see `address_of`
-    request.add_header("User-Agent", f"promptyard/{__version__}")
+    request.add_header("User-Agent", "promptyard-client")
     for name, value in (headers or {}).items():
         request.add_header(name, value)
     if key is not None:
@@ -94,7 +93,8 @@ def asked(
     try:
         if watch is not None:
             watch.daemon = True
-            watch.start()
+            with contextlib.suppress(RuntimeError):  # no more threads: bytes are timed all the same
+                watch.start()
         with _opener(url, line).open(request, timeout=timeout_s) as response:
             yield _good(url, response)
     except urllib.error.HTTPError as error:
@@ -105,7 +105,7 @@ def asked(
         yield None
     except SourceFault as fault:
         raise (_cut_fault(url, total_s) if line.is_cut else fault) from None
-    except (OSError, http.client.HTTPException, ValueError, RuntimeError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         if line.is_cut:
             raise _cut_fault(url, total_s) from None
         raise _fault_of(url, error, timeout_s) from None

@@ -16,6 +16,7 @@ from promptyard.service.connection import guarded
 from promptyard.service.state import ServiceState
 
 KEEP_ALIVE_S = 75
+BACKLOG = 2048
 GRACE_S = 10
 """How long requests that are under way may take after the order to end."""
 
@@ -66,6 +67,7 @@ async def _listen(store: Store, settings: ServiceConfig) -> socket.socket:
             f"nothing can be served at {settings.host}:{settings.port}: {error.strerror}; choose "
             "another --host or --port"
         ) from None
+    listener.listen(BACKLOG)  # from now on whoever is told the address gets through
     listener.setblocking(False)
     return listener
 
