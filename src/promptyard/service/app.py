@@ -14,10 +14,12 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promptyard import __version__
+from promptyard.service.background import run_background
 from promptyard.service.paths import API
 from promptyard.service.problems import problem, problem_of
 from promptyard.service.routes import ROUTERS
 from promptyard.service.state import ServiceState
+from promptyard.service.workers import WORKERS
 
 
 def build_app(state: ServiceState) -> FastAPI:
@@ -29,6 +31,7 @@ def build_app(state: ServiceState) -> FastAPI:
         tasks = [
             asyncio.create_task(state.changes.run(), name="changes"),
             asyncio.create_task(state.manifest.run(), name="manifest"),
+            asyncio.create_task(run_background(state, WORKERS), name="background"),
         ]
         try:
             yield

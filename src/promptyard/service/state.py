@@ -15,6 +15,7 @@ from promptyard.config.service_shape import ServiceConfig
 from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
+from promptyard.service.counts import Counts
 from promptyard.service.manifest import ManifestBoard
 from promptyard.service.open_streams import OpenStreams
 from promptyard.service.rates import Rates, wrong_keys
@@ -38,6 +39,7 @@ class ServiceState:
     changes: Changes
     manifest: ManifestBoard
     resolver: Resolver
+    counts: Counts = field(default_factory=Counts)
     wrong_keys: Rates = field(default_factory=wrong_keys)
     open_streams: OpenStreams = field(init=False)
     webhook_sender: WebhookSender = field(default_factory=WebhookSender)
