@@ -56,9 +56,9 @@ def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
         ended = await store.rollout(record.rollout.id)
         assert ended.last.state == "rolled_back"
         await store.add_live_events([outcome(n) for n in range(700)])
-        await store.add_spans([sample_span(n) for n in range(50)], [])
+        await store.add_spans([sample_span(n, prompt="p", version=1) for n in range(50)], [])
         before = await total(store)
-        assert before.n_outcomes == 1300
+        assert (before.n_outcomes, before.n_spans) == (1300, 50)
 
         dry = await prune(store, KEPT, now=in_days(100), dry_run=True)
         assert await total(store) == before

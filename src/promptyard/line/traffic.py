@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from promptyard.errors import ConfigError, Conflict
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
-from promptyard.records.traffic import TrafficHour, TrafficSums
+from promptyard.records.traffic import TrafficHour, TrafficRow, TrafficSums
 
 MAX_DAYS = 31
 _SKEW = timedelta(minutes=2)
 """How far the clocks of replicas may be apart: so far around an hour its events are looked for."""
 _MAX_TRIES = 20
 _HOUR = "%Y-%m-%dT%H"
+
+
+class _ReadPart(Protocol):
+    """A method of the store that adds up a part of what is there, and says how far it got."""
+
+    def __call__(
+        self, name: str, *, after: int, through: int
+    ) -> Awaitable[tuple[Sequence[TrafficHour], int]]: ...
 
 
 async def traffic_hours(
@@ -41,6 +50,14 @@ async def traffic_hours(
     raise Conflict(f"the traffic of '{name}' is deleted faster than it can be read; try again")
 
 
+async def list_traffic(
+    url: StoreOrUrl, name: str, *, since: str | None = None, until: str | None = None
+) -> Sequence[TrafficRow]:
+    """Return what `traffic_hours` finds, as people and graphs read it."""
+    hours = await traffic_hours(url, name, since=since, until=until)
+    return [TrafficRow.of(hour) for hour in hours]
+
+
 async def _read(
     store: Store, name: str, start: datetime, end: datetime
 ) -> Sequence[TrafficHour] | None:
@@ -50,18 +67,28 @@ async def _read(
     sums = TrafficSums()
     for item in folded:
         sums.add(item.key, item.totals)
-    after = await store.event_number_at(f"{start - _SKEW:{_HOUR}:%M:%S}")
-    through = await store.event_number_at(f"{end + _SKEW:{_HOUR}:%M:%S}")
-    while after < through:
-        hours, after = await store.present_hours(name, after=after, through=through)
-        for item in hours:
-            if since <= item.key.hour < until:
-                sums.add(item.key, item.totals)
-        if not after:
-            break
+    first, last = (f"{time:{_HOUR}:%M:%S}" for time in (start - _SKEW, end + _SKEW))
+    numbers = (await store.event_number_at(first), await store.event_number_at(last))
+    await _add_present(store.present_hours, name, numbers, sums, (since, until))
+    numbers = (await store.span_number_at(first), await store.span_number_at(last))
+    await _add_present(store.present_spans, name, numbers, sums, (since, until))
     if await store.folded_hours(name, since=since, until=until) != folded:
         return None
     return sums.hours
+
+
+async def _add_present(
+    read: _ReadPart, name: str, numbers: tuple[int, int], sums: TrafficSums, hours: tuple[str, str]
+) -> None:
+    """Add what is still there, part by part, so that others get at the store in between."""
+    after, through = numbers
+    while after < through:
+        found, after = await read(name, after=after, through=through)
+        for item in found:
+            if hours[0] <= item.key.hour < hours[1]:
+                sums.add(item.key, item.totals)
+        if not after:
+            return
 
 
 def _time(text: str, what: str) -> datetime:

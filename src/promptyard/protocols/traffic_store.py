@@ -15,6 +15,10 @@ class TrafficStore(Protocol):
         """Return the number of the last live event that was stored before a time, 0 of none."""
         ...
 
+    async def span_number_at(self, at: str) -> int:
+        """Return the number of the last span that was stored before a time, 0 of none."""
+        ...
+
     async def event_rollouts(self) -> Sequence[str]:
         """Ids of all rollouts that live events name, those that nobody started among them."""
         ...
@@ -61,5 +65,14 @@ class TrafficStore(Protocol):
         """Add up to `limit` events of a prompt up that are still there, with what was said of them.
 
         Returns the hours, and the number up to which was read; 0 where nothing was left to read.
+        """
+        ...
+
+    async def present_spans(
+        self, name: str, *, after: int, through: int, limit: int = 5_000
+    ) -> tuple[Sequence[TrafficHour], int]:
+        """Count spans of a prompt that are still there, as `present_hours` does events.
+
+        An empty name means the spans that name no version of the registry.
         """
         ...

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from promptyard.records.base import Json, Record
 
+WORK = ("canary", "monitors", "judges", "webhooks", "retention")
+"""The names of the leases of background work; others are those of jobs."""
+
 
 class Lease(Record):
     """A right to do something until a time, by the database's clock.

@@ -17,6 +17,7 @@ from promptyard import __version__
 from promptyard.service.background import run_background
 from promptyard.service.paths import API
 from promptyard.service.problems import problem, problem_of
+from promptyard.service.request_counts import Counted
 from promptyard.service.routes import ROUTERS
 from promptyard.service.state import ServiceState
 from promptyard.service.workers import WORKERS
@@ -59,6 +60,7 @@ def build_app(state: ServiceState) -> FastAPI:
     app.add_exception_handler(404, problem_of)
     app.add_exception_handler(405, problem_of)
     app.add_middleware(Doorway, state=state)
+    app.add_middleware(Counted, requests=state.requests, counts=state.counts)
     return app
 
 

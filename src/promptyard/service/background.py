@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 from pydantic import ValidationError
 
 from promptyard.config.service_shape import ServiceConfig
-from promptyard.errors import PromptyardError
+from promptyard.errors import PromptyardError, StorageError
 from promptyard.records.leases import Lease, WorkNote
 from promptyard.service.state import ServiceState
 
@@ -163,6 +163,7 @@ class _Work:
             failure = did.trouble[:MAX_TEXT]
         except PromptyardError as error:
             failure = _line(error)
+            self._state.counts.store_errors += isinstance(error, StorageError)
         except Exception as error:
             failure = f"{type(error).__name__}: {_line(error)}"
             if failure != self._note.error:

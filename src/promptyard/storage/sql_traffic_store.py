@@ -8,7 +8,7 @@ from promptyard.records.traffic import Folded, TrafficHour
 from promptyard.storage import traffic
 from promptyard.storage.sql_access import SqlAccess
 from promptyard.storage.stored_text import check_names
-from promptyard.storage.tables import live_events
+from promptyard.storage.tables import live_events, spans
 
 
 class SqlTrafficStore(SqlAccess):
@@ -17,6 +17,10 @@ class SqlTrafficStore(SqlAccess):
     async def event_number_at(self, at: str) -> int:
         """Return the number of the last live event that was stored before a time, 0 of none."""
         return await self._read(lambda connection: traffic.number_at(connection, live_events, at))
+
+    async def span_number_at(self, at: str) -> int:
+        """Return the number of the last span that was stored before a time, 0 of none."""
+        return await self._read(lambda connection: traffic.number_at(connection, spans, at))
 
     async def event_rollouts(self) -> Sequence[str]:
         """Ids of all rollouts that live events name, those that nobody started among them."""
@@ -76,3 +80,14 @@ class SqlTrafficStore(SqlAccess):
         check_names(prompt=name)
         part = traffic.Part(after, through, limit)
         return await self._read(lambda connection: traffic.add_up(connection, name, part))
+
+    async def present_spans(
+        self, name: str, *, after: int, through: int, limit: int = 5_000
+    ) -> tuple[Sequence[TrafficHour], int]:
+        """Count spans of a prompt that are still there, as `present_hours` does events.
+
+        An empty name means the spans that name no version of the registry.
+        """
+        check_names(prompt=name)
+        part = traffic.Part(after, through, limit)
+        return await self._read(lambda connection: traffic.count_spans(connection, name, part))

@@ -177,6 +177,18 @@ def add_up(connection: Connection, name: str, part: Part) -> tuple[list[TrafficH
     return found.sums.hours, rows[-1]["id"] if len(rows) == part.limit else 0
 
 
+def count_spans(connection: Connection, name: str, part: Part) -> tuple[list[TrafficHour], int]:
+    """Count spans that are there, of a prompt or, for an empty name, of none; and how far."""
+    of_prompt = spans.c.prompt == name if name else spans.c.prompt.is_(None)
+    here = (of_prompt, spans.c.id > part.after, spans.c.id <= part.through)
+    wanted = select(spans.c.id).where(*here).order_by(spans.c.id).limit(part.limit)
+    numbers = list(connection.execute(wanted).scalars())
+    if not numbers:
+        return [], 0
+    sums = _span_sums(connection, (*here, spans.c.id <= numbers[-1]))
+    return sums.hours, numbers[-1] if len(numbers) == part.limit else 0
+
+
 def _rows(connection: Connection, here: ColumnElement[bool], part: Part) -> Sequence[RowMapping]:
     numbers = (live_events.c.id > part.after, live_events.c.id <= part.through)
     query = select(live_events).where(here, *numbers).order_by(live_events.c.id)
