@@ -6,7 +6,11 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from promptyard.records.live import Outcome
 from support.served import Service, served
+from support.streams import stream
+
+OUTCOME = Outcome(id="o1", prompt="p", version=1, digest="d", at="2026-11-27T10:00:00+00:00")
 
 
 def read(service: Service, key: str | None = None) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -44,6 +48,20 @@ def test_requests_count_by_route_method_and_status(tmp_path: Path) -> None:
     assert found["promptyard_revision", ()] == 0
     assert found["promptyard_rollouts", ("running",)] == 0
     assert found["process_resident_memory_bytes", ()] > 1e6
+
+
+def test_what_is_taken_in_and_refused_is_counted(tmp_path: Path) -> None:
+    lines = OUTCOME.model_dump_json().encode() + b"\n" + b"{}\n"
+    with served(tmp_path) as service:
+        for _ in range(2):
+            headers = {"Content-Type": "application/x-ndjson"}
+            service.ask("POST", "/api/v1/events", body=lines, headers=headers)
+        with stream(service, "/api/v1/manifest/events") as events:
+            next(events)
+            found = read(service)
+            assert found["promptyard_open_streams", ()] == 1
+    assert found["promptyard_events_total", ()] == 1
+    assert found["promptyard_rejected_total", ()] == 2
 
 
 def test_metrics_are_for_keys_that_may_read(tmp_path: Path) -> None:

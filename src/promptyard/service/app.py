@@ -22,6 +22,8 @@ from promptyard.service.routes import ROUTERS
 from promptyard.service.state import ServiceState
 from promptyard.service.workers import WORKERS
 
+HEALTH = "/healthz"
+
 
 def build_app(state: ServiceState) -> FastAPI:
     """Return the application of one replica. Its start opens the store, its end closes it."""
@@ -95,7 +97,9 @@ class Doorway:
         try:
             refusal = await self._refusal(scope, receive)
         except Exception as error:  # noqa: BLE001 (the store; answered like every failure)
-            refusal = problem_of(Request(scope, receive), error)
+            # That the process lives is true without a store, too: nobody need start it anew.
+            is_alive = scope["path"] == HEALTH
+            refusal = None if is_alive else problem_of(Request(scope, receive), error)
         await (refusal or self._app)(scope, receive, named)
 
     async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
