@@ -6,6 +6,7 @@ from promptyard.line.monitoring import look_at_all_traffic
 from promptyard.line.retention import prune
 from promptyard.line.rollout_engine import Ticked
 from promptyard.line.rollout_watch import RolloutWatch
+from promptyard.line.webhooks import deliver_due
 from promptyard.records.monitoring import MonitorPlan
 from promptyard.service.background import Did, Turn, Worker
 from promptyard.service.state import ServiceState
@@ -55,9 +56,19 @@ def _retention(state: ServiceState) -> Turn:
     return turn
 
 
+def _webhooks(state: ServiceState) -> Turn:
+    async def turn() -> Did:
+        told = await deliver_due(state.store, state.webhook_sender.send)
+        waiting = f"; {told.n_waiting} webhooks wait for their next try" if told.n_waiting else ""
+        return Did(f"told {told.n_delivered} times, {told.n_failed} tries failed{waiting}")
+
+    return turn
+
+
 WORKERS: tuple[Worker, ...] = (
     Worker("canary", lambda settings: settings.canary_every_s, _canary),
     Worker("monitors", lambda settings: settings.monitor_every_s, _monitors),
+    Worker("webhooks", lambda settings: settings.webhook_every_s, _webhooks),
     Worker("retention", lambda settings: settings.retention_every_s, _retention),
 )
 """All background work of the service; each runs in the replica that holds its lease."""
