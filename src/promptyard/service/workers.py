@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from promptyard.line.live_judging import LiveJudging
 from promptyard.line.monitoring import look_at_all_traffic
 from promptyard.line.retention import prune
 from promptyard.line.rollout_engine import Ticked
@@ -56,6 +59,25 @@ def _retention(state: ServiceState) -> Turn:
     return turn
 
 
+def _judges(state: ServiceState) -> Turn:
+    tasks = state.settings.tasks
+    judge_calls = state.settings.judge_calls
+    judging = (
+        None if tasks is None else LiveJudging(state.store, Path(tasks), judge_calls=judge_calls)
+    )
+
+    async def turn() -> Did:
+        if judging is None:
+            return Did("grades nothing: `service: tasks:` names no folder")
+        done = await judging.round()
+        said = f"graded {done.n_checked} answers by checks, {done.n_judged} by judges"
+        later = f"; {done.stopped} rollouts have more for the next round" if done.stopped else ""
+        alone = f"; {done.n_without_task} rollouts have no task" if done.n_without_task else ""
+        return Did(f"{said} ({done.judge_calls} calls){later}{alone}", "; ".join(done.troubles))
+
+    return turn
+
+
 def _webhooks(state: ServiceState) -> Turn:
     async def turn() -> Did:
         told = await deliver_due(state.store, state.webhook_sender.send)
@@ -68,6 +90,7 @@ def _webhooks(state: ServiceState) -> Turn:
 WORKERS: tuple[Worker, ...] = (
     Worker("canary", lambda settings: settings.canary_every_s, _canary),
     Worker("monitors", lambda settings: settings.monitor_every_s, _monitors),
+    Worker("judges", lambda settings: settings.judge_every_s, _judges),
     Worker("webhooks", lambda settings: settings.webhook_every_s, _webhooks),
     Worker("retention", lambda settings: settings.retention_every_s, _retention),
 )
