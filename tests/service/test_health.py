@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from support.postgres import PostgresServer, postgres_server
+from support.replicas import Replica, replicas
 from support.served import served
+
+__all__ = ["postgres_server"]
 
 
 def test_a_service_that_can_serve_says_so(tmp_path: Path) -> None:
@@ -29,3 +40,48 @@ def test_without_keys_only_loopback_names_are_answered(tmp_path: Path) -> None:
             assert refused.status in (400, 421), host
         service.new_key("read")
         assert service.get("/healthz", headers={"Host": "prompts.example"}).status == 200
+
+
+def test_without_a_store_it_lives_and_is_not_ready_until_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
+    with served(tmp_path) as service:
+        asyncio.run(service.state.store.close())
+        for path in ("/readyz", "/api/v1/background", "/metrics"):
+            failed = service.get(path)
+            assert (failed.status, failed.headers["retry-after"]) == (503, "1"), path
+            assert failed.json["type"].endswith("store-failed")
+        assert service.get("/healthz").json == {"status": "ok"}
+        asyncio.run(service.state.store.open())
+        assert service.get("/readyz").status == 200
+        counted = re.search(
+            r"promptyard_store_errors_total (\d+)", service.get("/metrics").body.decode()
+        )
+        assert counted is not None
+        assert int(counted[1]) >= 3
+
+
+def test_a_database_that_is_restarted_is_found_again(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    url = postgres_server.create_schema()
+    with replicas(tmp_path, url, 1, "lease_s: 1, canary_every_s: 0.1") as (replica,):
+        assert replica.status("/readyz") == 200
+        with postgres_server.stopped():
+            wait_for(lambda: replica.status("/readyz") == 503)
+            assert replica.status("/healthz") == 200
+        wait_for(lambda: replica.status("/readyz") == 200)
+        n_turns = note(replica).get("n_turns", 0)
+        wait_for(lambda: note(replica).get("n_turns", 0) > n_turns and not note(replica)["error"])
+
+
+def note(replica: Replica) -> dict[str, Any]:
+    return replica.lease("canary").get("note", {})
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)

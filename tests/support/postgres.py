@@ -6,6 +6,7 @@ Import both into the `conftest.py` of the folder that needs them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -54,6 +55,23 @@ class PostgresServer:
         if self._user is not None:
             shutil.chown(self._folder, self._user)
         self._run_initdb()
+        self._run()
+
+    @contextlib.contextmanager
+    def stopped(self) -> Generator[None]:
+        """Stop the server as a restart does, and start it again when the block ends."""
+        self._end()
+        try:
+            yield
+        finally:
+            self._run()
+
+    def stop(self) -> None:
+        """End the server and remove its folder."""
+        self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self) -> None:
         settings = {**_FAST, "unix_socket_directories": str(self._folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("wb") as log:
@@ -70,12 +88,11 @@ class PostgresServer:
                 raise RuntimeError(f"PostgreSQL did not start: {self._log()}")
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """End the server and remove its folder."""
+    def _end(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown
             self._process.wait(timeout=_START_TIMEOUT_S)
-        shutil.rmtree(self._folder, ignore_errors=True)
+            self._process = None
 
     def create_database(self, encoding: str = "UTF8") -> str:
         """Make an empty database and return its URL."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from promptyard.cli.optimize import INTERRUPTED
 from promptyard.cli.options import StoreUrl
 
 Host = Annotated[str | None, typer.Option(help="Address to listen at; by default 127.0.0.1.")]
@@ -20,9 +21,10 @@ Tasks = Annotated[
 def command(
     host: Host = None, port: Port = None, tasks: Tasks = None, store: StoreUrl = None
 ) -> None:
-    """Serve prompts, take traces and watch releases, until Ctrl-C.
+    """Serve prompts, take traces and watch releases, until Ctrl-C or SIGTERM.
 
-    While there are no keys it listens on loopback only.
+    While there are no keys it listens on loopback only. Requests under way are answered before it
+    ends. Exit codes: 0 after SIGTERM, 130 after Ctrl-C, 2 error.
     """
     from promptyard.errors import ConfigError
     from promptyard.line.wiring import build_store, project_config, store_address
@@ -41,4 +43,7 @@ def command(
     def say(url: str) -> None:
         typer.echo(f"Serving {build_store(address).url} at {url} (Ctrl-C ends it)")
 
-    serve(build_store(address), settings, on_listening=say)
+    try:
+        serve(build_store(address), settings, on_listening=say)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from promptyard.cli import traces_triage
+from promptyard.cli import traces_prune, traces_triage
 from promptyard.cli.draw import console, print_json, progress_sink
 from promptyard.cli.options import AsJson, StoreUrl
 
 app = typer.Typer(no_args_is_help=True, help="Take in what live traffic left behind.")
+app.command("prune")(traces_prune.command)
 app.command("triage")(traces_triage.command)
 
 

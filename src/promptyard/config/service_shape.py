@@ -69,11 +69,23 @@ class ServiceConfig(Record):
         gt=0,
         description="Seconds between gradings of stored answers of rollouts whose task is known.",
     )
+    judge_calls: int = Field(
+        default=0,
+        ge=0,
+        description="Calls of judges that a round of such gradings may cost; with 0 only checks "
+        "that ask no model are run.",
+    )
     webhook_every_s: float = Field(
         default=2, gt=0, description="Seconds between looks for what webhooks are to be told."
     )
     retention_every_s: float = Field(
         default=3600, gt=0, description="Seconds between deletions of what is too old."
+    )
+    lease_s: float = Field(
+        default=15,
+        ge=0.1,
+        description="Seconds after which another replica goes on with the background work of one "
+        "that died.",
     )
     jobs: int = Field(default=1, ge=0, description="Jobs that this replica runs at once.")
     retention: RetentionConfig = Field(

@@ -87,7 +87,7 @@ async def score_live(
         judges = judge_names(loaded)
         session: Session | None = None
         if judges and share > 0:
-            loaded = _judged_task(task, models, loaded)
+            loaded = judged_task(task, models, loaded)
             budget = None if plan.judge_calls is None else Budget(judge_calls=plan.judge_calls)
             session = await held.enter_async_context(
                 open_session(loaded, store=url, budget=budget, kind=KIND)
@@ -105,7 +105,7 @@ async def score_live(
         return found
 
 
-def _judged_task(task: Path, models: Models | None, loaded: Task) -> Task:
+def judged_task(task: Path, models: Models | None, loaded: Task) -> Task:
     """Return the task with its judge; where no task model is set, none is asked either.
 
     Raises ConfigError where there is no judge.

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import ReleaseStore
-from promptyard.records.live import StoredEvent
+from promptyard.records.live import Exposure, Feedback, StoredEvent
+from promptyard.stats.assignment import unit_hash
 
 PAGE = 10_000
 """Live events that are read at once."""
@@ -53,3 +54,32 @@ async def all_live_events(
     """Return all events of a prompt, or of one rollout, in the order of their numbers."""
     pages = live_pages(store, name, rollout_id=rollout_id, through=through)
     return [event async for page in pages for event in page]
+
+
+async def sampled_live_events(
+    store: ReleaseStore, name: str, *, after: int, most: int, size: int = 1_000
+) -> tuple[list[StoredEvent], float]:
+    """Return outcomes of a prompt with their feedback, `most` events at most, and their share.
+
+    A sample is drawn by a hash of the outcome, so that its feedback is in it as well. However many
+    events there are, little more than `most` are held at once.
+    """
+    kept: list[tuple[float, StoredEvent]] = []
+    share = 1.0
+    async for page in live_pages(store, name, after=after, size=size):
+        for item in page:
+            place = _place(item)
+            if place is not None and place < share:
+                kept.append((place, item))
+        while len(kept) > most:
+            share /= 2
+            kept = [(place, item) for place, item in kept if place < share]
+    return [item for _, item in kept], share
+
+
+def _place(stored: StoredEvent) -> float | None:
+    """Return where an outcome, or feedback on it, stands in [0, 1); None for exposures."""
+    event = stored.event
+    if isinstance(event, Exposure):
+        return None
+    return unit_hash("sample", event.outcome_id if isinstance(event, Feedback) else event.id)

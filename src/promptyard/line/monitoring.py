@@ -1,18 +1,51 @@
-"""Looks at live traffic of a prompt and records what is to be alerted."""
+"""Looks at live traffic of a prompt, or of all, and records what is to be alerted."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from promptyard.errors import ReadOnlyStore
-from promptyard.line.live_traffic import all_live_events
+from promptyard.errors import PromptyardError, ReadOnlyStore
+from promptyard.line.live_traffic import sampled_live_events
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.alerts import Alert
 from promptyard.records.base import Record
 from promptyard.records.monitoring import MonitorPlan, MonitorReport
 from promptyard.release.monitors import monitor
+
+MOST_EVENTS = 500_000
+"""Events of one look, some 2 GB; of more a sample is looked at."""
+MOST_AT_ONCE = 20_000
+"""Events of one look of a service, which has other things to hold as well: some 80 MB."""
+
+
+class TrafficLook(Record):
+    """One look at all prompts that have traffic; `troubles` say which could not be looked at."""
+
+    reports: tuple[MonitorReport, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+
+async def look_at_all_traffic(
+    url: StoreOrUrl, plan: MonitorPlan, *, now: str | None = None, most: int = MOST_AT_ONCE
+) -> TrafficLook:
+    """Look at each prompt that has had traffic since the reference began; one stops no other.
+
+    Costs no call. Raises StorageError when the prompts cannot be listed.
+    """
+    at = now or datetime.now(UTC).isoformat(timespec="microseconds")
+    reports: list[MonitorReport] = []
+    troubles: list[str] = []
+    async with opened(url) as store:
+        after = await store.event_number_at(_begin(plan, at))
+        for name in await store.prompt_names():
+            try:
+                if await store.live_events(name, after=after, limit=1):
+                    reports.append(await look_at_traffic(store, name, plan, now=at, most=most))
+            except (PromptyardError, ValueError) as error:
+                troubles.append(f"prompt {name}: {str(error).splitlines()[0]}")
+    return TrafficLook(reports=tuple(reports), troubles=tuple(troubles))
 
 
 class NumberedAlert(Record):
@@ -23,22 +56,30 @@ class NumberedAlert(Record):
 
 
 async def look_at_traffic(
-    url: StoreOrUrl, name: str, plan: MonitorPlan, *, now: str | None = None
+    url: StoreOrUrl,
+    name: str,
+    plan: MonitorPlan,
+    *,
+    now: str | None = None,
+    most: int = MOST_EVENTS,
 ) -> MonitorReport:
     """Look at the window that ends `now` (by default: now) and store its alerts, each once.
 
-    Everything is computed of stored events, so that a restart changes nothing. Costs no call.
-    A store that may only be read gets no alerts, and the report says so. Raises NotFound for an
-    unknown prompt.
+    Everything is computed of stored events, so that a restart changes nothing. Of more than `most`
+    events a sample is looked at, the same one each time. Costs no call. A store that may only be
+    read gets no alerts, and the report says so. Raises NotFound for an unknown prompt.
     """
     at = now or datetime.now(UTC).isoformat(timespec="microseconds")
     async with opened(url) as store:
         await require_prompt(store, name)
         known = list(await store.alerts(name, limit=1_000))
-        events = await all_live_events(store, name)
+        after = await store.event_number_at(_begin(plan, at))
+        events, share = await sampled_live_events(store, name, after=after, most=most)
         moved = await _anchors_moved(store, name, known)
+        # In a thread: it is all computing, and others may wait for this event loop.
         report = await asyncio.to_thread(monitor, name, events, plan, now=at, anchors_moved=moved)
-        report = report.model_copy(update={"n_unjoined": await store.unjoined_feedback(name)})
+        n_unjoined = await store.unjoined_feedback(name)
+        report = report.model_copy(update={"share": share, "n_unjoined": n_unjoined})
         try:
             for alert in report.alerts:
                 if not _is_known(alert, known, plan, at):
@@ -67,6 +108,15 @@ async def alert_page(
             await require_prompt(store, prompt)
         found = await store.numbered_alerts(prompt, before=before, limit=limit)
         return [NumberedAlert(seq=seq, alert=alert) for seq, alert in found]
+
+
+def _begin(plan: MonitorPlan, at: str) -> str:
+    """Return when the reference began, or before the first event there ever was."""
+    back = timedelta(seconds=min(plan.window_s + plan.reference_s, 1e10))
+    try:
+        return (datetime.fromisoformat(at) - back).isoformat(timespec="microseconds")
+    except OverflowError:
+        return ""
 
 
 async def _anchors_moved(store: Store, name: str, known: list[Alert]) -> bool | None:

@@ -33,7 +33,7 @@ async def tick(
     call.
     """
     async with opened(url) as store:
-        watched = _Watched(store, await _named(store, reference, pointer), spool)
+        watched = RolloutWatch(store, await _named(store, reference, pointer), spool)
         return await watched.tick(on_progress)
 
 
@@ -56,7 +56,7 @@ async def watch(
         raise ConfigError(f"a rollout is looked at every so many seconds, above 0; got {every_s}")
     loop = asyncio.get_running_loop()
     async with opened(url) as store:
-        watched = _Watched(store, await _named(store, reference, pointer), spool)
+        watched = RolloutWatch(store, await _named(store, reference, pointer), spool)
         while True:
             began_s = loop.time()
             ticked = await watched.tick()
@@ -72,10 +72,16 @@ async def _named(store: Store, reference: str | None, pointer: str | None) -> Ro
     return (await find_rollout(store, reference, pointer)).rollout
 
 
-class _Watched:
-    """The rollouts under watch, each with its engine, which has read the events so far."""
+class RolloutWatch:
+    """The rollouts under watch, each with its engine, which has read the events so far.
 
-    def __init__(self, store: Store, named: Rollout | None, spool: Path | None) -> None:
+    Of `named` alone, or of all that have not ended, those that start later included; `spool` is
+    collected first. The store is open and stays so.
+    """
+
+    def __init__(
+        self, store: Store, named: Rollout | None = None, spool: Path | None = None
+    ) -> None:
         self._store = store
         self._named = named
         self._spool = spool

@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 from promptyard.protocols.release_store import ReleaseStore as ReleaseStore
 from promptyard.protocols.service_store import ServiceStore as ServiceStore
 from promptyard.protocols.store import Store as Store
+from promptyard.protocols.traffic_store import TrafficStore as TrafficStore
 from promptyard.records.atoms import Atom
 from promptyard.records.base import Json
 from promptyard.records.cases import Case

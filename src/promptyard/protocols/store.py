@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from promptyard.protocols.release_store import ReleaseStore
 from promptyard.protocols.service_store import ServiceStore
+from promptyard.protocols.traffic_store import TrafficStore
 from promptyard.records.base import Json
 from promptyard.records.calls import StoredCall
 from promptyard.records.cases import EvalSet, EvalSetVersion
@@ -17,8 +18,8 @@ from promptyard.records.runs import Run, RunHeader, RunStatus
 from promptyard.records.scores import Report
 
 
-class Store(ReleaseStore, ServiceStore, Protocol):
-    """The one store: completions, attempts, runs, what `ReleaseStore` and `ServiceStore` hold.
+class Store(ReleaseStore, ServiceStore, TrafficStore, Protocol):
+    """The one store: completions, attempts, runs, what the other parts of it hold.
 
     Every method is durable when it returns. Safe to use from one event loop; several processes
     may share a database. `url` is its address without the password, `connect_url` with it: for a

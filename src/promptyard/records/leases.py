@@ -1,4 +1,4 @@
-"""Leases: which replica does a piece of background work for the moment."""
+"""Leases: which replica does a piece of background work for the moment, and how that stands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from promptyard.records.base import Json, Record
+
+WORK = ("canary", "monitors", "judges", "webhooks", "retention")
+"""The names of the leases of background work; others are those of jobs."""
 
 
 class Lease(Record):
@@ -21,3 +24,20 @@ class Lease(Record):
     fence: int
     ends_in_s: float
     note: Mapping[str, Json] = Field(default_factory=dict)
+
+
+class WorkNote(Record):
+    """How a piece of background work stands, as its owner writes it on its lease.
+
+    Times are UTC, ISO 8601, of the owner's clock; `took_s` is how long the last turn took. `did`
+    says in one line what it did, `error` why it failed, empty where it did not. `n_turns` and
+    `n_failed` count the turns of this owner.
+    """
+
+    last_at: str = ""
+    next_at: str = ""
+    took_s: float = 0.0
+    did: str = ""
+    error: str = ""
+    n_turns: int = 0
+    n_failed: int = 0

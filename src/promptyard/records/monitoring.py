@@ -89,6 +89,7 @@ class MonitorReport(Record):
     `status`: fail where there is an alert, inconclusive where there is too little traffic to tell.
     `n_unjoined` counts feedback of the prompt whose outcome is not in the store.
     `unrecorded` says why alerts could not be recorded: the store may only be read.
+    `share` of the outcomes were looked at, in (0, 1]: below 1 all counts are those of a sample.
     """
 
     prompt: str
@@ -103,6 +104,7 @@ class MonitorReport(Record):
     n_window: int
     n_unjoined: int = 0
     unrecorded: str = ""
+    share: float = Field(default=1.0, gt=0, le=1)
 
 
 class AnchorReport(Record):

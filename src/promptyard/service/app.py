@@ -13,10 +13,15 @@ from fastapi import FastAPI, Request, Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from promptyard.service.background import run_background
 from promptyard.service.openapi import ServiceApp
 from promptyard.service.paths import sheltered
 from promptyard.service.problems import problem, problem_of
+from promptyard.service.request_counts import Counted
 from promptyard.service.state import ServiceState
+from promptyard.service.workers import WORKERS
+
+HEALTH = "/healthz"
 
 
 def build_app(state: ServiceState) -> FastAPI:
@@ -29,6 +34,7 @@ def build_app(state: ServiceState) -> FastAPI:
             asyncio.create_task(state.changes.run(), name="changes"),
             asyncio.create_task(state.manifest.run(), name="manifest"),
             asyncio.create_task(state.jobs.run(), name="jobs"),
+            asyncio.create_task(run_background(state, WORKERS), name="background"),
         ]
         try:
             yield
@@ -45,6 +51,7 @@ def build_app(state: ServiceState) -> FastAPI:
     app.add_exception_handler(404, problem_of)
     app.add_exception_handler(405, problem_of)
     app.add_middleware(Doorway, state=state)
+    app.add_middleware(Counted, requests=state.requests, counts=state.counts)
     return app
 
 
@@ -83,7 +90,9 @@ class Doorway:
         try:
             refusal = await self._refusal(scope, receive)
         except Exception as error:  # noqa: BLE001 (the store; answered like every failure)
-            refusal = problem_of(Request(scope, receive), error)
+            # That the process lives is true without a store, too: nobody need start it anew.
+            is_alive = scope["path"] == HEALTH
+            refusal = None if is_alive else problem_of(Request(scope, receive), error)
         await (refusal or self._app)(scope, receive, named)
 
     async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:

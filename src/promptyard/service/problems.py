@@ -103,6 +103,8 @@ def problem_of(request: Request, error: Exception) -> Response:
         if isinstance(error, known):
             assert isinstance(error, PromptyardError)
             headers = {"Retry-After": "1"} if status == 503 else {}
+            if isinstance(error, StorageError):
+                request.app.state.service.counts.store_errors += 1
             return problem(request, status, kind, str(error), errors=error.lines, headers=headers)
     return problem(request, 500, "internal", "The service failed; its log has the reason.")
 

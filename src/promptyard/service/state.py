@@ -12,13 +12,16 @@ from typing import cast
 from fastapi import Request
 
 from promptyard.config.service_shape import ServiceConfig
+from promptyard.line.background import StoreFigures
 from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
+from promptyard.service.counts import Counts
 from promptyard.service.jobs import Jobs
 from promptyard.service.manifest import ManifestBoard
 from promptyard.service.open_streams import OpenStreams
 from promptyard.service.rates import Rates, wrong_keys
+from promptyard.service.request_counts import RequestCounts
 from promptyard.service.resolving import Resolver
 from promptyard.service.webhook_sender import WebhookSender
 
@@ -39,6 +42,9 @@ class ServiceState:
     changes: Changes
     manifest: ManifestBoard
     resolver: Resolver
+    counts: Counts = field(default_factory=Counts)
+    requests: RequestCounts = field(default_factory=RequestCounts)
+    figures: StoreFigures | None = None
     wrong_keys: Rates = field(default_factory=wrong_keys)
     open_streams: OpenStreams = field(init=False)
     webhook_sender: WebhookSender = field(default_factory=WebhookSender)

@@ -73,7 +73,7 @@ def list_events(
         query = query.where(live_events.c.id <= window.through)
     rows = connection.execute(query.order_by(live_events.c.id).limit(window.limit)).all()
     return [
-        StoredEvent(seq=number, stored_at=at, event=_read_event(number, text))
+        StoredEvent(seq=number, stored_at=at, event=read_event(number, text))
         for number, at, text in rows
     ]
 
@@ -167,7 +167,8 @@ def _portions(ids: Sequence[str]) -> Generator[Sequence[str]]:
         yield ids[start : start + _MAX_PARAMETERS]
 
 
-def _read_event(number: int, text: str) -> LiveEvent:
+def read_event(number: int, text: str) -> LiveEvent:
+    """Read a stored event. Raises Tampered saying which one cannot be read."""
     try:
         return _EVENT.validate_json(text)
     except ValidationError:  # lone surrogates, which only the standard library reads

@@ -30,10 +30,11 @@ from promptyard.storage.completions import (
 )
 from promptyard.storage.sql_release_store import SqlReleaseStore
 from promptyard.storage.sql_service_store import SqlServiceStore
+from promptyard.storage.sql_traffic_store import SqlTrafficStore
 from promptyard.storage.stored_text import check_names, json_text
 
 
-class SqlStore(SqlReleaseStore, SqlServiceStore):
+class SqlStore(SqlReleaseStore, SqlServiceStore, SqlTrafficStore):
     """A `Store` in SQLite or PostgreSQL; made by `open_store`."""
 
     async def completions(self, keys: Sequence[str], run_id: str) -> Mapping[str, Completion]:

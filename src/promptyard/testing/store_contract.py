@@ -32,6 +32,7 @@ from promptyard.testing.store_suite import (
     sample_run,
     sample_version,
 )
+from promptyard.testing.store_traffic_contract import TrafficContract
 
 
 class TransientStoreContract(
@@ -44,6 +45,7 @@ class TransientStoreContract(
     RolloutContract,
     LiveContract,
     ServiceContract,
+    TrafficContract,
 ):
     """What also a store does that forgets everything when it is closed. See `StoreContract`."""
 

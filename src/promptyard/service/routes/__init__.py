@@ -8,6 +8,7 @@ from promptyard.service.paths import API as API
 from promptyard.service.paths import PUBLIC as PUBLIC
 from promptyard.service.routes import (
     audit,
+    background,
     eval_sets,
     events,
     gates,
@@ -15,6 +16,7 @@ from promptyard.service.routes import (
     jobs,
     keys,
     manifest,
+    metrics,
     monitors,
     moves,
     ofrep,
@@ -25,12 +27,14 @@ from promptyard.service.routes import (
     runs,
     tasks,
     traces,
+    traffic,
     versions,
     webhooks,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
     audit.router,
+    background.router,
     eval_sets.router,
     events.router,
     gates.router,
@@ -38,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     keys.router,
     manifest.router,
+    metrics.router,
     monitors.router,
     moves.router,
     ofrep.router,
@@ -48,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     tasks.router,
     traces.router,
+    traffic.router,
     versions.router,
     webhooks.router,
 )

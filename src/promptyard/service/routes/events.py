@@ -37,4 +37,8 @@ async def report_events(request: Request) -> TakenEvents:
     if kind not in MEDIA_TYPES:
         detail = f"the body is {MEDIA_TYPES[0]}; the Content-Type is {kind[:100] or 'missing'!r}"
         raise RequestRefused(415, "media-type", detail)
-    return await take_events(state_of(request).store, await request.body())
+    state = state_of(request)
+    taken = await take_events(state.store, await request.body())
+    state.counts.events += taken.n_new
+    state.counts.rejected += taken.n_rejected
+    return taken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Request
 
 from promptyard.records.base import Record
@@ -10,6 +12,9 @@ from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
 
 router = APIRouter(tags=["health"], route_class=ServiceRoute)
+
+STORE_S = 5.0
+"""So long the store may take to answer: it waits for others' locks at times."""
 
 
 class Health(Record):
@@ -30,7 +35,12 @@ async def readiness(request: Request) -> Health:
     state = state_of(request)
     if state.stopping.is_set():
         raise RequestRefused(503, "stopping", "this process is ending", retry_after_s=1)
-    await state.store.revision()
+    try:
+        async with asyncio.timeout(STORE_S):
+            await state.store.revision()
+    except TimeoutError:
+        detail = f"the store has not answered within {STORE_S:g} s"
+        raise RequestRefused(503, "store-slow", detail, retry_after_s=1) from None
     if state.manifest.trouble:  # of what is stored nothing is said here: the log has it
         return Health(status="ready, but the manifest could not be renewed: see the log")
     return Health(status="ready")

@@ -1,0 +1,52 @@
+"""Shows the background work, who does what and how it went; and how much there is of what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from promptyard.line.query import StoreOrUrl, opened
+from promptyard.records.base import Record
+from promptyard.records.jobs import JOB_ENDED, JobState
+from promptyard.records.leases import WORK, Lease
+from promptyard.records.rollouts import RolloutState
+
+MANY = 1_000
+
+
+class StoreFigures(Record):
+    """How much there is: rollouts and jobs by state; leases of background work by name."""
+
+    revision: int
+    rollouts: Mapping[str, int]
+    jobs: Mapping[str, int]
+    work: tuple[Lease, ...]
+
+
+async def list_leases(url: StoreOrUrl) -> Sequence[Lease]:
+    """Return leases by name: those that are held, and after them those that have run out.
+
+    At most 1,000.
+    """
+    async with opened(url) as store:
+        found = await store.leases()
+    return sorted(found, key=lambda lease: lease.ends_in_s <= 0)[:MANY]
+
+
+async def store_figures(url: StoreOrUrl, *, known: StoreFigures | None = None) -> StoreFigures:
+    """Count rollouts, jobs that have not ended, and leases of background work.
+
+    `known` is what was found before: rollouts are not read again while nothing was decided.
+    """
+    async with opened(url) as store:
+        revision = await store.revision()
+        if known is not None and known.revision == revision:
+            rollouts = known.rollouts
+        else:
+            states = Counter(item.last.state for item in await store.rollouts(last_only=True))
+            rollouts = {state: states[state] for state in get_args(RolloutState)}
+        active = Counter(job.state for job in await store.jobs(active=True, limit=MANY))
+        jobs = {state: active[state] for state in get_args(JobState) if state not in JOB_ENDED}
+        work = tuple(lease for lease in await store.leases() if lease.name in WORK)
+    return StoreFigures(revision=revision, rollouts=rollouts, jobs=jobs, work=work)

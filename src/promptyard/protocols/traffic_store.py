@@ -1,0 +1,78 @@
+"""What traffic leaves behind when it is deleted: totals by hours, and how it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from promptyard.records.traffic import Folded, TrafficHour
+
+
+class TrafficStore(Protocol):
+    """The part of the store that retention needs."""
+
+    async def event_number_at(self, at: str) -> int:
+        """Return the number of the last live event that was stored before a time, 0 of none."""
+        ...
+
+    async def span_number_at(self, at: str) -> int:
+        """Return the number of the last span that was stored before a time, 0 of none."""
+        ...
+
+    async def event_rollouts(self) -> Sequence[str]:
+        """Ids of all rollouts that live events name, those that nobody started among them."""
+        ...
+
+    async def fold_events(
+        self,
+        rollout_id: str | None,
+        *,
+        before: str,
+        after: int = 0,
+        limit: int = 1_000,
+        dry_run: bool = False,
+    ) -> Folded:
+        """Delete events of a rollout, or of none, stored before a time; add them to their hours.
+
+        `limit` at most, oldest first, from the number `after` on, in one transaction: the outcomes
+        with all that was said of them, exposures, and feedback whose outcome is not there. With
+        `dry_run` nothing is changed, only counted.
+        """
+        ...
+
+    async def fold_spans(
+        self,
+        *,
+        before: str,
+        keep: int,
+        after: int = 0,
+        limit: int = 1_000,
+        dry_run: bool = False,
+    ) -> Folded:
+        """Delete spans stored before a time, and those below the `keep` newest numbers.
+
+        In steps, as `fold_events` does; they are counted in their hours.
+        """
+        ...
+
+    async def folded_hours(self, name: str, *, since: str, until: str) -> Sequence[TrafficHour]:
+        """What was deleted of a prompt, by hours from `since` up to before `until`."""
+        ...
+
+    async def present_hours(
+        self, name: str, *, after: int, through: int, limit: int = 1_000
+    ) -> tuple[Sequence[TrafficHour], int]:
+        """Add up to `limit` events of a prompt up that are still there, with what was said of them.
+
+        Returns the hours, and the number up to which was read; 0 where nothing was left to read.
+        """
+        ...
+
+    async def present_spans(
+        self, name: str, *, after: int, through: int, limit: int = 5_000
+    ) -> tuple[Sequence[TrafficHour], int]:
+        """Count spans of a prompt that are still there, as `present_hours` does events.
+
+        An empty name means the spans that name no version of the registry.
+        """
+        ...

@@ -1,0 +1,93 @@
+"""The store's part for retention: what is too old becomes totals by hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptyard.records.traffic import Folded, TrafficHour
+from promptyard.storage import traffic
+from promptyard.storage.sql_access import SqlAccess
+from promptyard.storage.stored_text import check_names
+from promptyard.storage.tables import live_events, spans
+
+
+class SqlTrafficStore(SqlAccess):
+    """`TrafficStore` in SQLite or PostgreSQL."""
+
+    async def event_number_at(self, at: str) -> int:
+        """Return the number of the last live event that was stored before a time, 0 of none."""
+        return await self._read(lambda connection: traffic.number_at(connection, live_events, at))
+
+    async def span_number_at(self, at: str) -> int:
+        """Return the number of the last span that was stored before a time, 0 of none."""
+        return await self._read(lambda connection: traffic.number_at(connection, spans, at))
+
+    async def event_rollouts(self) -> Sequence[str]:
+        """Ids of all rollouts that live events name, those that nobody started among them."""
+        return await self._read(traffic.list_event_rollouts)
+
+    async def fold_events(
+        self,
+        rollout_id: str | None,
+        *,
+        before: str,
+        after: int = 0,
+        limit: int = 1_000,
+        dry_run: bool = False,
+    ) -> Folded:
+        """Delete events of a rollout, or of none, stored before a time; add them to their hours.
+
+        `limit` at most, oldest first, from the number `after` on, in one transaction.
+        """
+        check_names(rollout=rollout_id or "")
+        fold = traffic.EventFold(rollout_id, before, after, limit, dry_run)
+        return await self._fold(fold)
+
+    async def fold_spans(
+        self,
+        *,
+        before: str,
+        keep: int,
+        after: int = 0,
+        limit: int = 1_000,
+        dry_run: bool = False,
+    ) -> Folded:
+        """Delete spans stored before a time, and those below the `keep` newest numbers.
+
+        In steps, as `fold_events` does; they are counted in their hours.
+        """
+        return await self._fold(traffic.SpanFold(keep, before, after, limit, dry_run))
+
+    async def _fold(self, fold: traffic.EventFold | traffic.SpanFold) -> Folded:
+        if fold.dry_run:
+            return await self._read(fold.run)
+        return await self._write(fold.run, lock="live events")
+
+    async def folded_hours(self, name: str, *, since: str, until: str) -> Sequence[TrafficHour]:
+        """What was deleted of a prompt, by hours from `since` up to before `until`."""
+        check_names(prompt=name)
+        return await self._read(
+            lambda connection: traffic.list_hours(connection, name, since, until)
+        )
+
+    async def present_hours(
+        self, name: str, *, after: int, through: int, limit: int = 1_000
+    ) -> tuple[Sequence[TrafficHour], int]:
+        """Add up to `limit` events of a prompt up that are still there, with what was said of them.
+
+        Returns the hours, and the number up to which was read; 0 where nothing was left to read.
+        """
+        check_names(prompt=name)
+        part = traffic.Part(after, through, limit)
+        return await self._read(lambda connection: traffic.add_up(connection, name, part))
+
+    async def present_spans(
+        self, name: str, *, after: int, through: int, limit: int = 5_000
+    ) -> tuple[Sequence[TrafficHour], int]:
+        """Count spans of a prompt that are still there, as `present_hours` does events.
+
+        An empty name means the spans that name no version of the registry.
+        """
+        check_names(prompt=name)
+        part = traffic.Part(after, through, limit)
+        return await self._read(lambda connection: traffic.count_spans(connection, name, part))

@@ -1,0 +1,139 @@
+"""What a store does when it deletes traffic: a part of the store contract."""
+
+from __future__ import annotations
+
+import asyncio
+
+from promptyard.protocols import Store
+from promptyard.records.traffic import TrafficSums, TrafficTotals, added
+from promptyard.testing.store_service_contract import sample_span
+from promptyard.testing.store_suite import (
+    StoreSuite,
+    sample_exposure,
+    sample_feedback,
+    sample_outcome,
+)
+
+_LATER = "2999-01-01T00:00:00.000000+00:00"
+_EVER = {"since": "0", "until": "9"}
+
+
+async def _all(store: Store, name: str = "support") -> TrafficTotals:
+    """Add up what was deleted of a prompt and what is there."""
+    folded = await store.folded_hours(name, **_EVER)
+    sums = TrafficSums()
+    after = 0
+    while True:
+        hours, after = await store.present_hours(name, after=after, through=10**9, limit=3)
+        for item in hours:
+            sums.add(item.key, item.totals)
+        if not after:
+            return added([*folded, *sums.hours])
+
+
+class TrafficContract(StoreSuite):
+    """Totals by hours, and what is deleted into them; see `promptyard.testing.StoreContract`."""
+
+    def test_what_is_deleted_stays_in_its_hours(self) -> None:
+        """In steps of any size, however many delete at once: all of it, and nothing twice."""
+        outcomes = [
+            sample_outcome(f"o{n}", latency_s=0.1 * n, error="timeout" if n == 3 else "")
+            for n in range(20)
+        ]
+        said = [
+            sample_feedback(f"f{n}", f"o{n % 5}", scores={"score": n / 20}, at=_LATER)
+            for n in range(10)
+        ]
+        orphan = sample_feedback("orphan", "nowhere")
+
+        async def body(store: Store) -> None:
+            await store.add_live_events([*outcomes, *said[:5]])
+            await store.add_live_events([*said[5:], orphan])
+            before = await _all(store)
+            assert before.n_outcomes == 20
+            assert before.n_errors == 1
+            dry = await store.fold_events(None, before=_LATER, limit=7, dry_run=True)
+            assert dry.n_outcomes == 7
+            assert await store.folded_hours("support", **_EVER) == []
+            first = await store.fold_events(None, before=_LATER, limit=3)
+            assert (first.n_outcomes, first.n_feedback, first.is_done) == (3, 6, False)
+            assert await _all(store) == before
+            left = await asyncio.gather(
+                *(store.fold_events(None, before=_LATER, limit=n) for n in (4, 50, 2))
+            )
+            assert sum(item.n_outcomes for item in left) == 17
+            assert sum(item.n_feedback for item in left) == 5
+            assert left[1].is_done
+            assert await store.live_events("support") == []
+            assert await _all(store) == before
+
+        self.with_store(body)
+
+    def test_events_go_by_their_rollout_and_their_time(self) -> None:
+        """Those of other rollouts stay, and those that are not old enough."""
+        shown = sample_exposure("e1", rollout_id="r1")
+        events = [
+            shown,
+            sample_outcome("o1", rollout_id="r1", arm="treatment"),
+            sample_outcome("o2", rollout_id="r2", arm="control"),
+            sample_outcome("o3"),
+            sample_feedback("f1", "o1"),
+        ]
+
+        async def body(store: Store) -> None:
+            await store.add_live_events(events)
+            assert list(await store.event_rollouts()) == ["r1", "r2"]
+            none = await store.fold_events("r1", before="2000-01-01T00:00:00.000000+00:00")
+            assert (none.n_outcomes, none.is_done) == (0, True)
+            found = await store.fold_events("r1", before=_LATER)
+            assert (found.n_outcomes, found.n_exposures, found.n_feedback) == (1, 1, 1)
+            left = [item.event.id for item in await store.live_events("support")]
+            assert left == ["o2", "o3"]
+            hours = await store.folded_hours("support", **_EVER)
+            assert {item.key.arm for item in hours} == {"treatment", shown.arm}
+
+        self.with_store(body)
+
+    def test_the_number_at_a_time_is_that_of_the_last_event_before_it(self) -> None:
+        """As they were stored; 0 where there is none."""
+
+        async def body(store: Store) -> None:
+            assert await store.event_number_at(_LATER) == 0
+            for number in range(6):
+                await store.add_live_events([sample_outcome(f"o{number}")])
+            stored = await store.live_events("support")
+            assert await store.event_number_at(_LATER) == stored[-1].seq
+            assert await store.event_number_at(stored[0].stored_at) == 0
+            for item in stored[1:]:
+                number = await store.event_number_at(item.stored_at)
+                before = [row.seq for row in stored if row.stored_at < item.stored_at]
+                assert number == max(before, default=0)
+
+        self.with_store(body)
+
+    def test_spans_go_by_their_time_and_their_number(self) -> None:
+        """The newest stay; how many there were, and how many failed, is known by version."""
+        spans = [
+            sample_span(n, prompt="support" if n % 2 else None, version=n % 2 or None)
+            for n in range(10)
+        ]
+        spans[3] = spans[3].model_copy(update={"status": "error"})
+
+        async def body(store: Store) -> None:
+            await store.add_spans(spans, [])
+            none = await store.fold_spans(before="2000-01-01T00:00:00.000000+00:00", keep=10)
+            assert (none.n_spans, none.is_done) == (0, True)
+            dry = await store.fold_spans(before="2000-01-01", keep=4, dry_run=True)
+            assert dry.n_spans == 6
+            step = await store.fold_spans(before="2000-01-01", keep=4, limit=5)
+            assert (step.n_spans, step.is_done) == (5, False)
+            last = await store.fold_spans(before="2000-01-01", keep=4, after=step.after)
+            assert (last.n_spans, last.is_done) == (1, True)
+            assert [item.span for item in reversed(await store.spans())] == spans[6:]
+            assert (await store.fold_spans(before=_LATER, keep=100)).n_spans == 4
+            named = added(await store.folded_hours("support", **_EVER))
+            unnamed = added(await store.folded_hours("", **_EVER))
+            assert (named.n_spans, named.n_span_errors) == (5, 1)
+            assert (unnamed.n_spans, unnamed.n_span_errors) == (5, 0)
+
+        self.with_store(body)

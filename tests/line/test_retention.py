@@ -1,0 +1,129 @@
+"""Retention: what is deleted stays in its hours; rollouts can be replayed as promised."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from promptyard.config.service_shape import RetentionConfig
+from promptyard.line.retention import prune
+from promptyard.line.rollout_engine import replay_rollout
+from promptyard.line.rollout_watch import RolloutWatch
+from promptyard.line.rollouts import By, start_rollout
+from promptyard.line.traffic import traffic_hours
+from promptyard.protocols import Store
+from promptyard.records.live import Feedback, Outcome
+from promptyard.records.rollouts import LiveBaseline, RolloutPlan
+from promptyard.records.traffic import TrafficTotals, added
+from promptyard.testing.store_service_contract import sample_span
+from support.live_traffic import WORSE, serve
+from support.released import in_store, run, url
+
+__all__ = ["url"]
+
+KEPT = RetentionConfig(trace_days=30, max_spans=1_000, outcome_days=90, keep_rollouts_days=180)
+PLAN = RolloutPlan(
+    steps=(50.0, 100.0),
+    min_subjects=20,
+    min_step_s=0.0,
+    baseline=LiveBaseline(n_outcomes=200, latency_p95_s=2.0, cost_p999_usd=1.0),
+    outcome_window_s=1e-3,
+)
+
+
+def in_days(days: float) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="microseconds")
+
+
+def outcome(number: int) -> Outcome:
+    values = {"latency_s": 0.01 * number, "cost_usd": 0.001, "scores": {"score": 0.5}}
+    return Outcome.model_validate(
+        {"id": f"x{number}", "prompt": "p", "version": 1, "digest": "d", "at": "", **values}
+    )
+
+
+async def total(store: Store) -> TrafficTotals:
+    return added(await traffic_hours(store, "p"))
+
+
+def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
+    async def body(store: Store) -> None:
+        record = await start_rollout(
+            store, "p", "v2", pointer="production", plan=PLAN, by=By("ann")
+        )
+        await serve(store, record.rollout, 600, WORSE)
+        await RolloutWatch(store).tick()
+        ended = await store.rollout(record.rollout.id)
+        assert ended.last.state == "rolled_back"
+        await store.add_live_events([outcome(n) for n in range(700)])
+        await store.add_spans([sample_span(n, prompt="p", version=1) for n in range(50)], [])
+        before = await total(store)
+        assert (before.n_outcomes, before.n_spans) == (1300, 50)
+
+        dry = await prune(store, KEPT, now=in_days(100), dry_run=True)
+        assert await total(store) == before
+        found = await prune(store, KEPT, now=in_days(100))
+        assert found == dry
+        assert (found.n_outcomes, found.n_spans, found.kept_rollouts) == (700, 50, 1)
+        assert await total(store) == before
+        _, replayed = await replay_rollout(store, record.rollout.id)
+        assert replayed
+        assert all(item.equal for item in replayed)
+        assert (await prune(store, KEPT, now=in_days(179))).n_rows == 0
+
+        found = await prune(store, KEPT, now=in_days(181))
+        assert (found.n_outcomes, found.n_exposures, found.kept_rollouts) == (600, 600, 0)
+        assert await total(store) == before
+        assert await store.live_events("p") == []
+        arms = {item.key.arm for item in await traffic_hours(store, "p")}
+        assert arms == {"", "control", "treatment"}
+        assert (await prune(store, KEPT, now=in_days(999))).n_rows == 0
+
+    in_store(url, body)
+
+
+def test_a_rollout_that_has_not_ended_keeps_its_events(url: str) -> None:
+    async def body(store: Store) -> None:
+        record = await start_rollout(
+            store, "p", "v2", pointer="production", plan=PLAN, by=By("ann")
+        )
+        await serve(store, record.rollout, 10, WORSE)
+        found = await prune(store, KEPT, now=in_days(10_000))
+        assert (found.n_rows, found.kept_rollouts) == (0, 1)
+
+    in_store(url, body)
+
+
+def test_only_the_newest_spans_stay(url: str) -> None:
+    async def body(store: Store) -> None:
+        await store.add_spans([sample_span(n) for n in range(1_300)], [])
+        found = await prune(store, KEPT)
+        assert found.n_spans == 300
+        stored = await store.spans(limit=2_000)
+        assert [item.span for item in reversed(stored)] == [
+            sample_span(n) for n in range(300, 1300)
+        ]
+
+    in_store(url, body)
+
+
+def test_while_it_deletes_nothing_is_counted_twice_or_missing(url: str) -> None:
+    """Others write and read meanwhile: every reading finds what was written before it began."""
+
+    async def body(store: Store) -> None:
+        await store.add_live_events([outcome(n) for n in range(3_000)])
+        seen: list[int] = []
+        pruning = asyncio.ensure_future(prune(store, KEPT, now=in_days(100)))
+        n_written = 3_000
+        while not pruning.done():
+            said = Feedback(id=f"f{n_written}", prompt="p", outcome_id=f"x{n_written}", at="")
+            n_written += 1
+            await store.add_live_events([outcome(n_written - 1), said])
+            seen.append((await total(store)).n_outcomes - n_written)
+        assert len(seen) > 2
+        assert set(seen) == {0}
+        deleted = pruning.result().n_outcomes
+        assert 3_000 <= deleted <= n_written
+
+    in_store(url, body)
+    assert run(prune(url, KEPT)).n_rows == 0
