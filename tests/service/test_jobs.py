@@ -130,8 +130,9 @@ def test_a_running_job_is_called_off_and_one_that_waits_never_starts(tmp_path: P
 
 
 def test_a_search_whose_process_was_killed_goes_on_from_its_store(tmp_path: Path) -> None:
+    write_slow_task(tmp_path, 0.02)
     with task_service(tmp_path) as service:
-        job_id = ordered(service, "optimize", budget={"task_calls": 150})
+        job_id = ordered(service, "optimize", budget={"task_calls": 90})
         job_when(service, job_id, lambda job: job.run_id is not None)
         [pid] = service.state.jobs.processes().values()
         os.kill(pid, signal.SIGKILL)
@@ -140,7 +141,7 @@ def test_a_search_whose_process_was_killed_goes_on_from_its_store(tmp_path: Path
         again = ended_job(service, ordered(service, "optimize", resume=True))
         assert again.state == "done", again.error
         assert again.run_id == job.run_id
-        assert again.result["task_calls"] <= 150
+        assert again.result["task_calls"] <= 90
         assert again.options == {"resume": job.run_id}
 
 

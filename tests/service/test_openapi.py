@@ -19,6 +19,7 @@ from promptyard.service.routes import ROUTERS
 Document = Mapping[str, Any]
 SCOPES = {"read", "report", "write", "release", "admin"}
 RELEASE_TAGS = {"gates", "moves", "pointers", "prompts", "protections", "rollouts", "versions"}
+MEASURING_TAGS = {"eval sets", "jobs", "monitors", "runs", "tasks", "traces"}
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +83,12 @@ def test_every_parameter_and_every_field_that_is_sent_is_described(document: Doc
     assert missing == []
 
 
-def test_every_field_of_an_answer_of_a_release_is_described(document: Document) -> None:
+def test_every_field_of_an_answer_about_releases_and_measurements_is_described(
+    document: Document,
+) -> None:
     missing: set[str] = set()
     for _, _, operation in operations(document):
-        if RELEASE_TAGS & set(operation["tags"]):
+        if (RELEASE_TAGS | MEASURING_TAGS) & set(operation["tags"]):
             missing |= set(_undescribed(document, operation["responses"]))
     assert missing == set()
 
@@ -94,7 +97,7 @@ def test_paths_and_bodies_have_examples_that_a_reader_can_send(document: Documen
     parameters = [
         item
         for _, _, operation in operations(document)
-        if RELEASE_TAGS & set(operation["tags"])
+        if (RELEASE_TAGS | MEASURING_TAGS) & set(operation["tags"])
         for item in operation.get("parameters", ())
         if item["in"] == "path"
     ]

@@ -18,7 +18,7 @@ from support.task_folder import write_task
 from support.tiny_task import TASK
 
 TIMEOUT_S = 60.0
-SLOW = "import time\ndef slow(case, output):\n    time.sleep(0.2)\n    return 1.0\n"
+SLOW = "import time\ndef slow(case, output):\n    time.sleep({})\n    return 1.0\n"
 
 
 @contextlib.contextmanager
@@ -36,11 +36,11 @@ def remote_service(url: str, folder: Path) -> Service:
     return Service(url, str(folder / "service.db"), state)
 
 
-def write_slow_task(folder: Path) -> None:
+def write_slow_task(folder: Path, pause_s: float = 0.2) -> None:
     """Write `tiny` with a check that takes its time."""
     checks = f"{TASK}  - {{type: python, function: 'slow.py:slow', severity: soft}}\n"
     tiny = write_task(folder / "tasks" / "tiny", task_yaml=checks)
-    (tiny / "slow.py").write_text(SLOW)
+    (tiny / "slow.py").write_text(SLOW.format(pause_s))
 
 
 def ordered(service: Service, kind: str = "eval", **options: Any) -> str:

@@ -16,10 +16,12 @@ from fastapi.routing import APIRoute
 from promptyard import __version__
 from promptyard.service.access import SCOPE_FIELD
 from promptyard.service.field_words import FIELD_WORDS
+from promptyard.service.measured_words import MEASURED_WORDS
 from promptyard.service.paths import API
 from promptyard.service.problems import MEDIA_TYPE, PROBLEMS, Problem
 from promptyard.service.routes import ROUTERS
 
+_WORDS = {**FIELD_WORDS, **MEASURED_WORDS}
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 _SENTENCE = re.compile(r"(?<=[.:])\s+(?=[`A-Z])")
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -149,7 +151,7 @@ def _describe_fields(record: str, schema: dict[str, Any]) -> None:
     for name, field in schema.get("properties", {}).items():
         if "description" not in field:
             said = [sentence for sentence in sentences if f"`{name}`" in sentence]
-            known = FIELD_WORDS.get(f"{record}.{name}") or FIELD_WORDS.get(name)
+            known = _WORDS.get(f"{record}.{name}") or _WORDS.get(name)
             text = " ".join(said) or known
             if text:
                 field["description"] = text

@@ -39,6 +39,9 @@ PROBLEMS: Mapping[int, str] = {
 }
 """Errors that routes have in common; `openapi` documents them where a route can have them."""
 
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": PROBLEMS[404]}}
+"""For `responses=` where something may be missing that no path names."""
+
 _STATUS: tuple[tuple[type[PromptyardError], int, str], ...] = (
     (NotFound, 404, "not-found"),
     (ApprovalNeeded, 403, "approval-needed"),

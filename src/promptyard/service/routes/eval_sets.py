@@ -43,6 +43,7 @@ EvalSetName: TypeAlias = Annotated[
         max_length=MAX_NAME,
         pattern=NAME_PATTERN,
         description="The eval set's name: that of its task.",
+        examples=["support-tickets"],
     ),
 ]
 EvalSetVersionReference: TypeAlias = Annotated[

@@ -27,6 +27,7 @@ from promptyard.service.pages import (
     tagged,
 )
 from promptyard.service.paths import API
+from promptyard.service.problems import NOT_FOUND
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import ServiceState, state_of
 from promptyard.service.streams import HEARTBEAT_S, ServerEvent, event_stream
@@ -37,7 +38,9 @@ router = APIRouter(
 
 FOLLOW_S = 0.3
 """How often a job that is followed is read: another replica may run it."""
-JobId = Annotated[str, Path(max_length=100, description="The job's id.")]
+JobId = Annotated[
+    str, Path(max_length=100, description="The job's id.", examples=["j-20261127-100000-0a1b2c3d"])
+]
 
 
 @router.post("", status_code=202, **needs("write"))
@@ -55,7 +58,7 @@ async def order_job(request: Request, response: Response, order: JobOrder) -> Jo
     return job
 
 
-@router.get("", **needs("read"))
+@router.get("", responses=NOT_FOUND, **needs("read"))
 async def list_jobs(
     request: Request,
     limit: Limit = 100,

@@ -18,6 +18,7 @@ from promptyard.service.acts import actor_of, store_of
 from promptyard.service.pages import Cursor, JsonAnswer, Limit, Page, number_of, page_of
 from promptyard.service.parameters import MAX_NAME, NAME_PATTERN, PromptFilter, PromptName
 from promptyard.service.paths import API
+from promptyard.service.problems import NOT_FOUND
 from promptyard.service.requests import ServiceRoute
 
 router = APIRouter(
@@ -53,7 +54,7 @@ async def look_at_prompt(request: Request, name: PromptName, body: MonitorLook) 
     return await look_at_traffic(store_of(request), name, plan)
 
 
-@router.get("/alerts", **needs("read"))
+@router.get("/alerts", responses=NOT_FOUND, **needs("read"))
 async def list_alerts(
     request: Request, prompt: PromptFilter = None, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[NumberedAlert]:

@@ -33,6 +33,7 @@ from promptyard.service.pages import (
 )
 from promptyard.service.parameters import MAX_NAME, NAME_PATTERN
 from promptyard.service.paths import API
+from promptyard.service.problems import NOT_FOUND
 from promptyard.service.requests import ServiceRoute
 
 router = APIRouter(
@@ -44,7 +45,13 @@ router = APIRouter(
 
 RunId: TypeAlias = Annotated[
     str,
-    Path(min_length=1, max_length=MAX_NAME, pattern=NAME_PATTERN, description="The run's id."),
+    Path(
+        min_length=1,
+        max_length=MAX_NAME,
+        pattern=NAME_PATTERN,
+        description="The run's id.",
+        examples=["20261127-100000-0a1b2c"],
+    ),
 ]
 TaskFilter: TypeAlias = Annotated[
     str | None,
@@ -63,7 +70,7 @@ FewBodies: TypeAlias = Annotated[
 ]
 
 
-@router.get("", **needs("read"))
+@router.get("", responses=NOT_FOUND, **needs("read"))
 async def list_runs(
     request: Request, task: TaskFilter = None, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[RunRow]:
@@ -99,7 +106,9 @@ async def list_run_events(
 async def list_trials(
     request: Request,
     run_id: RunId,
-    number: Annotated[int, Path(ge=1, le=100_000, description="The number of the report.")],
+    number: Annotated[
+        int, Path(ge=1, le=100_000, description="The number of the report.", examples=[1])
+    ],
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[Trial]:

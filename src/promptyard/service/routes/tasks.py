@@ -38,6 +38,7 @@ TaskName: TypeAlias = Annotated[
         max_length=MAX_NAME,
         pattern=NAME_PATTERN,
         description="The task's folder, as the list of tasks names it.",
+        examples=["support-tickets"],
     ),
 ]
 _Word: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]

@@ -63,7 +63,12 @@ async def list_traces(
 async def show_trace(
     request: Request,
     trace_id: Annotated[
-        str, Path(pattern=r"^[0-9a-f]{32}$", description="The trace's id: 32 hex digits.")
+        str,
+        Path(
+            pattern=r"^[0-9a-f]{32}$",
+            description="The trace's id: 32 hex digits.",
+            examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
+        ),
     ],
 ) -> Response:
     """Show a trace: its spans, by their start."""
