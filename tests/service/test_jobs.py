@@ -52,6 +52,8 @@ def test_an_eval_runs_beside_the_service_and_leaves_its_run_in_the_store(tmp_pat
         tag = service.get(f"/api/v1/jobs/{job_id}").headers["etag"]
         known = service.get(f"/api/v1/jobs/{job_id}", headers={"If-None-Match": tag})
         assert known.status == 304
+    leases = service.in_store(lambda store: store.leases())
+    assert [lease for lease in leases if lease.name.startswith("job:")] == []
 
 
 def test_a_search_and_the_gate_of_what_it_registered_are_jobs(tmp_path: Path) -> None:

@@ -118,6 +118,10 @@ class ServiceStore(Protocol):
         """Give a lease back before its end; does nothing where it is somebody else's."""
         ...
 
+    async def forget_lease(self, name: str, owner: str) -> None:
+        """Delete one's own lease of work that is done for ever; does nothing with another's."""
+        ...
+
     async def note_lease(self, name: str, owner: str, note: Mapping[str, Json]) -> None:
         """Say how the work stands; does nothing where the lease is somebody else's."""
         ...

@@ -97,7 +97,7 @@ class Jobs:
             try:
                 mine = await self._store.save_job(mine)
             except Conflict:
-                await self._store.release_lease(_lease(job), self._replica)
+                await self._store.forget_lease(_lease(job), self._replica)
                 continue
             free -= 1
             task = asyncio.create_task(self._work(mine), name=f"job {job.id}")
@@ -167,7 +167,7 @@ class Jobs:
         if now.run_id is not None and now.state != "done":
             with contextlib.suppress(StorageError):  # it has finished, or was marked by its process
                 await self._store.set_run_status(now.run_id, "interrupted")
-        await self._store.release_lease(_lease(job), self._replica)
+        await self._store.forget_lease(_lease(job), self._replica)
 
 
 class _Watched:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from promptyard.records.base import Json
 from promptyard.records.leases import Lease
@@ -35,6 +35,12 @@ def end_lease(connection: Connection, name: str, owner: str) -> None:
     """Let one's own lease end now; its fence and note stay."""
     here = (leases.c.name == name, leases.c.owner == owner)
     connection.execute(update(leases).where(*here).values(ends_at_s=_now_s(connection)))
+
+
+def delete_lease(connection: Connection, name: str, owner: str) -> None:
+    """Delete one's own lease: nobody will ask for it again."""
+    here = (leases.c.name == name, leases.c.owner == owner)
+    connection.execute(delete(leases).where(*here))
 
 
 def write_note(connection: Connection, name: str, owner: str, note: Mapping[str, Json]) -> None:

@@ -152,6 +152,11 @@ class SqlServiceStore(SqlAccess):
         check_names(lease=name, owner=owner)
         await self._write(lambda connection: leases.end_lease(connection, name, owner))
 
+    async def forget_lease(self, name: str, owner: str) -> None:
+        """Delete one's own lease of work that is done for ever; does nothing with another's."""
+        check_names(lease=name, owner=owner)
+        await self._write(lambda connection: leases.delete_lease(connection, name, owner))
+
     async def note_lease(self, name: str, owner: str, note: Mapping[str, Json]) -> None:
         """Say how the work stands; does nothing where the lease is somebody else's."""
         check_names(lease=name, owner=owner)

@@ -269,6 +269,10 @@ class ServiceContract(StoreSuite):
             again = await store.take_lease("w", owner, for_s=60)
             assert again is not None
             assert again.fence == 3
+            await store.forget_lease("w", other)
+            assert len(await store.leases()) == 1
+            await store.forget_lease("w", owner)
+            assert await store.leases() == []
 
         self.with_store(body)
 
