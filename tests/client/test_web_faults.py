@@ -218,12 +218,16 @@ def test_proxies_of_the_environment_are_used(
         assert client.prompt("support").version == 2
 
 
-def test_a_file_on_a_web_server_is_read_like_any_other(server: FaultyServer) -> None:
+def test_a_file_on_a_web_server_is_read_like_any_other(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTYARD_KEY", "py_env_secret")
     # The server answers at no other path, so this says that nothing is added to the URL.
     with Promptyard(f"{server.url}/static/manifest.json", fallback=FALLBACK) as client:
         assert client.prompt("support").reason == "fallback"
         assert server.asked[0][0] == "/static/manifest.json"
         assert client.status()["source"]["state"] == "missing"
+        assert "authorization" not in server.asked[0][1]  # the key of the service is not its own
 
 
 @pytest.mark.parametrize("end", ["", "/", PATH, f"{PATH}/"])

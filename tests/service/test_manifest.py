@@ -152,7 +152,13 @@ def test_a_silent_stream_is_kept_up_and_ends_with_the_service(
 ) -> None:
     monkeypatch.setattr("promptyard.service.routes.manifest.HEARTBEAT_S", 0.05)
     on_store(str(tmp_path / "service.db"), register)
-    with served(tmp_path) as service, stream(service, EVENTS) as events:
+    with served(tmp_path) as service:
+        assert at(service) == 1  # it is built, so that no heartbeat comes before it
+        check_a_silent_stream(service, monkeypatch)
+
+
+def check_a_silent_stream(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stream(service, EVENTS) as events:
         names = [next(events).name for _ in range(5)]
         assert names == ["", "manifest", "", "", ""]
         monkeypatch.setattr("promptyard.service.routes.manifest.HEARTBEAT_S", 60.0)

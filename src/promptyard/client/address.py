@@ -38,7 +38,8 @@ def address_of(url: str, key: str | None) -> Address:
     """Read the URL of a service, or of its manifest. Raises ConfigError saying what is wrong.
 
     One that ends in `.json` is a file on a web server: nothing is listened to or sent there.
-    Without `key` the one of PROMPTYARD_KEY is taken, if there is one.
+    Without `key` the one of PROMPTYARD_KEY is taken, if there is one; a mere web server, which may
+    be anybody's, gets only a key that was meant for it.
     """
     try:
         parts = urlsplit(url)
@@ -51,10 +52,11 @@ def address_of(url: str, key: str | None) -> Address:
         raise ConfigError(f"a URL holds no secret: name the key with key=... or {KEY}")
     if parts.query or parts.fragment:
         raise ConfigError(f"{url!r} has a query or a fragment; name the service alone")
-    key = (key or os.environ.get(KEY) or "").strip() or None
+    is_file = parts.path.endswith(".json")
+    key = (key or ("" if is_file else os.environ.get(KEY, ""))).strip() or None
     if key is not None and any(sign <= " " or sign > "~" for sign in key):
         raise ConfigError("the key has signs in it that no key has; it looks like py_..._...")
-    if parts.path.endswith(".json"):
+    if is_file:
         return Address(url, None, None, key)
     base = url.rstrip("/").removesuffix(MANIFEST).rstrip("/")
     return Address(base + MANIFEST, f"{base}{MANIFEST}/events", base + EVENTS, key)

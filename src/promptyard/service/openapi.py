@@ -19,7 +19,7 @@ from promptyard.service.field_words import FIELD_WORDS
 from promptyard.service.measured_words import MEASURED_WORDS
 from promptyard.service.paths import API
 from promptyard.service.problems import MEDIA_TYPE, PROBLEMS, Problem
-from promptyard.service.routes import ROUTERS
+from promptyard.service.routes import BUSY, ROUTERS
 
 _WORDS = {**FIELD_WORDS, **MEASURED_WORDS}
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
@@ -42,7 +42,7 @@ class ServiceApp(FastAPI):
             generate_unique_id_function=_operation_id,
             **more,
         )
-        for router in ROUTERS:
+        for router in (*BUSY, *(router for router in ROUTERS if router not in BUSY)):
             self.include_router(router)
 
     def openapi(self) -> dict[str, Any]:

@@ -58,3 +58,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     webhooks.router,
 )
 """All routes of the service."""
+
+BUSY: tuple[APIRouter, ...] = (manifest.router, events.router, ofrep.router)
+"""Those that applications ask all the time are matched first: each router before costs time."""

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Request
 
 from promptyard.line.take_events import TakenEvents, take_events
 from promptyard.service.access import needs
+from promptyard.service.paths import API
 from promptyard.service.problems import RequestRefused
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
 
 MEDIA_TYPES = ("application/x-ndjson", "application/jsonl")
 
-router = APIRouter(prefix="/api/v1/events", tags=["events"], route_class=ServiceRoute)
+router = APIRouter(prefix=f"{API}/events", tags=["events"], route_class=ServiceRoute)
 
 _BODY: dict[str, Any] = {
     "requestBody": {

@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 from promptyard.records.manifest import Manifest
 from promptyard.service.access import STREAMS, needs
 from promptyard.service.manifest import ManifestBoard
-from promptyard.service.problems import MEDIA_TYPE, Problem, RequestRefused
+from promptyard.service.paths import API
+from promptyard.service.problems import RequestRefused
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
 from promptyard.service.streams import HEARTBEAT_S, ServerEvent, event_stream
@@ -21,13 +22,11 @@ from promptyard.service.streams import HEARTBEAT_S, ServerEvent, event_stream
 STREAM_S = 3600.0
 """After so long a stream ends, and its client comes again: its key is looked at anew."""
 
-router = APIRouter(prefix="/api/v1/manifest", tags=["manifest"], route_class=ServiceRoute)
+router = APIRouter(prefix=f"{API}/manifest", tags=["manifest"], route_class=ServiceRoute)
 
-_PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Manifest, "description": "The manifest, with its ETag."},
     304: {"description": "The caller has it already: `If-None-Match` names it."},
-    503: {**_PROBLEM, "description": "There is no manifest yet that clients would take."},
 }
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
