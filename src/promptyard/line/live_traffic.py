@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
-from promptyard.protocols import ReleaseStore
-from promptyard.records.live import Exposure, Feedback, StoredEvent
-from promptyard.stats.assignment import unit_hash
+from promptyard.protocols import ReleaseStore, Store
+from promptyard.records.live import StoredEvent
 
 PAGE = 10_000
 """Live events that are read at once."""
@@ -57,29 +56,17 @@ async def all_live_events(
 
 
 async def sampled_live_events(
-    store: ReleaseStore, name: str, *, after: int, most: int, size: int = 1_000
+    store: Store, name: str, *, after: int, most: int
 ) -> tuple[list[StoredEvent], float]:
-    """Return outcomes of a prompt with their feedback, `most` events at most, and their share.
+    """Return outcomes of a prompt with their feedback, some `most` events, and their share.
 
-    A sample is drawn by a hash of the outcome, so that its feedback is in it as well. However many
-    events there are, little more than `most` are held at once.
+    A sample is drawn by a hash of the outcome, so that its feedback is in it as well.
     """
-    kept: list[tuple[float, StoredEvent]] = []
-    share = 1.0
-    async for page in live_pages(store, name, after=after, size=size):
-        for item in page:
-            place = _place(item)
-            if place is not None and place < share:
-                kept.append((place, item))
-        while len(kept) > most:
-            share /= 2
-            kept = [(place, item) for place, item in kept if place < share]
-    return [item for _, item in kept], share
-
-
-def _place(stored: StoredEvent) -> float | None:
-    """Return where an outcome, or feedback on it, stands in [0, 1); None for exposures."""
-    event = stored.event
-    if isinstance(event, Exposure):
-        return None
-    return unit_hash("sample", event.outcome_id if isinstance(event, Feedback) else event.id)
+    n_events = await store.n_events(name, after=after)
+    share = min(1.0, most / max(1, n_events))
+    found: list[StoredEvent] = []
+    while True:
+        page, after = await store.event_sample(name, share=share, after=after)
+        found += page
+        if not after:
+            return found, share

@@ -16,8 +16,8 @@ from promptyard.release.monitors import monitor
 
 MOST_EVENTS = 500_000
 """Events of one look, some 2 GB; of more a sample is looked at."""
-MOST_AT_ONCE = 20_000
-"""Events of one look of a service, which has other things to hold as well: some 80 MB."""
+MOST_AT_ONCE = 10_000
+"""Events of one look of a service, which has other things to do and to hold: some 50 MB."""
 
 
 class TrafficLook(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from promptyard.records.live import StoredEvent
 from promptyard.records.traffic import Folded, TrafficHour
 
 
@@ -13,6 +14,21 @@ class TrafficStore(Protocol):
 
     async def event_number_at(self, at: str) -> int:
         """Return the number of the last live event that was stored before a time, 0 of none."""
+        ...
+
+    async def n_events(self, name: str, *, after: int = 0) -> int:
+        """How many live events of a prompt have numbers above `after`."""
+        ...
+
+    async def event_sample(
+        self, name: str, *, share: float, after: int = 0, limit: int = 2_000
+    ) -> tuple[Sequence[StoredEvent], int]:
+        """Return a share of the outcomes among the next `limit` events, and feedback on such.
+
+        Drawn by a hash of the outcome: the same ones each time, whoever asks, and all of a smaller
+        share are in a larger one. Returns the number up to which was looked as well; 0 where
+        nothing is left.
+        """
         ...
 
     async def span_number_at(self, at: str) -> int:

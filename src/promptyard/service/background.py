@@ -118,7 +118,7 @@ class _Work:
             lease, _ = await asyncio.gather(
                 store.take_lease(self.name, owner, for_s=self._for_s), self._write_note()
             )
-        except PromptyardError as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the next beat tries again)
             self._state.counts.store_errors += 1
             log.warning("the lease of %s could not be renewed: %s", self.name, error)
             return
@@ -135,7 +135,7 @@ class _Work:
         """Let another replica go on at once."""
         if not self._is_ours():
             return
-        with contextlib.suppress(PromptyardError):
+        with contextlib.suppress(Exception):  # it runs out by itself
             await self._write_note()
             await self._state.store.release_lease(self.name, self._state.replica)
 
@@ -192,7 +192,7 @@ class _Work:
         note = self._note.model_dump()
         try:
             await self._state.store.note_lease(self.name, self._state.replica, note)
-        except PromptyardError:
+        except Exception:
             self._is_noted = False
             raise
 

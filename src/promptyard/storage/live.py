@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select
 from promptyard.errors import Tampered
 from promptyard.records.alerts import Alert
 from promptyard.records.live import Exposure, Feedback, LiveEvent, Outcome, StoredEvent
+from promptyard.stats.assignment import unit_hash
 from promptyard.storage.statements import insert_numbered
 from promptyard.storage.stored_text import check_names, from_text, to_text
 from promptyard.storage.tables import alerts, live_events
@@ -88,6 +89,26 @@ def count_unjoined(connection: Connection, name: str | None) -> int:
     if name is not None:
         query = query.where(live_events.c.prompt == name)
     return connection.execute(query).scalar_one()
+
+
+def sample_events(
+    connection: Connection, name: str, share: float, after: int, limit: int
+) -> tuple[list[StoredEvent], int]:
+    """Return a share of the outcomes among some events, and feedback on such; and how far it got.
+
+    What is not in the sample is not parsed: that is what takes the time.
+    """
+    columns = live_events.c
+    query = select(
+        columns.id, columns.event_id, columns.outcome_id, columns.stored_at, columns.event
+    ).where(columns.prompt == name, columns.id > after, columns.kind != "exposure")
+    rows = connection.execute(query.order_by(columns.id).limit(limit)).all()
+    found = [
+        StoredEvent(seq=number, stored_at=at, event=read_event(number, text))
+        for number, event_id, outcome_id, at, text in rows
+        if share >= 1 or unit_hash("sample", outcome_id or event_id) < share
+    ]
+    return found, rows[-1][0] if len(rows) == limit else 0
 
 
 def insert_alert(connection: Connection, alert: Alert, at: str) -> Alert:

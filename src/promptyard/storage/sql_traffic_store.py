@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from promptyard.records.live import StoredEvent
 from promptyard.records.traffic import Folded, TrafficHour
-from promptyard.storage import traffic
+from promptyard.storage import live, traffic
 from promptyard.storage.sql_access import SqlAccess
 from promptyard.storage.stored_text import check_names
 from promptyard.storage.tables import live_events, spans
@@ -17,6 +18,23 @@ class SqlTrafficStore(SqlAccess):
     async def event_number_at(self, at: str) -> int:
         """Return the number of the last live event that was stored before a time, 0 of none."""
         return await self._read(lambda connection: traffic.number_at(connection, live_events, at))
+
+    async def n_events(self, name: str, *, after: int = 0) -> int:
+        """How many live events of a prompt have numbers above `after`."""
+        check_names(prompt=name)
+        return await self._read(lambda connection: traffic.count_events(connection, name, after))
+
+    async def event_sample(
+        self, name: str, *, share: float, after: int = 0, limit: int = 2_000
+    ) -> tuple[Sequence[StoredEvent], int]:
+        """Return a share of the outcomes among the next `limit` events, and feedback on such.
+
+        Returns the number up to which was looked as well; 0 where nothing is left.
+        """
+        check_names(prompt=name)
+        return await self._read(
+            lambda connection: live.sample_events(connection, name, share, after, limit)
+        )
 
     async def span_number_at(self, at: str) -> int:
         """Return the number of the last span that was stored before a time, 0 of none."""

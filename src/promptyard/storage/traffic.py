@@ -70,6 +70,12 @@ def last_number(connection: Connection, table: Table) -> int:
     return connection.execute(select(func.max(table.c.id))).scalar() or 0
 
 
+def count_events(connection: Connection, name: str, after: int) -> int:
+    """How many live events of a prompt have numbers above `after`: a count in the index."""
+    here = (live_events.c.prompt == name, live_events.c.id > after)
+    return connection.execute(select(func.count(live_events.c.id)).where(*here)).scalar_one()
+
+
 def list_event_rollouts(connection: Connection) -> list[str]:
     """Ids of the rollouts that events name; each is one step in the index."""
     found: list[str] = []

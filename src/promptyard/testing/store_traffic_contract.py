@@ -111,6 +111,39 @@ class TrafficContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_a_sample_is_the_same_each_time_and_has_the_feedback(self) -> None:
+        """Drawn by outcomes: a larger share holds a smaller one; exposures are in none."""
+        outcomes = [sample_outcome(f"o{n}") for n in range(200)]
+        said = [sample_feedback(f"f{n}", f"o{n}") for n in range(200)]
+
+        async def body(store: Store) -> None:
+            await store.add_live_events([sample_exposure("e1"), *outcomes, *said])
+            everything = await store.live_events("support")
+            assert await store.n_events("support") == 401
+            assert await store.n_events("support", after=everything[-3].seq) == 2
+            assert await store.n_events("other") == 0
+            assert await store.event_sample("support", share=1.0) == (list(everything[1:]), 0)
+            parts: dict[float, set[str]] = {}
+            for share in (0.25, 0.5):
+                ids: list[str] = []
+                after = 0
+                while True:
+                    page, after = await store.event_sample(
+                        "support", share=share, after=after, limit=50
+                    )
+                    ids += [item.event.id for item in page]
+                    if not after:
+                        break
+                assert len(ids) == len(set(ids))
+                assert {f"f{name[1:]}" for name in ids if name[0] == "o"} == {
+                    name for name in ids if name[0] == "f"
+                }
+                assert 0.6 * share < len(ids) / 400 < 1.4 * share
+                parts[share] = set(ids)
+            assert parts[0.25] < parts[0.5]
+
+        self.with_store(body)
+
     def test_spans_go_by_their_time_and_their_number(self) -> None:
         """The newest stay; how many there were, and how many failed, is known by version."""
         spans = [
