@@ -11,6 +11,7 @@ import pytest
 
 from support.live_task import LiveTask, live_outcome
 from support.shell import Run
+from support.tiny_task import PROMPT
 
 
 def test_the_command_takes_answers_from_a_pipe(
@@ -29,3 +30,21 @@ def test_the_command_takes_answers_from_a_pipe(
     assert [row.get("expected") for row in added] == ["lost_card", "top_up"]
     assert added[1]["tags"] == ["live"]
     assert "cannot grade it without the right answer" in found.err  # exact_match needs a gold
+
+
+def test_a_right_answer_that_is_no_label_is_refused_and_asked_for_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a slip becomes a label, which a search then writes into the prompt."""
+    contract = "---\noutput: {format: label, labels: [lost_card, top_up, age_limit]}\n---\n"
+    outcomes = [live_outcome(1, "where is my card"), live_outcome(2, "put money in (0)")]
+    live = LiveTask(tmp_path, [*outcomes])
+    (live.task / "prompt.md").write_text(contract + PROMPT)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("g lost card\ng lost_card\n"))
+    found = run("traces", "triage", live.task, "--store", live.store)
+    assert found.code == 0, found.err
+    said = " ".join(found.out.split())
+    assert "'lost card' is none of the labels; did you mean 'lost_card'?; still to be" in said
+    assert "1 more failing inputs are cases of the eval set already" in said
+    rows = [json.loads(line) for line in (live.task / "cases.jsonl").read_text().splitlines()]
+    assert [row["expected"] for row in rows if row["id"].startswith("live-")] == ["lost_card"]

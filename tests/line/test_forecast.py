@@ -11,6 +11,8 @@ import pytest
 import promptyard as py
 from promptyard.errors import ConfigError, EvalSetError
 from promptyard.line.forecast import RunPlan, plan_run
+from promptyard.line.registering import register_prompt
+from promptyard.line.ship import promote_version
 from promptyard.line.task import load_task
 from promptyard.testing import ScriptedModel
 from support.rule_task import rule_task
@@ -141,6 +143,32 @@ def test_too_few_cases_are_called_under_powered_before_and_in_the_run(
     assert [words in note for note in said if words] == ([True] if words else [])
     assert (words is None) == (said == [])
     assert [note for note in py.optimize(task).notes if note.startswith("under-powered")] == said
+
+
+def test_a_run_says_that_another_prompt_than_the_task_s_own_is_served(tmp_path: Path) -> None:
+    """Else 'the baseline stays' is read as if it were about what production serves."""
+    url = str(tmp_path / "store.db")
+    task = rule_task(sizes={"train": 3, "dev": 3, "holdout": 3})
+    better = tmp_path / "better.md"
+    better.write_text(f"{task.program.prompt.text}\nBe brief.\n")
+
+    def said() -> list[str]:
+        return [note for note in py.optimize(task, store=url).notes if "production" in note]
+
+    first = asyncio.run(register_prompt(url, task, author="ann"))
+    other = asyncio.run(register_prompt(url, task, prompt=better, author="ann"))
+    for version, begins in ((other, ["production is at v2, another prompt"]), (first, [])):
+        asyncio.run(
+            promote_version(
+                url,
+                task.name,
+                str(version.number),
+                pointer="production",
+                actor="ann",
+                reason="it serves",
+            )
+        )
+        assert [note.split(" than ")[0] for note in said()] == begins
 
 
 def test_without_a_holdout_dev_decides_and_is_what_power_is_asked_of() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from promptyard.errors import ConfigError
+from promptyard.line import application
 from promptyard.line.demo import demo_folder
 from promptyard.line.registering import register_prompt
-from promptyard.line.release_demo import damaged, demo_plan, finished_run
+from promptyard.line.release_demo import Moment, damaged, demo_plan, finished_run, release_demo
 from promptyard.line.task import load_task
 from promptyard.records.prompts import Program, Prompt
 from support.small_demo import write_small_demo
@@ -53,3 +54,31 @@ def test_a_store_without_a_version_that_passed_is_no_finished_demo(tmp_path: Pat
     asyncio.run(register_prompt(str(tmp_path / "store.db"), task, author="ann"))
     with pytest.raises(ConfigError, match="no demo that has finished"):
         asyncio.run(finished_run(tmp_path))
+
+
+class Seen(Exception):
+    """The first look has been drawn."""
+
+
+def test_an_application_that_has_recorded_nothing_yet_stops_no_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the first look comes before the application has started."""
+    monkeypatch.setattr(application, "COMMAND", ("-c", "import sys; sys.stdin.read()"))
+    url, task = str(tmp_path / "store.db"), load_task(write_small_demo(tmp_path / "task"))
+    shorter = tmp_path / "shorter.md"
+    shorter.write_text(damaged(task.program)[0].prompt.text, "utf-8")
+
+    def on_moment(moment: Moment) -> None:
+        assert moment.served.n_users == 0
+        raise Seen
+
+    async def body() -> None:
+        await register_prompt(url, task, author="ann")
+        winner = await register_prompt(url, task, prompt=shorter, author="ann")
+        await release_demo(
+            tmp_path, winner.number, seed=0, on_start=lambda _: None, on_moment=on_moment
+        )
+
+    with pytest.raises(Seen):
+        asyncio.run(body())

@@ -66,3 +66,13 @@ def test_what_is_no_program_has_no_digest(value: Any) -> None:
         program_digest(value)
     with pytest.raises(ValidationError):
         Program.model_validate(value)
+
+
+def test_a_changed_copy_has_a_digest_of_its_own_though_the_first_one_was_asked_for() -> None:
+    """Else a prompt that is registered behind another one is taken for that one."""
+    first = Program.single(Prompt.from_text("user:\nA {{x}}\n"))
+    second = Program.single(Prompt.from_text("user:\nB {{x}}\n"))
+    assert first.id != second.id
+    changed = first.model_copy(update={"steps": second.steps})
+    assert changed.id == second.id
+    assert first.model_copy().id == first.id

@@ -126,6 +126,23 @@ def test_the_page_shows_score_slices_and_the_cases_to_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "gist"),
+    [
+        ("Where is\n my  parcel?", ["Where is my parcel?"]),
+        ("word " * 40, ["word " * 17 + "word…"]),
+        ("", []),
+    ],
+)
+def test_a_closed_case_shows_how_its_input_begins(text: str, gist: list[str]) -> None:
+    read = [case.model_copy(update={"input": {"mail": text}}) for case in cases()]
+    made = Evaluation(run_id="r", task="t", model="m/m", eval_set_version="v", report=report())
+    page = evaluation_html(evaluation_view(made, read))
+    summaries = re.findall(r"<summary>.*</summary>", page)
+    shown = [re.findall(r'<span class="gist">(.*?)</span>', line) for line in summaries]
+    assert shown == [gist] * 15
+
+
+@pytest.mark.parametrize(
     ("sizes", "part", "not_run"),
     [
         (

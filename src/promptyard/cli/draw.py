@@ -13,6 +13,7 @@ from promptyard.cli.tables import ShownTable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
     from promptyard.protocols import ProgressSink
     from promptyard.records.base import Json
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 LOG_WIDTH = 110
 """Columns where the output is no terminal: a log file or a pipe."""
+ROOM_FOR_BAR = 116
+"""Columns from which a bar and the time so far fit beside what is spent and left."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -50,23 +53,10 @@ def progress_sink(*, quiet: bool) -> Generator[ProgressSink]:
     if not out.is_terminal:
         yield _plain_sink()
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
     from rich.progress import Progress as Bars
 
     with Bars(
-        TextColumn("[bold]{task.description:<9}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[spent]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        *progress_columns(out.width),
         console=out,
         transient=True,
     ) as bars:
@@ -90,6 +80,24 @@ def progress_sink(*, quiet: bool) -> Generator[ProgressSink]:
             )
 
         yield draw
+
+
+def progress_columns(width: int) -> tuple[ProgressColumn, ...]:
+    """Return what the live line shows: on a narrow terminal no bar, and only the time left."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    phase = TextColumn("[bold]{task.description:<9}")
+    done, spent = MofNCompleteColumn(), TextColumn("{task.fields[spent]}")
+    left = (TimeRemainingColumn(compact=True), TextColumn("left"))
+    if width < ROOM_FOR_BAR:
+        return (phase, done, spent, *left)
+    return (phase, BarColumn(bar_width=24), done, spent, TimeElapsedColumn(), *left)
 
 
 def _plain_sink() -> ProgressSink:

@@ -183,6 +183,9 @@ def write_text(text: str, path: Path, advice: str = "") -> Path:
 
 def next_steps(run: Run, store_url: str) -> list[str]:
     """Say what a user would do next, as commands."""
+    from promptyard.line.prompt_log import version_lineage
+    from promptyard.line.sync import run_sync
+
     name = run.header.task
     where = f" --store {store_url}"
     if run.best.id == run.baseline.id:
@@ -190,8 +193,12 @@ def next_steps(run: Run, store_url: str) -> list[str]:
             "the report says what was tried and why it was dropped",
             "more or harder cases, another model, or a larger budget may change the outcome",
         ]
+    line = run_sync(version_lineage(store_url, name, str(run.version)))
     return [
         f"promptyard prompts promote {name} {run.version}{where}",
-        f"promptyard prompts diff {name} 1 {run.version}{where}",
+        *(
+            f"promptyard prompts diff {name} {item.number} {run.version}{where}"
+            for item in line[1:2]
+        ),
         f"promptyard prompts rollback {name}{where}    if live traffic disagrees",
     ]

@@ -25,7 +25,10 @@ def command(
         str | None, typer.Option(help="The version it was made from; by default the newest.")
     ] = None,
     message: Annotated[
-        str, typer.Option("--message", "-m", help="What was changed, and why.")
+        str,
+        typer.Option(
+            "--message", "-m", help="What was changed, and why; `prompts lineage` shows it."
+        ),
     ] = "",
     store: StoreUrl = None,
     as_json: AsJson = False,
@@ -34,14 +37,14 @@ def command(
 
     The same bytes again are the version that they are already.
     """
-    from promptyard.line.registering import register_prompt
+    from promptyard.line.registering import add_prompt
     from promptyard.line.sync import run_sync
     from promptyard.line.task import load_task
     from promptyard.line.wiring import store_address
 
     loaded = load_task(task)
-    version = run_sync(
-        register_prompt(
+    version, is_new = run_sync(
+        add_prompt(
             store_address(store, task_folder(task)),
             loaded,
             prompt=prompt,
@@ -54,4 +57,10 @@ def command(
     if as_json:
         print_json(version.model_dump(mode="json", exclude={"program"}))
         return
-    console().print(f"{version.name} v{version.number} ({version.digest[:7]})", markup=False)
+    out = console()
+    said = f"{version.name} v{version.number} ({version.digest[:7]})"
+    if not is_new:
+        out.print(f"{said} has these bytes already; nothing was registered", markup=False)
+        return
+    above = "" if version.parent is None else f", made from v{version.parent}"
+    out.print(f"registered {said}{above}", markup=False)

@@ -12,6 +12,7 @@ from promptyard.cli.draw import console, print_json
 from promptyard.cli.label_keys import Keys, keys
 from promptyard.cli.options import AsJson, StoreUrl, TaskPath
 from promptyard.cli.person import present_user
+from promptyard.errors import EvalSetError
 from promptyard.reports.visible import visible
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ def _walk(triage: Triage, answers: Keys, out: Console, by: str) -> None:
             style="yellow",
             markup=False,
         )
+    if triage.n_in_eval_set:
+        out.print(
+            f"{triage.n_in_eval_set:,} more failing inputs are cases of the eval set already",
+            markup=False,
+        )
     if triage.items:
         out.print(HELP, markup=False)
     for number, item in enumerate(triage.items, 1):
@@ -89,7 +95,11 @@ def _answered(triage: Triage, item: TriageItem, answers: Keys, out: Console, by:
             if not text:
                 out.print("no answer given; still to be answered", markup=False)
                 continue
-            triage.answer(item, by=by, is_failure=True, expected=_gold(text))
+            try:
+                triage.answer(item, by=by, is_failure=True, expected=_gold(text))
+            except EvalSetError as error:
+                out.print(f"{visible(str(error))}; still to be answered", markup=False)
+                continue
         elif key == "n":
             triage.answer(item, by=by, is_failure=False)
         elif key == "q":
@@ -128,6 +138,7 @@ def _plain(triage: Triage, change: Change | None) -> dict[str, Json]:
     return {
         "n_failures": len(triage.items),
         "n_without_inputs": triage.n_without_inputs,
+        "n_in_eval_set": triage.n_in_eval_set,
         "n_answered": len(triage.answers),
         "change": None if change is None else change.model_dump(mode="json"),
     }

@@ -9,6 +9,7 @@ from promptyard.line.plan import keep_decision_calls
 from promptyard.line.session import Session
 from promptyard.line.task import Task
 from promptyard.records.measurements import Measurement
+from promptyard.registry.versions import PRODUCTION
 from promptyard.search.settings import AutoSettings
 from promptyard.stats.power import (
     cases_for_effect,
@@ -60,7 +61,24 @@ async def starting_notes(task: Task, session: Session) -> tuple[str, ...]:
     measured = await session.store.measurements(task.name, program_id=task.program.id)
     earlier = [item for item in measured if item.run_id != session.header.id]
     known = same_program(task, session.header.task_model, earlier)
-    return (*(() if unpaid is None else (unpaid,)), *outlook_notes(task, known))
+    served = await _other_is_served(task, session)
+    said = (note for note in (unpaid, served) if note is not None)
+    return (*said, *outlook_notes(task, known))
+
+
+async def _other_is_served(task: Task, session: Session) -> str | None:
+    """Say that production has another prompt than the one that is searched from."""
+    pointers = await session.store.pointers(task.name)
+    number = next((item.number for item in pointers if item.pointer == PRODUCTION), None)
+    versions = await session.store.versions(task.name)
+    others = {item.number for item in versions if item.digest != task.program.id}
+    if number not in others:
+        return None
+    return (
+        f"{PRODUCTION} is at v{number}, another prompt than the task's own, which this run begins "
+        f"with and compares with; `promptyard prompts show {task.name} {PRODUCTION}` prints the "
+        "one that is served, for the task's prompt file"
+    )
 
 
 def outlook_notes(task: Task, known: Measurement | None) -> tuple[str, ...]:

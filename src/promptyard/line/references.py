@@ -58,7 +58,7 @@ async def run_or_version(
         evals = await _latest_evals(store, task)
         raise NotFound(
             f"no version of '{task.name}' is registered in this store; compare with a run id"
-            f"{f' ({evals})' if evals else ''}, or run `promptyard optimize` first"
+            f"{f' ({evals})' if evals else ''}, or register one with `promptyard prompts add`"
         )
     if NUMBER.fullmatch(reference):
         if int(reference.lstrip("v")) in numbers:

@@ -46,6 +46,23 @@ async def register_prompt(
     message: str = "",
     parent: str | None = None,
 ) -> PromptVersion:
+    """Register the task's program as `add_prompt` does, and return its version."""
+    added = await add_prompt(
+        url, task, prompt=prompt, step=step, author=author, message=message, parent=parent
+    )
+    return added.version
+
+
+async def add_prompt(
+    url: StoreOrUrl,
+    task: Task,
+    *,
+    prompt: Path | None = None,
+    step: str | None = None,
+    author: str,
+    message: str = "",
+    parent: str | None = None,
+) -> Registered:
     """Register the task's program, or the one with `prompt` in the place of a step.
 
     Costs no call. The same bytes again are the version that they are already. `step` may be left
@@ -57,7 +74,7 @@ async def register_prompt(
         above = await _parent(store, task.name, parent)
         version = _by_hand(task.name, program, above, author=author, message=message)
         with_eval_set = version.model_copy(update={"eval_set_version": task.eval_set.version})
-        return (await _add(store, with_eval_set)).version
+        return await _add(store, with_eval_set)
 
 
 async def register_program(

@@ -140,6 +140,8 @@ async def release_demo(
         spool=str(folder / SPOOL),
         seed=seed,
     )
+    # A spool that is not there is a slip of whoever named it; here the application may be slow.
+    (folder / SPOOL).mkdir(exist_ok=True)
     stage = _Stage(url, task.name, plan, folder / SPOOL, on_start, on_moment)
     async with RunningApplication(traffic) as application:
         because = f"it beat v{seed_number} on the sealed holdout"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from promptyard.errors import EvalSetError
 from promptyard.evalset.duplicates import normalised_input
+from promptyard.evalset.wording import nearest
 from promptyard.line.case_files import Change
 from promptyard.line.growth import add_cases
 from promptyard.line.live_traffic import all_live_events
@@ -57,12 +58,18 @@ class TriageItem:
 
 @dataclass
 class Triage:
-    """An open triage: what is still to be looked at, and the answers so far."""
+    """An open triage: what is still to be looked at, and the answers so far.
+
+    `n_in_eval_set` are failing inputs that are not shown, being cases already; `labels` are those
+    of the task's output contract, none where it has none.
+    """
 
     task: Path
     store: str | None
     items: Sequence[TriageItem]
     n_without_inputs: int
+    n_in_eval_set: int = 0
+    labels: tuple[str, ...] = ()
     answers: list[TriageAnswer] = field(default_factory=list[TriageAnswer])
 
     @property
@@ -79,7 +86,14 @@ class Triage:
         expected: Json = None,
         tags: Sequence[str] = (),
     ) -> TriageAnswer:
-        """Keep an answer, durably, before it returns."""
+        """Keep an answer, durably, before it returns.
+
+        Raises EvalSetError, with nothing kept, for a right answer that is none of the labels.
+        """
+        if self.labels and isinstance(expected, str) and expected not in self.labels:
+            raise EvalSetError(
+                f"'{expected}' is none of the labels{nearest(expected, self.labels)}"
+            )
         failure = item.failure
         given = TriageAnswer(
             key=failure.key,
@@ -114,22 +128,31 @@ async def open_triage(
     url = store_address(store, _folder(task))
     answers = read_journal(_folder(task) / JOURNAL)
     key_of = _key_of(loaded)
-    known = {key_of(case.input) for case in loaded.eval_set.cases}
-    known |= {key_of(answer.inputs) for answer in answers}
-    known |= {name.removeprefix(f"{LIVE}-") for name in loaded.eval_set.retired}
+    cases = {key_of(case.input) for case in loaded.eval_set.cases}
+    answered = {key_of(answer.inputs) for answer in answers}
+    retired = {name.removeprefix(f"{LIVE}-") for name in loaded.eval_set.retired}
     async with opened(url) as opened_store:
         await require_prompt(opened_store, loaded.name)
         events = await all_live_events(opened_store, loaded.name)
     rows = joined(events)
     failures = live_failures(
-        rows, below=loaded.pass_at if below is None else below, key_of=key_of, known=known
+        rows, below=loaded.pass_at if below is None else below, key_of=key_of, known=retired
     )
-    items = [await _graded(loaded, failure) for failure in failures[:limit]]
+    new = [item for item in failures if item.key not in cases | answered]
+    items = [await _graded(loaded, failure) for failure in new[:limit]]
     n_without = sum(
         row.outcome.inputs is None and (bool(row.outcome.error) or row.hard_failure is True)
         for row in rows
     )
-    return Triage(task, url, items, n_without, answers)
+    return Triage(
+        task,
+        url,
+        items,
+        n_without,
+        n_in_eval_set=sum(item.key in cases for item in failures),
+        labels=loaded.program.steps[-1].prompt.output.labels,
+        answers=answers,
+    )
 
 
 async def save_triage(triage: Triage) -> Change | None:

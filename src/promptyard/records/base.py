@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,16 @@ class Record(BaseModel):
     """A frozen value that travels through the line. Unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with the fields of `update`; as in pydantic, these are not checked."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            # pydantic copies what a cached_property has computed: an id of the fields before.
+            values = vars(copied)
+            for name in values.keys() - type(self).model_fields.keys():
+                del values[name]
+        return copied
 
 
 _NO_OBJECTS = (str, int, float, list, type(None))

@@ -28,6 +28,7 @@ MOST_BUCKETS = 30
 MOST_CONFUSIONS = 15
 MOST_FLIPS = 200
 VALUE_CHARS = 1_500
+GIST_CHARS = 90
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class CaseCard:
 
     case_id: str
     title: str
+    gist: str
     input: str
     expected: str
     output: str
@@ -242,11 +244,18 @@ def _card(item: FailingCase) -> CaseCard:
     return CaseCard(
         case_id=item.case_id,
         title=f"{item.status}, {score}" if item.status != "scored" else score,
+        gist=_gist(item.input),
         input="\n".join(f"{name}: {_text(value)}" for name, value in item.input.items()),
         expected="" if item.expected is None else _text(item.expected),
         output=item.output,
         findings=item.findings,
     )
+
+
+def _gist(inputs: Mapping[str, Json]) -> str:
+    """Return how the inputs begin, on one line: what a reader knows a case by."""
+    text = " · ".join(" ".join(_text(value).split()) for value in inputs.values())
+    return text if len(text) <= GIST_CHARS else f"{text[:GIST_CHARS].rstrip()}…"
 
 
 def _text(value: Json) -> str:

@@ -41,6 +41,16 @@ def read(path: Path, **given: str) -> ImportedSet:
         ("text,kind\na,edge\n", {"text": "input.text", "kind": "kind"}),
         ("text,kind\na,maths\n", {"text": "input.text", "kind": "tags"}),
         ("text,thread_id\na,t\n", {"text": "input.text", "thread_id": "cluster"}),
+        ("Ticket ID,text\n1,a\n2,b\n", {"Ticket ID": "id", "text": "input.text"}),
+        (
+            "user_id,text\n1,a\n1,b\n",
+            {"user_id": "input.user_id", "text": "input.text"},
+        ),
+        (
+            "id,row_id,text\n1,5,a\n2,6,b\n",
+            {"id": "id", "row_id": "input.row_id", "text": "input.text"},
+        ),
+        ("row_id,answer\n5,a\n6,b\n", {"row_id": "input.row_id", "answer": "expected"}),
         ('vars,gold\n"{""a"": 1}",b\n', {"vars": "input", "gold": "expected"}),
         ('text,meta\na,"{""k"": 1}"\n', {"text": "input.text", "meta": "tags"}),
         ("User text!,1st\na,b\n", {"User text!": "input.User_text", "1st": "input._1st"}),
@@ -50,6 +60,11 @@ def test_columns_are_guessed_by_their_names_and_values(
     table: str, guess: Mapping[str, str], tmp_path: Path
 ) -> None:
     assert guess_columns(write(tmp_path, table)) == guess
+
+
+def test_a_column_whose_values_repeat_far_down_is_no_id(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 250},t{n}\n" for n in range(260))
+    assert guess_columns(write(tmp_path, f"user_id,text\n{rows}"))["user_id"] == "input.user_id"
 
 
 def test_rows_are_read_by_the_mapping(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ FLAGS: Mapping[str, bool] = {
     "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False,
 }  # fmt: skip
 N_LOOKED_AT = 200
+MOST_ID_CHARS = 64
 
 
 def guess_columns(path: Path) -> dict[str, str]:
@@ -73,7 +74,35 @@ def guess_columns(path: Path) -> dict[str, str]:
         same = [name for name, field in guessed.items() if field == key]
         for name in same[1:]:
             guessed[name] = f"input.{variable_name(name)}"
+    if (name := _row_number(path, values, guessed)) is not None:
+        guessed[name] = "id"
     return guessed
+
+
+def _row_number(
+    path: Path, values: Mapping[str, Sequence[Json]], guessed: Mapping[str, str]
+) -> str | None:
+    """Return a column such as `ticket_id` that names each row, where no other one does.
+
+    As an input it would stand in the prompt and tell nothing. An input has to be left.
+    """
+    inputs = [name for name, field in guessed.items() if field.startswith("input")]
+    if "id" in guessed.values() or len(inputs) < 2:
+        return None
+    likely = [n for n in inputs if _plain(n).endswith("_id") and _names_each(values[n])]
+    if not likely:
+        return None
+    rows = [row for _, row in raw_rows(path)]
+    return next((n for n in likely if _names_each([row.get(n) for row in rows])), None)
+
+
+def _names_each(values: Sequence[Json]) -> bool:
+    """Whether no value is missing, long, structured, or there twice."""
+    texts = [str(value) for value in values if isinstance(value, str | int)]
+    return (
+        len(set(texts)) == len(values) and len(values) > 1
+        and all(0 < len(text.strip()) <= MOST_ID_CHARS for text in texts)
+    )  # fmt: skip
 
 
 def _first(names: Mapping[str, object], aliases: Sequence[str]) -> str | None:
