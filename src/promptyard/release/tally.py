@@ -33,7 +33,8 @@ class _Answer:
     unit: str
     pair: str
     arm: int
-    failed: bool
+    has_error: bool
+    is_unusable: bool | None
     scores: dict[str, float]
     latency: float | None
     cost: float | None
@@ -205,7 +206,8 @@ class Tally:
             unit=unit,
             pair=pair,
             arm=arm,
-            failed=bool(event.error) or bool(event.hard_failure),
+            has_error=bool(event.error),
+            is_unusable=event.hard_failure,
             scores={name: event.scores[name] for name in self._names if name in event.scores},
             latency=latency,
             cost=cost,
@@ -259,7 +261,7 @@ class Tally:
             if name in event.scores:
                 answer.scores[name] = event.scores[name]
         if event.hard_failure is not None:
-            answer.failed = event.hard_failure
+            answer.is_unusable = event.hard_failure
 
     # folding
 
@@ -269,7 +271,7 @@ class Tally:
         values = dict(answer.scores)
         for name in self._names:
             values[unscored(name)] = float(name not in answer.scores)
-        values[HARD_FAILURES] = float(answer.failed)
+        values[HARD_FAILURES] = float(answer.has_error or bool(answer.is_unusable))
         if answer.latency is not None:
             values[LATENCY] = answer.latency
         if answer.cost is not None:
