@@ -38,6 +38,7 @@ class _Answer:
     scores: dict[str, float]
     latency: float | None
     cost: float | None
+    unmeasured: tuple[str, ...]
     values: dict[str, float] = field(default_factory=dict[str, float])
 
 
@@ -58,6 +59,9 @@ class Tally:
         self._ended_at = None if ended_at is None else seconds(ended_at)
         self._is_shadow = rollout.plan.mode == "shadow"
         self._names = score_names(rollout)
+        guarded = {guard.dimension for guard in rollout.plan.guards}
+        self._amounts = tuple(name for name in (LATENCY, COST) if name in guarded)
+        self._judges_failures = HARD_FAILURES in guarded
         self._rejected: Counter[str] = Counter()
         self._ids: set[str] = set()
         self._baseline = FrozenBaseline(rollout.plan)
@@ -211,6 +215,7 @@ class Tally:
             scores={name: event.scores[name] for name in self._names if name in event.scores},
             latency=latency,
             cost=cost,
+            unmeasured=_unmeasured(event),
         )
         self._answers[event.id] = answer
         self._arrive(answer, at)
@@ -272,6 +277,11 @@ class Tally:
         for name in self._names:
             values[unscored(name)] = float(name not in answer.scores)
         values[HARD_FAILURES] = float(answer.has_error or bool(answer.is_unusable))
+        for name in self._amounts:
+            values[unscored(name)] = float(name in answer.unmeasured)
+        if self._judges_failures:
+            is_unseen = answer.is_unusable is None and not answer.has_error
+            values[unscored(HARD_FAILURES)] = float(is_unseen)
         if answer.latency is not None:
             values[LATENCY] = answer.latency
         if answer.cost is not None:
@@ -310,6 +320,11 @@ def seconds(at: str) -> float:
     """
     moment = datetime.fromisoformat(at)
     return (moment if moment.tzinfo else datetime.fromisoformat(f"{at}+00:00")).timestamp()
+
+
+def _unmeasured(event: Outcome) -> tuple[str, ...]:
+    amounts = ((LATENCY, event.latency_s), (COST, event.cost_usd))
+    return tuple(name for name, value in amounts if value is None)
 
 
 def _is_sound(event: Outcome) -> bool:
