@@ -167,6 +167,20 @@ def test_values_that_the_treatment_alone_lacks_promote_nothing(
     assert late.action == "roll_back"
 
 
+def test_bad_scores_that_come_late_promote_nothing_before_they_are_there() -> None:
+    spool = Spool()
+    for number in range(200):
+        for arm in ("control", "treatment"):
+            is_late = number % (7 if arm == "treatment" else 10) == 0
+            spool.expose(f"{arm}{number}", arm)
+            spool.answer(f"{arm}{number}", arm, None if is_late else 1.0)
+    found = looked(spool, at_last_step(guards=(Guard(dimension="score", margin=0.1),)))
+    assert found is not None
+    assert (found.action, guard_of(found, "score").status) == ("hold", "unharmed")
+    said = "14.5 % of the treatment's answers beside 10.0 % have no 'score'"
+    assert any(said in reason for reason in found.reasons)
+
+
 def test_outcomes_that_are_missing_in_the_treatment_roll_back() -> None:
     spool = served(200, 0.9, 0.9)
     for number in range(200):

@@ -93,19 +93,19 @@ def less_measured(rollout: Rollout, standing: Standing) -> list[str]:
     """Say which values the treatment's answers lack more often than the control's.
 
     Who is not measured is in no mean, or counts as no failure: a scorer that breaks on bad answers,
-    or a client that gives up without a time, would hide them. Scores have a guard for that.
+    bad scores that come late, or a client that gives up without a time, would hide them.
     """
-    guarded = {guard.dimension for guard in rollout.plan.guards}
     found: list[str] = []
-    for name in (HARD_FAILURES, LATENCY, COST):
+    for name in (guard.dimension for guard in rollout.plan.guards):
         column = standing.columns.get(unscored(name))
-        if name not in guarded or column is None:
+        if column is None:
             continue
         control, treatment = column.control.mean, column.treatment.mean
+        lack = UNMEASURED.get(name, f"have no '{name}'")
         if treatment - control > rollout.plan.missing_margin:
             found.append(
                 f"{100 * treatment:.1f} % of the treatment's answers beside {100 * control:.1f} % "
-                f"{UNMEASURED[name]}, so what they are like is not known"
+                f"{lack}, so what they are like is not known"
             )
     return found
 
