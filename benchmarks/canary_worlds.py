@@ -321,7 +321,8 @@ def _values(
     is_measured = (there, np.zeros(len(there)))
     return {
         "score": (there, traffic.score),
-        **{unscored(name): is_measured for name in ("score", HARD_FAILURES, LATENCY, COST)},
+        **{unscored(name): is_measured for name in ("score", LATENCY, COST)},
+        unscored(HARD_FAILURES): (there & ~traffic.failed, np.zeros(len(there))),
         HARD_FAILURES: (there, traffic.failed.astype(np.float64)),
         LATENCY: (later, (traffic.latency_s > limit_s).astype(np.float64)),
         COST: (later, log_cost),

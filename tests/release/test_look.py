@@ -142,7 +142,7 @@ def test_every_guard_can_roll_back(changes: dict[str, Any], dimension: str) -> N
 @pytest.mark.parametrize(
     ("guard", "measured", "said"),
     [
-        ("hard_failures", {"hard_failure": False}, "were not looked at for hard failures"),
+        ("hard_failures", {"hard_failure": False}, "that did not fail were not looked at"),
         ("latency", {"latency_s": 1.0}, "have no latency"),
         ("cost", {"cost_usd": 0.01}, "have no cost"),
     ],
@@ -165,6 +165,20 @@ def test_values_that_the_treatment_alone_lacks_promote_nothing(
     late = looked(spool, record, now_s=8 * 86400.0)
     assert late is not None
     assert late.action == "roll_back"
+
+
+def test_fewer_failures_are_not_taken_for_fewer_looks() -> None:
+    """Who notes failures only looks at nothing else, in either arm."""
+    spool = Spool()
+    for number in range(2400):
+        for arm, every in (("control", 10), ("treatment", 100)):
+            spool.expose(f"{arm}{number}", arm)
+            failed = {} if number % every else {"hard_failure": True}
+            spool.answer(f"{arm}{number}", arm, **failed)
+    guard = Guard(dimension="hard_failures", margin=0.01)
+    found = looked(spool, at_last_step(guards=(guard,)))
+    assert found is not None
+    assert found.action == "promote"
 
 
 def test_bad_scores_that_come_late_promote_nothing_before_they_are_there() -> None:

@@ -30,7 +30,7 @@ FEWEST = 30
 """Subjects an arm below which no bound is used: they rest on the central limit theorem."""
 
 UNMEASURED: Mapping[str, str] = {
-    HARD_FAILURES: "were not looked at for hard failures",
+    HARD_FAILURES: "that did not fail were not looked at for hard failures",
     LATENCY: "have no latency",
     COST: "have no cost",
 }

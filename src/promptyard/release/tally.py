@@ -276,12 +276,12 @@ class Tally:
         values = dict(answer.scores)
         for name in self._names:
             values[unscored(name)] = float(name not in answer.scores)
-        values[HARD_FAILURES] = float(answer.has_error or bool(answer.is_unusable))
+        has_failed = answer.has_error or bool(answer.is_unusable)
+        values[HARD_FAILURES] = float(has_failed)
         for name in self._amounts:
             values[unscored(name)] = float(name in answer.unmeasured)
-        if self._judges_failures:
-            is_unseen = answer.is_unusable is None and not answer.has_error
-            values[unscored(HARD_FAILURES)] = float(is_unseen)
+        if self._judges_failures and not has_failed:  # else fewer failures were fewer looks
+            values[unscored(HARD_FAILURES)] = float(answer.is_unusable is None)
         if answer.latency is not None:
             values[LATENCY] = answer.latency
         if answer.cost is not None:
