@@ -318,9 +318,11 @@ def _values(
     if baseline is not None:
         limit_s, cap = baseline.latency_p95_s or 0.0, baseline.cost_p999_usd or 0.0
     log_cost = np.log(np.maximum(np.minimum(traffic.cost_usd, cap), CHEAPEST_USD))
+    is_measured = (there, np.zeros(len(there)))
     return {
         "score": (there, traffic.score),
-        unscored("score"): (there, np.zeros(len(there))),
+        **{unscored(name): is_measured for name in ("score", LATENCY, COST)},
+        unscored(HARD_FAILURES): (there & ~traffic.failed, np.zeros(len(there))),
         HARD_FAILURES: (there, traffic.failed.astype(np.float64)),
         LATENCY: (later, (traffic.latency_s > limit_s).astype(np.float64)),
         COST: (later, log_cost),

@@ -281,6 +281,7 @@ BAD_LINES: list[tuple[str, str]] = [
     ("release: {guard: [{score: 0}]}", "release.guard[0]: the margin of score is a number above 0"),
     ("release: {guard: [{score: '1'}]}", "release.guard[0]: the margin of score is a number"),
     ("release: {guard: [{a: 0.1, b: 0.1}]}", "release.guard[0]: write the name of what is guarded"),
+    ("release: {guard: ['unscored:score']}", "unscored:score stands beside its guard by itself"),
     ("release: {guard: [7]}", "release.guard[0]: write the name of what is guarded"),
     ("release: {min_subject: 5}", "release.min_subject: unknown key; did you mean 'min_subjects'?"),
     ("pass_at: 0", "pass_at: must be more than 0, got 0"),

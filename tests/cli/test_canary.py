@@ -197,6 +197,7 @@ def test_the_plan_comes_from_the_task_and_from_what_is_said(
         (("start", "p", "--guard", "score=3"), "--guard score=3: the margin of score is a part of"),
         (("start", "p", "--guard", "=0.1"), "--guard =0.1: name what is guarded"),
         (("start", "p", "--guard", "scor=0.1"), "did you mean 'score'?"),
+        (("start", "p", "--guard", "unscored:score=0.1"), "stands beside its guard by itself"),
         (
             ("start", "p", "--guard", "score", "--guard", "score=0.1"),
             "--guard score=0.1: score is guarded twice",

@@ -469,15 +469,29 @@ def test_the_spool_is_bounded_and_what_is_dropped_is_counted(source: Path, spool
         prompt = client.prompt("support")
         for number in range(400):
             client.record(prompt, model=f"m{number}")
-            if number % 20 == 0:
+            if number == 20:
                 assert client.flush(timeout_s=20)
-        assert client.flush(timeout_s=20)
+            elif number % 20 == 0:
+                client.flush(timeout_s=20)
+        client.flush(timeout_s=20)
         status = client.status()["recording"]
         n_there = len(outcomes_in(spool))
         assert status["spool"]["bytes"] <= 60_000
         assert status["spool"]["dropped_events"] + n_there == status["written"] == 400
         assert status["spool"]["dropped_events"] > 0
         assert outcomes_in(spool)[-1].model == "m399"
+
+
+def test_a_flush_tells_that_flushed_events_had_to_leave_a_full_spool(
+    source: Path, spool: Path
+) -> None:
+    with Promptyard(source, record_to=spool, spool_bytes=1, queue_size=10_000) as client:
+        prompt = client.prompt("support")
+        for number in range(3_000):
+            client.record(prompt, model=f"m{number}")
+        assert not client.flush(timeout_s=20)
+        assert client.status()["recording"]["spool"]["dropped_events"] == 2_000
+        assert client.flush(timeout_s=20)
 
 
 FULL = """

@@ -68,9 +68,10 @@ def test_a_kill_loses_no_answer_and_saving_twice_adds_once(live: LiveTask) -> No
     assert asyncio.run(save_triage(live.open())) is None
 
 
-def test_a_damaged_journal_is_said_with_its_line(live: LiveTask) -> None:
+@pytest.mark.parametrize("line", [b'{"key": 1}\n', b"\xff\xfe\n"])
+def test_a_damaged_journal_is_said_with_its_line(live: LiveTask, line: bytes) -> None:
     journal = live.task / "triage.jsonl"
-    journal.write_text('{"key": 1}\n', encoding="utf-8")
+    journal.write_bytes(line)
     with pytest.raises(EvalSetError, match=r"triage\.jsonl:1:"):
         read_journal(journal)
 

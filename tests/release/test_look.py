@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from promptyard.records.rollouts import Decision, GuardReading, RolloutRecord
+from promptyard.records.rollouts import Decision, Guard, GuardReading, RolloutRecord
 from promptyard.release.look import look, look_at
 from promptyard.release.tally import Tally
 from support.rollout_events import BASELINE, Spool, a_record, a_rollout, at, decided
@@ -137,6 +137,62 @@ def test_every_guard_can_roll_back(changes: dict[str, Any], dimension: str) -> N
     assert found is not None
     assert found.action == "roll_back"
     assert [g.dimension for g in found.guards if g.status == "harmed"] == [dimension]
+
+
+@pytest.mark.parametrize(
+    ("guard", "measured", "said"),
+    [
+        ("hard_failures", {"hard_failure": False}, "that did not fail were not looked at"),
+        ("latency", {"latency_s": 1.0}, "have no latency"),
+        ("cost", {"cost_usd": 0.01}, "have no cost"),
+    ],
+)
+def test_values_that_the_treatment_alone_lacks_promote_nothing(
+    guard: str, measured: dict[str, Any], said: str
+) -> None:
+    """A scorer that breaks on bad answers, or a timeout without a time, would else hide them."""
+    spool = Spool()
+    for number in range(2400):
+        for arm in ("control", "treatment"):
+            lacks = arm == "treatment" and number % 3 == 0
+            spool.expose(f"{arm}{number}", arm)
+            spool.answer(f"{arm}{number}", arm, **({} if lacks else measured))
+    record = at_last_step(guards=(Guard(dimension=guard, margin=0.05),))
+    found = looked(spool, record)
+    assert found is not None
+    assert found.action == "hold"
+    assert f"33.3 % of the treatment's answers beside 0.0 % {said}" in found.sentence
+    late = looked(spool, record, now_s=8 * 86400.0)
+    assert late is not None
+    assert late.action == "roll_back"
+
+
+def test_fewer_failures_are_not_taken_for_fewer_looks() -> None:
+    """Who notes failures only looks at nothing else, in either arm."""
+    spool = Spool()
+    for number in range(2400):
+        for arm, every in (("control", 10), ("treatment", 100)):
+            spool.expose(f"{arm}{number}", arm)
+            failed = {} if number % every else {"hard_failure": True}
+            spool.answer(f"{arm}{number}", arm, **failed)
+    guard = Guard(dimension="hard_failures", margin=0.01)
+    found = looked(spool, at_last_step(guards=(guard,)))
+    assert found is not None
+    assert found.action == "promote"
+
+
+def test_bad_scores_that_come_late_promote_nothing_before_they_are_there() -> None:
+    spool = Spool()
+    for number in range(200):
+        for arm in ("control", "treatment"):
+            is_late = number % (7 if arm == "treatment" else 10) == 0
+            spool.expose(f"{arm}{number}", arm)
+            spool.answer(f"{arm}{number}", arm, None if is_late else 1.0)
+    found = looked(spool, at_last_step(guards=(Guard(dimension="score", margin=0.1),)))
+    assert found is not None
+    assert (found.action, guard_of(found, "score").status) == ("hold", "unharmed")
+    said = "14.5 % of the treatment's answers beside 10.0 % have no 'score'"
+    assert any(said in reason for reason in found.reasons)
 
 
 def test_outcomes_that_are_missing_in_the_treatment_roll_back() -> None:

@@ -193,6 +193,14 @@ def test_the_latest_word_on_an_outcome_counts_even_if_it_comes_before_the_outcom
     assert standing.columns["hard_failures"].control.mean == 0.0
 
 
+def test_a_later_word_does_not_make_an_error_a_success() -> None:
+    spool = Spool()
+    spool.expose("a", "treatment")
+    spool.answer("a", "treatment", error="TimeoutError")
+    spool.say("o2", hard_failure=False)
+    assert counted(spool).columns["hard_failures"].treatment.mean == 1.0
+
+
 def test_only_subjects_that_were_scored_are_in_the_score_and_the_others_are_counted() -> None:
     spool = Spool()
     for number in range(4):

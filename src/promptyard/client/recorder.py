@@ -71,7 +71,7 @@ class Recorder:
         self._writer = writer
         self._limit = queue_size
         self._is_closed = False
-        self._n_dropped_before = 0
+        self._n_gone_before = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -107,16 +107,19 @@ class Recorder:
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything recorded so far is durable: fsynced.
 
-        False where it is not within the time, or where notes were dropped since the last flush.
+        False where it is not within the time, or where events were dropped since the last flush: at
+        the queue, out of a spool that is full, or with a segment that somebody removed.
         """
-        with self._lock:
-            dropped = self.n_dropped - self._n_dropped_before
-            self._n_dropped_before = self.n_dropped
+        n_dropped = self.n_dropped  # what is dropped from now on was not recorded so far
         mark = _Mark()
         self._queue.append(mark)
         self._hurry.set()
         self._awake()
         is_done = mark.done.wait(timeout_s)
+        with self._lock:
+            n_gone = n_dropped + self.n_lost + self._spool.n_dropped_events
+            dropped = n_gone - self._n_gone_before
+            self._n_gone_before = n_gone
         return is_done and mark.is_durable and not dropped
 
     def close(self, timeout_s: float) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 
 from promptyard.records.base import Json, Record
+from promptyard.records.guard_dimensions import score_without
 from promptyard.records.rollouts import Guard, RolloutMode, RolloutPlan
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ def refuse_slip(name: str) -> None:
     """Refuse what is almost a known dimension: as a live score it would wait for data for ever."""
     if not name.strip():
         raise ValueError("name what is guarded, as score or score=0.05")
+    if score_without(name) is not None:
+        raise ValueError(
+            f"{name} stands beside its guard by itself; `missing_margin` in task.yaml is its margin"
+        )
     close = difflib.get_close_matches(name, _MARGINS, n=1, cutoff=0.75)
     if close and name not in _MARGINS:
         raise ValueError(f"nothing is called {name!r}; did you mean {close[0]!r}?")

@@ -188,7 +188,7 @@ def read_journal(path: Path) -> list[TriageAnswer]:
     """
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_bytes().split(b"\n")
     found: list[TriageAnswer] = []
     for number, line in enumerate(lines[:-1], 1):
         try:
@@ -198,7 +198,7 @@ def read_journal(path: Path) -> list[TriageAnswer]:
                 f"{path}:{number}: this is no answer of a triage; correct or remove the line"
             ) from None
     if lines[-1]:
-        path.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")
+        path.write_bytes(b"".join(line + b"\n" for line in lines[:-1]))
     return found
 
 

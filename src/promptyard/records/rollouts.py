@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from promptyard.records.base import Record
-from promptyard.records.guard_dimensions import IN_LOGARITHMS
+from promptyard.records.guard_dimensions import IN_LOGARITHMS, score_without
 from promptyard.records.verdicts import VerdictStatus
 from promptyard.records.versions import Move
 
@@ -106,6 +106,8 @@ class RolloutPlan(Record):
         names = [guard.dimension for guard in self.guards]
         if not names or len(set(names)) < len(names):
             raise ValueError("a rollout needs guards, each dimension once")
+        if any(score_without(name) is not None for name in names):
+            raise ValueError("answers without a score are compared anyway; guard the score")
         return self
 
 

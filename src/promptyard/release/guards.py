@@ -8,7 +8,7 @@ tested at alpha / guards (Bonferroni); all must be unharmed to promote, so each 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from promptyard.records.guard_dimensions import (
@@ -28,6 +28,12 @@ from promptyard.stats.hard_failures import log_e_above, log_e_share_above, log_e
 
 FEWEST = 30
 """Subjects an arm below which no bound is used: they rest on the central limit theorem."""
+
+UNMEASURED: Mapping[str, str] = {
+    HARD_FAILURES: "that did not fail were not looked at for hard failures",
+    LATENCY: "have no latency",
+    COST: "have no cost",
+}
 
 PROOF_HORIZONS = 3
 """Horizons at which the bounds of no harm are narrowest.
@@ -81,6 +87,27 @@ def all_guards(plan: RolloutPlan, rollout: Rollout) -> tuple[Guard, ...]:
 def is_less_seen(reading: GuardReading) -> bool:
     """Say whether a treatment seems to leave fewer outcomes, shown or not."""
     return reading.dimension == FEWER and (reading.difference or 0.0) < -reading.margin
+
+
+def less_measured(rollout: Rollout, standing: Standing) -> list[str]:
+    """Say which values the treatment's answers lack more often than the control's.
+
+    Who is not measured is in no mean, or counts as no failure: a scorer that breaks on bad answers,
+    bad scores that come late, or a client that gives up without a time, would hide them.
+    """
+    found: list[str] = []
+    for name in (guard.dimension for guard in rollout.plan.guards):
+        column = standing.columns.get(unscored(name))
+        if column is None:
+            continue
+        control, treatment = column.control.mean, column.treatment.mean
+        lack = UNMEASURED.get(name, f"have no '{name}'")
+        if treatment - control > rollout.plan.missing_margin:
+            found.append(
+                f"{100 * treatment:.1f} % of the treatment's answers beside {100 * control:.1f} % "
+                f"{lack}, so what they are like is not known"
+            )
+    return found
 
 
 def read_guards(rollout: Rollout, standing: Standing) -> tuple[GuardReading, ...]:

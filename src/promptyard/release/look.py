@@ -24,7 +24,7 @@ from promptyard.records.rollouts import (
 )
 from promptyard.records.verdicts import VerdictStatus
 from promptyard.records.versions import Move
-from promptyard.release.guards import is_less_seen, read_guards
+from promptyard.release.guards import is_less_seen, less_measured, read_guards
 from promptyard.release.outlook import subjects_to_go
 from promptyard.release.standing import Standing
 from promptyard.release.tally import Tally, seconds
@@ -272,6 +272,7 @@ def _empty(standing: Standing) -> list[str]:
 def _doubts(seen: _Look) -> list[str]:
     """Say why a promotion is put off although all guards are unharmed."""
     doubts = [guard.sentence for guard in seen.guards if is_less_seen(guard)]
+    doubts += less_measured(seen.record.rollout, seen.standing)
     ratio = seen.ratio
     if ratio is None:
         return doubts

@@ -33,10 +33,12 @@ class _Answer:
     unit: str
     pair: str
     arm: int
-    failed: bool
+    has_error: bool
+    is_unusable: bool | None
     scores: dict[str, float]
     latency: float | None
     cost: float | None
+    unmeasured: tuple[str, ...]
     values: dict[str, float] = field(default_factory=dict[str, float])
 
 
@@ -57,6 +59,9 @@ class Tally:
         self._ended_at = None if ended_at is None else seconds(ended_at)
         self._is_shadow = rollout.plan.mode == "shadow"
         self._names = score_names(rollout)
+        guarded = {guard.dimension for guard in rollout.plan.guards}
+        self._amounts = tuple(name for name in (LATENCY, COST) if name in guarded)
+        self._judges_failures = HARD_FAILURES in guarded
         self._rejected: Counter[str] = Counter()
         self._ids: set[str] = set()
         self._baseline = FrozenBaseline(rollout.plan)
@@ -205,10 +210,12 @@ class Tally:
             unit=unit,
             pair=pair,
             arm=arm,
-            failed=bool(event.error) or bool(event.hard_failure),
+            has_error=bool(event.error),
+            is_unusable=event.hard_failure,
             scores={name: event.scores[name] for name in self._names if name in event.scores},
             latency=latency,
             cost=cost,
+            unmeasured=_unmeasured(event),
         )
         self._answers[event.id] = answer
         self._arrive(answer, at)
@@ -259,7 +266,7 @@ class Tally:
             if name in event.scores:
                 answer.scores[name] = event.scores[name]
         if event.hard_failure is not None:
-            answer.failed = event.hard_failure
+            answer.is_unusable = event.hard_failure
 
     # folding
 
@@ -269,7 +276,12 @@ class Tally:
         values = dict(answer.scores)
         for name in self._names:
             values[unscored(name)] = float(name not in answer.scores)
-        values[HARD_FAILURES] = float(answer.failed)
+        has_failed = answer.has_error or bool(answer.is_unusable)
+        values[HARD_FAILURES] = float(has_failed)
+        for name in self._amounts:
+            values[unscored(name)] = float(name in answer.unmeasured)
+        if self._judges_failures and not has_failed:  # else fewer failures were fewer looks
+            values[unscored(HARD_FAILURES)] = float(answer.is_unusable is None)
         if answer.latency is not None:
             values[LATENCY] = answer.latency
         if answer.cost is not None:
@@ -308,6 +320,11 @@ def seconds(at: str) -> float:
     """
     moment = datetime.fromisoformat(at)
     return (moment if moment.tzinfo else datetime.fromisoformat(f"{at}+00:00")).timestamp()
+
+
+def _unmeasured(event: Outcome) -> tuple[str, ...]:
+    amounts = ((LATENCY, event.latency_s), (COST, event.cost_usd))
+    return tuple(name for name, value in amounts if value is None)
 
 
 def _is_sound(event: Outcome) -> bool:

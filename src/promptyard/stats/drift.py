@@ -72,16 +72,22 @@ class Drift:
 
 
 def freeze_number_bins(values: Sequence[float], n_bins: int = 10) -> Bins:
-    """Cut numbers into up to `n_bins` bins of about equal counts; equal values share a bin.
+    """Cut numbers into bins of about equal counts, about `n_bins`; equal values share a bin.
 
-    Raises ValueError for no value or one that is not finite.
+    A number that alone fills a bin has one to itself, with the numbers below and above it in
+    others: else nothing could show that a feature which was always 100 is 10,000 now. Raises
+    ValueError for no value or one that is not finite.
     """
     if not values or not all(map(math.isfinite, values)):
         raise ValueError("bins are frozen on finite numbers, one at least")
     ordered = sorted(values)
     cuts = [ordered[len(ordered) * k // n_bins] for k in range(1, n_bins)]
-    edges = tuple(sorted({cut for cut in cuts if cut > ordered[0]}))
-    return Bins(counts=_count_numbers(values, edges), edges=edges)
+    edges = {cut for cut in cuts if cut > ordered[0]}
+    for value, count in Counter(ordered).items():
+        if count > 1 and count * n_bins >= len(ordered):
+            edges |= {value, math.nextafter(value, math.inf)} - {math.inf}
+    ascending = tuple(sorted(edges))
+    return Bins(counts=_count_numbers(values, ascending), edges=ascending)
 
 
 def freeze_word_bins(values: Sequence[Hashable], n_bins: int = 20) -> Bins:
@@ -101,16 +107,18 @@ def freeze_word_bins(values: Sequence[Hashable], n_bins: int = 20) -> Bins:
 def population_stability(reference: Bins, values: Sequence[Hashable]) -> Drift:
     """Compare a window with frozen bins by the population stability index.
 
-    PSI = sum of (a - r) ln(a / r) over the shares of each bin, half a value added to each. The
-    limit is the larger of 0.2 and the 99.9 % quantile of what chance gives:
-    chi2(bins - 1) (1/n + 1/m). Raises TypeError for words against bins of numbers.
+    PSI = sum of (a - r) ln(a / r) over the shares of each bin, half a value added to each; a bin
+    that is empty in both windows is none. The limit is the larger of 0.2 and the 99.9 % quantile of
+    what chance gives: chi2(bins - 1) (1/n + 1/m). Raises TypeError for words against bins of
+    numbers.
     """
     counts = (
         _count_words(values, reference.words)
         if reference.words
         else _count_numbers([float(value) for value in values], reference.edges)  # pyright: ignore[reportArgumentType]  (said in Raises)
     )
-    first, second = _shares(reference.counts), _shares(counts)
+    used = [k for k, pair in enumerate(zip(reference.counts, counts, strict=True)) if any(pair)]
+    first, second = (_shares([row[k] for k in used]) for row in (reference.counts, counts))
     parts = [(b - a) * math.log(b / a) for a, b in zip(first, second, strict=True)]
     changed = max(range(len(parts)), key=lambda k: parts[k])
     n, m = reference.n, len(values)
@@ -118,7 +126,7 @@ def population_stability(reference: Bins, values: Sequence[Hashable]) -> Drift:
     if min(n, m) >= MIN_VALUES:
         chance = chi_square_quantile(CONFIDENCE, len(parts) - 1) * (1 / n + 1 / m)
         limit = max(LEAST_PSI, chance)
-    return Drift(sum(parts), limit, n, m, _bin_name(reference, changed))
+    return Drift(sum(parts), limit, n, m, _bin_name(reference, used[changed]))
 
 
 def score_drift(reference: Sequence[float], values: Sequence[float]) -> Drift:
@@ -286,4 +294,6 @@ def _bin_name(bins: Bins, number: int) -> str:
         return str(bins.words[number]) if number < len(bins.words) else OTHER
     low = "" if number == 0 else f"{bins.edges[number - 1]:g} "
     high = "" if number == len(bins.edges) else f" {bins.edges[number]:g}"
+    if low and low.strip() == high.strip():
+        return low.strip()  # the bin of one number
     return f"{low}to{high}".strip() if low or high else "all"
