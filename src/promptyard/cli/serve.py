@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Serve prompts, take traces and watch releases, until Ctrl-C.
 
-    While there are no keys it listens on loopback only.
+    While there are no keys it listens on loopback only; `promptyard keys create` makes one.
     """
     from promptyard.errors import ConfigError
     from promptyard.line.wiring import build_store, project_config, store_address

@@ -16,7 +16,6 @@ from promptyard.service.connection import guarded
 from promptyard.service.state import ServiceState
 
 KEEP_ALIVE_S = 75
-BACKLOG = 2048
 GRACE_S = 10
 """How long requests that are under way may take after the order to end."""
 
