@@ -18,6 +18,7 @@ from support.shell import command
 
 COMMAND = (sys.executable, "-m", "promptyard")
 SERVE = ("serve", "--host", "0.0.0.0", "--port", "0", "--store", "service.db")
+WEBHOOKS = {"PROMPTYARD_WEBHOOK_SECRET": "s" * 32, "PROMPTYARD_WEBHOOK_ALLOW": "10.0.0.0/8"}
 TIMEOUT_S = 30
 
 
@@ -46,7 +47,7 @@ def test_only_loopback_is_listened_on_until_there_is_a_key(tmp_path: Path) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **WEBHOOKS},
     )
     try:
         assert serving.stdout is not None

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from types import FrameType
 
 import uvicorn
 
@@ -19,6 +23,9 @@ KEEP_ALIVE_S = 75
 GRACE_S = 10
 """How long requests that are under way may take after the order to end."""
 
+BACKLOG = 2_048
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 def serve(
     store: Store, settings: ServiceConfig, *, on_listening: Callable[[str], None] | None = None
@@ -26,15 +33,19 @@ def serve(
     """Serve until SIGINT or SIGTERM; what was acknowledged is stored by then.
 
     `on_listening` is called with the address once connections are taken. Raises ConfigError where
-    the address is not loopback and there is no key, or cannot be listened at.
+    the address is not loopback and there is no key, or cannot be listened at, KeyboardInterrupt
+    after SIGINT, when everything is closed.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(store, settings, on_listening))
+        interrupted = runner.run(_serve(store, settings, on_listening))
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 async def _serve(
     store: Store, settings: ServiceConfig, on_listening: Callable[[str], None] | None
-) -> None:
+) -> bool:
+    """Serve; return whether it was Ctrl-C that ended it."""
     await store.open()
     if not is_loopback(settings.host) and not await store.keys():
         await store.close()
@@ -49,6 +60,7 @@ async def _serve(
         host, port = listener.getsockname()[:2]
         on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     await server.serve(sockets=[listener])
+    return server.interrupted
 
 
 async def _listen(store: Store, settings: ServiceConfig) -> socket.socket:
@@ -58,7 +70,6 @@ async def _listen(store: Store, settings: ServiceConfig) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        listener.listen(2048)  # whoever is told the address may connect: they wait until we serve
     except OSError as error:
         listener.close()
         await store.close()
@@ -66,7 +77,7 @@ async def _listen(store: Store, settings: ServiceConfig) -> socket.socket:
             f"nothing can be served at {settings.host}:{settings.port}: {error.strerror}; choose "
             "another --host or --port"
         ) from None
-    listener.listen(BACKLOG)  # from now on whoever is told the address gets through
+    listener.listen(BACKLOG)  # whoever comes before we are ready waits, and is not refused
     listener.setblocking(False)
     return listener
 
@@ -83,7 +94,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class Server(uvicorn.Server):
     """Serves one replica; tells open streams to end as soon as the process is to end.
 
-    Headers of proxies are not believed: the address in the log is that of who connected.
+    Headers of proxies are not believed: the address in the log is that of who connected. A signal
+    ends it in good order, and is no reason to die of the signal after that.
     """
 
     def __init__(self, state: ServiceState, *, grace_s: int = GRACE_S) -> None:
@@ -100,6 +112,25 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._state = state
+        self.interrupted = False
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take SIGINT and SIGTERM while serving; a second Ctrl-C does not wait any longer."""
+        if threading.current_thread() is not threading.main_thread():  # it gets no signals
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self.interrupted = self.interrupted or sig == signal.SIGINT
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then the connections."""
