@@ -15,7 +15,7 @@ PLANNED: Mapping[str, str] = {}
 def configuration_page() -> str:
     """Describe task.yaml, promptyard.yaml and the environment, key by key."""
     from promptyard.config import ProjectConfig, TaskConfig
-    from promptyard.config.load import ENVIRONMENT, KEY_VARIABLE, USER_VARIABLE
+    from promptyard.config.load import ENVIRONMENT, FILELESS
     from promptyard.providers import ENDPOINTS
     from promptyard.records.cases import Case
     from promptyard.records.prompts import FRONT_MATTER_KEYS
@@ -45,8 +45,7 @@ def configuration_page() -> str:
     out.append("## Environment\n\nVariables override `promptyard.yaml`; an empty one is not set. ")
     out.append("An unknown variable that begins with `PROMPTYARD_` is an error.\n\n")
     rows = [(f"`{name}`", f"`{'.'.join(map(str, key))}`") for name, key in ENVIRONMENT.items()]
-    rows.append((f"`{KEY_VARIABLE}`", "the key that is sent to `base_url`"))
-    rows.append((f"`{USER_VARIABLE}`", "who moves pointers, where `--as` does not say it"))
+    rows += [(f"`{name}`", what) for name, what in FILELESS.items()]
     rows += [
         (f"`{item.key_variable}`", f"the key of `{name}`, sent to its own address only")
         for name, item in ENDPOINTS.items()

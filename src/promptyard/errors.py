@@ -25,6 +25,7 @@ The tree::
         ├── Conflict                compare-and-set lost: somebody else moved first
         ├── ApprovalNeeded          a protected pointer moves only with a second name
         ├── ReadOnlyStore           something was to be written, and the store may only be read
+        ├── NameRefused             a name or text that no database could hold
         └── Tampered                stored bytes are not those of their digest
 
 A problem of one case is a `Failure` record; a problem of the run raises.
@@ -212,6 +213,10 @@ class ApprovalNeeded(StorageError):
 
 class ReadOnlyStore(StorageError):
     """The store may only be read here, and something was to be written."""
+
+
+class NameRefused(StorageError):
+    """A name is too long, or holds a character that cannot be stored; nothing was written."""
 
 
 class Tampered(StorageError):

@@ -23,8 +23,9 @@ def command(
 ) -> None:
     """Serve prompts, take traces and watch releases, until Ctrl-C or SIGTERM.
 
-    While there are no keys it listens on loopback only. Requests under way are answered before it
-    ends. Exit codes: 0 after SIGTERM, 130 after Ctrl-C, 2 error.
+    While there are no keys it listens on loopback only; `promptyard keys create` makes one.
+    Requests under way are answered before it ends. Exit codes: 0 after SIGTERM, 130 after Ctrl-C,
+    2 error.
     """
     from promptyard.errors import ConfigError
     from promptyard.line.wiring import build_store, project_config, store_address

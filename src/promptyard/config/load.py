@@ -20,7 +20,15 @@ PROJECT_FILE = "promptyard.yaml"
 PREFIX = "PROMPTYARD_"
 KEY_VARIABLE = "PROMPTYARD_API_KEY"
 USER_VARIABLE = "PROMPTYARD_USER"
-"""Who acts, where it is not the user of the operating system; no key of the file."""
+WEBHOOK_SECRET_VARIABLE = "PROMPTYARD_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+WEBHOOK_ALLOW_VARIABLE = "PROMPTYARD_WEBHOOK_ALLOW"
+FILELESS: Mapping[str, str] = {
+    KEY_VARIABLE: "the key that is sent to `base_url`",
+    USER_VARIABLE: "who moves pointers, where `--as` does not say it",
+    WEBHOOK_SECRET_VARIABLE: "what the secrets of webhooks are derived from; 32 characters or more",
+    WEBHOOK_ALLOW_VARIABLE: "hosts and blocks that webhooks may go to although they are not public",
+}
+"""Variables that stand for no key of a file, and what they say."""
 
 EMPTY: Mapping[str, str] = {
     "checks": (
@@ -123,8 +131,8 @@ def load_project_config(folder: Path, environ: Mapping[str, str]) -> ProjectConf
     the environment, relative to where the program runs.
 
     Raises ConfigError in one line with file, line, key (or the variable) and the nearest known one;
-    also for a variable that begins with PROMPTYARD_ and is none of ours, save PROMPTYARD_API_KEY,
-    PROMPTYARD_USER and the one that `models.api_key_env` names.
+    also for a variable that begins with PROMPTYARD_ and is none of ours, save those of `FILELESS`
+    and the one that `models.api_key_env` names.
     """
     source = _project_file(folder)
     data = _without_empty(source.data) if source else {}
@@ -231,13 +239,10 @@ def _environment(environ: Mapping[str, str], data: Mapping[str, Json]) -> dict[s
     """Return our variables that are set, and refuse those that look like ours and are not."""
     models = as_object(data.get("models")) or {}
     for name in sorted(environ):
-        other = (KEY_VARIABLE, USER_VARIABLE, models.get("api_key_env"))
-        known = name in ENVIRONMENT or name in other
+        known = name in ENVIRONMENT or name in FILELESS or name == models.get("api_key_env")
         if name.startswith(PREFIX) and not known:
             # Nearness is that of what stands behind the prefix that all of them share.
-            behind = [
-                item.removeprefix(PREFIX) for item in (*ENVIRONMENT, KEY_VARIABLE, USER_VARIABLE)
-            ]
+            behind = [item.removeprefix(PREFIX) for item in (*ENVIRONMENT, *FILELESS)]
             hint = did_you_mean(name.removeprefix(PREFIX), behind, prefix=PREFIX)
             raise ConfigError(f"environment: {name}: unknown variable{hint}")
     return {key: where for key, where in ENVIRONMENT.items() if environ.get(key, "").strip()}

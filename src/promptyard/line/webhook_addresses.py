@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from promptyard.config.load import WEBHOOK_ALLOW_VARIABLE as ALLOW_VARIABLE
 from promptyard.errors import ConfigError
 
-ALLOW_VARIABLE = "PROMPTYARD_WEBHOOK_ALLOW"
 MAX_URL_CHARS = 2_000
 RESOLVE_TIMEOUT_S = 5.0
 PORTS = {"http": 80, "https": 443}

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+from promptyard.config.load import WEBHOOK_SECRET_VARIABLE as SECRET_VARIABLE
 from promptyard.errors import ConfigError, NotFound
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.webhook_addresses import (
@@ -48,7 +49,6 @@ from promptyard.records.webhooks import (
     signing_key,
 )
 
-SECRET_VARIABLE = "PROMPTYARD_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 MIN_SECRET_CHARS = 32
 MAX_WEBHOOKS = 100
 FIRST_RETRY_S = 5.0

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from promptyard.errors import (
     ApprovalNeeded,
     Conflict,
+    NameRefused,
     NotFound,
     PromptyardError,
     StorageError,
@@ -46,6 +47,7 @@ _STATUS: tuple[tuple[type[PromptyardError], int, str], ...] = (
     (NotFound, 404, "not-found"),
     (ApprovalNeeded, 403, "approval-needed"),
     (Conflict, 409, "conflict"),
+    (NameRefused, 422, "invalid"),
     (Tampered, 500, "tampered"),
     (StorageError, 503, "store-failed"),
     (PromptyardError, 422, "refused"),

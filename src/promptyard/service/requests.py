@@ -40,10 +40,12 @@ class ServiceRequest(Request):
 
     async def json(self) -> Any:
         """Parse the body. Raises RequestRefused."""
-        try:
-            return strict_json(await self.body())
-        except ValueError as error:
-            raise RequestRefused(400, "not-json", f"the body is no JSON: {error}") from None
+        if not hasattr(self, "_json"):
+            try:
+                self._json = strict_json(await self.body())
+            except ValueError as error:
+                raise RequestRefused(400, "not-json", f"the body is no JSON: {error}") from None
+        return self._json
 
     async def body(self) -> bytes:
         """Return the body, decompressed, within the limits. Raises RequestRefused."""
@@ -73,6 +75,7 @@ class ServiceRoute(APIRoute):
                     caller_of(request).require(scope)
                 if has_json:
                     _require_json(request)
+                    await request.json()  # read here: FastAPI words all its errors as one
                 response = await handle(request)
             except Exception as error:  # noqa: BLE001 (each is answered as a problem)
                 response = _failed(request, error)

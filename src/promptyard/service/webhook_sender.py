@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +96,8 @@ async def _post(
                     server_hostname=place.host if place.scheme == "https" else None,
                     allow_redirects=False,
                 ) as response:
-                    await response.content.read(MAX_ANSWER_BYTES)
+                    with contextlib.suppress(aiohttp.ClientError):  # the status has been said
+                        await response.content.read(MAX_ANSWER_BYTES)
                     return response.status
             except aiohttp.ClientConnectorCertificateError:
                 raise

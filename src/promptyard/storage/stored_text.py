@@ -13,7 +13,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
-from promptyard.errors import StorageError
+from promptyard.errors import NameRefused
 from promptyard.records.base import Json, Record
 
 MAX_NAME_LENGTH = 200
@@ -53,21 +53,21 @@ def shown_text(text: str) -> str:
 
 
 def check_names(**names: str) -> None:
-    """Raise StorageError for a name or id that one of the databases could not hold or index."""
+    """Raise NameRefused for a name or id that one of the databases could not hold or index."""
     check_characters(**names)
     for what, name in names.items():
         if len(name) > MAX_NAME_LENGTH:
-            raise StorageError(
+            raise NameRefused(
                 f"The {what.replace('_', ' ')} '{name[:40]}...' has {len(name)} characters; "
                 f"use at most {MAX_NAME_LENGTH}."
             )
 
 
 def check_characters(**texts: str) -> None:
-    """Raise StorageError for a text of any length that one of the databases could not hold."""
+    """Raise NameRefused for a text of any length that one of the databases could not hold."""
     for what, text in texts.items():
         if "\x00" in text or not _encodable(text):
-            raise StorageError(
+            raise NameRefused(
                 f"The {what.replace('_', ' ')} {text!a} contains a character that cannot be "
                 "stored; leave out NUL and lone surrogates."
             )

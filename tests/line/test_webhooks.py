@@ -1,0 +1,385 @@
+"""What webhooks are told, in which order, and what happens when they do not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+
+from promptyard.errors import ConfigError, NotFound
+from promptyard.line.webhook_addresses import ALLOW_VARIABLE
+from promptyard.line.webhooks import (
+    MAX_RETRY_S,
+    SECRET_VARIABLE,
+    create_webhook,
+    delete_webhook,
+    deliver_due,
+    list_webhooks,
+    retry_after_s,
+    try_webhook,
+)
+from promptyard.protocols import Store
+from promptyard.records.alerts import Alert
+from promptyard.records.rollouts import Decision, Rollout, RolloutPlan
+from promptyard.records.versions import Move
+from promptyard.records.webhooks import (
+    Delivered,
+    Delivery,
+    WebhookEvent,
+    shown_secret,
+    signed_headers,
+    signing_key,
+)
+from promptyard.storage import open_store
+from support.postgres import postgres_server, postgres_url
+from support.registered import version_of, with_store
+
+__all__ = ["postgres_server", "postgres_url"]
+
+Result = TypeVar("Result")
+SECRET = {SECRET_VARIABLE: "m" * 32}
+AT = "2026-01-01T00:00:00.000000+00:00"
+
+
+async def public(host: str, port: int) -> Sequence[str]:
+    return ["93.184.216.34"]
+
+
+async def made(store: Store, url: str = "https://a.example/", **more: Any) -> str:
+    created = await create_webhook(store, url, actor="ann", environ=SECRET, resolve=public, **more)
+    return created.webhook.id
+
+
+async def promoted(store: Store, number: int, before: int | None, prompt: str = "p") -> None:
+    await store.move_pointer(
+        Move(
+            prompt=prompt,
+            pointer="production",
+            from_number=before,
+            to_number=number,
+            actor="ann",
+            reason="{{x}}\ud800",
+        )
+    )
+
+
+async def alerted(store: Store, prompt: str = "p") -> None:
+    alert = Alert(prompt=prompt, kind="threshold", metric="m", value=2, limit=1, sentence="s")
+    await store.add_alert(alert)
+
+
+async def rolled_out(store: Store, actions: Sequence[str]) -> None:
+    """A rollout of version 2 beside 1 with a start and these decisions."""
+    versions = await store.versions("p")
+    rollout = Rollout(
+        id="v2-r1",
+        prompt="p",
+        pointer="production",
+        control=1,
+        treatment=2,
+        control_digest=versions[0].digest,
+        treatment_digest=versions[1].digest,
+        plan=RolloutPlan(),
+        started_at=AT,
+        started_by="ann",
+    )
+    await store.start_rollout(rollout, decision(1, "start"))
+    for seq, action in enumerate(actions, 2):
+        await store.decide(decision(seq, action))
+
+
+def decision(seq: int, action: str) -> Decision:
+    state = {"abort": "aborted", "pause": "paused"}.get(action, "running")
+    values = {"rollout_id": "v2-r1", "seq": seq, "at": AT, "actor": "canary", "action": action}
+    more = {"state": state, "step": 0, "enrolled": 0.1, "step_at": AT}
+    return Decision.model_validate({**values, **more})
+
+
+def taken(_: Delivery) -> Delivered:
+    return Delivered(status=200)
+
+
+class Receiver:
+    """Notes what it is sent; answers as it is told."""
+
+    def __init__(self, answer: Callable[[Delivery], Delivered] | None = None) -> None:
+        self.got: list[Delivery] = []
+        self.answer = answer or taken
+
+    async def send(self, delivery: Delivery) -> Delivered:
+        self.got.append(delivery)
+        return self.answer(delivery)
+
+    @property
+    def types(self) -> list[str]:
+        return [json.loads(item.body)["type"] for item in self.got]
+
+
+def test_a_webhook_is_told_of_what_happens_after_it_was_made() -> None:
+    async def body(store: Store) -> None:
+        await promoted(store, 1, None)
+        await alerted(store)
+        await rolled_out(store, ["hold", "pause"])
+        await made(store)
+        receiver = Receiver()
+        assert (await deliver_due(store, receiver.send)).n_delivered == 0
+        await store.decide(decision(4, "hold"))
+        await store.decide(decision(5, "abort"))
+        await promoted(store, 3, 1)
+        await alerted(store)
+        done = await deliver_due(store, receiver.send)
+        assert (done.n_delivered, done.n_failed, done.n_waiting) == (3, 0, 0)
+        assert receiver.types == ["move.promote", "alert.threshold", "decision.abort"]
+        bodies = [json.loads(item.body) for item in receiver.got]
+        assert bodies[0]["data"]["reason"] == "{{x}}\ud800"
+        assert bodies[0]["timestamp"] == (await store.moves("p"))[-1].moved_at
+        assert (bodies[2]["data"]["prompt"], bodies[2]["data"]["seq"]) == ("p", 5)
+        assert (await deliver_due(store, receiver.send)).n_delivered == 0
+
+    with_store(body)
+
+
+@pytest.mark.parametrize(
+    ("events", "prompt", "types"),
+    [
+        (("move",), None, ["move.promote", "move.promote"]),
+        (("alert",), None, ["alert.threshold", "alert.threshold"]),
+        (("decision",), None, ["decision.start"]),
+        (("move", "decision"), "q", ["move.promote"]),
+        (("alert",), "q", ["alert.threshold"]),
+        (("decision",), "q", []),
+    ],
+)
+def test_a_webhook_is_told_of_what_it_asked_for(
+    events: tuple[WebhookEvent, ...], prompt: str | None, types: list[str]
+) -> None:
+    async def body(store: Store) -> None:
+        await store.add_version(version_of("user:\n{{x}}\n", name="q"))
+        await made(store, events=events, prompt=prompt)
+        await promoted(store, 1, None)
+        await promoted(store, 1, None, prompt="q")
+        for name in ("p", "q"):
+            await alerted(store, name)
+        await rolled_out(store, ["hold"])
+        receiver = Receiver()
+        await deliver_due(store, receiver.send)
+        assert receiver.types == types
+        again = Receiver()
+        await deliver_due(store, again.send)
+        assert again.types == []
+
+    with_store(body)
+
+
+def test_what_was_not_taken_is_sent_again_under_the_same_id_and_in_order() -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+
+    async def body(store: Store) -> None:
+        nonlocal now
+        await made(store)
+        await promoted(store, 1, None)
+        await promoted(store, 2, 1)
+        down = Receiver(lambda _: Delivered(status=500, error="answered 500"))
+
+        async def turn(receiver: Receiver) -> tuple[int, int, int]:
+            done = await deliver_due(store, receiver.send, clock=lambda: now, chance=lambda: 0.0)
+            return done.n_delivered, done.n_failed, done.n_waiting
+
+        assert await turn(down) == (0, 1, 0)
+        (shown,) = await list_webhooks(store)
+        assert (shown.n_failures, shown.last_error) == (1, "answered 500")
+        assert shown.retry_at == (now + timedelta(seconds=5)).isoformat(timespec="microseconds")
+        assert await turn(down) == (0, 0, 1)  # not before its time
+        now += timedelta(seconds=6)
+        assert await turn(down) == (0, 1, 0)
+        assert (await list_webhooks(store))[0].n_failures == 2
+        now += timedelta(seconds=11)
+        up = Receiver()
+        assert await turn(up) == (2, 0, 0)
+        assert len({item.id for item in down.got}) == 1
+        assert up.got[0].id == down.got[0].id
+        assert up.got[0].body == down.got[0].body
+        assert len({item.id for item in up.got}) == 2
+        (shown,) = await list_webhooks(store)
+        assert (shown.n_failures, shown.last_error, shown.retry_at) == (0, "", "")
+
+    with_store(body)
+
+
+def test_what_was_sent_and_not_noted_is_sent_again() -> None:
+    async def body(store: Store) -> None:
+        await made(store)
+        await promoted(store, 1, None)
+        sent = Receiver()
+
+        async def sent_and_killed(delivery: Delivery) -> Delivered:
+            await sent.send(delivery)
+            raise RuntimeError("killed")  # the process ends before it can note anything
+
+        with pytest.raises(RuntimeError):
+            await deliver_due(store, sent_and_killed)
+        again = Receiver()
+        await deliver_due(store, again.send)
+        assert again.got == sent.got
+
+    with_store(body)
+
+
+def test_one_that_hangs_delays_no_other() -> None:
+    async def body(store: Store) -> None:
+        await made(store, "https://bad.example/")
+        await made(store, "https://good.example/")
+        await promoted(store, 1, None)
+        taken_s: list[float] = []
+        release = asyncio.Event()
+
+        async def send(delivery: Delivery) -> Delivered:
+            if "bad" in delivery.url:
+                await release.wait()
+                return Delivered(error="no answer within 10 s")
+            taken_s.append(time.monotonic())
+            return Delivered(status=204)
+
+        turn = asyncio.create_task(deliver_due(store, send))
+        while len(taken_s) < 1:
+            await asyncio.sleep(0.01)
+        moved_s = time.monotonic()
+        await promoted(store, 2, 1)  # while the other one still hangs
+        while len(taken_s) < 2:
+            await asyncio.sleep(0.01)
+        assert taken_s[1] - moved_s < 2
+        assert not turn.done()
+        release.set()
+        done = await turn
+        assert (done.n_delivered, done.n_failed) == (2, 1)
+
+    with_store(body)
+
+
+def test_a_webhook_that_is_removed_meanwhile_is_told_no_more_and_stays_removed() -> None:
+    async def body(store: Store) -> None:
+        webhook_id = await made(store)
+        await promoted(store, 1, None)
+        await promoted(store, 2, 1)
+        got: list[Delivery] = []
+
+        async def send(delivery: Delivery) -> Delivered:
+            got.append(delivery)
+            await delete_webhook(store, webhook_id)
+            return Delivered(status=200)
+
+        await deliver_due(store, send)
+        assert len(got) == 1
+        assert await list_webhooks(store) == []
+        with pytest.raises(NotFound):
+            await delete_webhook(store, webhook_id)
+
+    with_store(body)
+
+
+def test_tries_are_ever_further_apart_and_an_hour_at_most() -> None:
+    assert [retry_after_s(n, 0.0) for n in (1, 2, 3, 4)] == [5, 10, 20, 40]
+    assert retry_after_s(2, 0.999) == pytest.approx(5, abs=0.01)
+    assert retry_after_s(10_000, 0.0) == MAX_RETRY_S
+
+
+def test_a_webhook_cannot_be_made_without_a_secret_or_to_an_address_of_ours() -> None:
+    async def local(host: str, port: int) -> Sequence[str]:
+        return ["169.254.169.254"]
+
+    async def body(store: Store) -> None:
+        for environ in ({}, {SECRET_VARIABLE: "short"}):
+            with pytest.raises(ConfigError, match=f"{SECRET_VARIABLE}.*openssl rand -hex 32"):
+                await create_webhook(store, "https://a.example", actor="a", environ=environ)
+        with pytest.raises(ConfigError, match=ALLOW_VARIABLE):
+            await create_webhook(
+                store, "https://a.example", actor="a", environ=SECRET, resolve=local
+            )
+        assert await list_webhooks(store) == []
+
+    with_store(body)
+
+
+def test_each_webhook_has_a_secret_of_its_own_that_is_stored_nowhere() -> None:
+    async def body(store: Store) -> None:
+        both = [
+            await create_webhook(
+                store, "https://a.example", actor="a", environ=SECRET, resolve=public
+            )
+            for _ in range(2)
+        ]
+        secrets = {item.secret for item in both}
+        assert len(secrets) == 2
+        assert all(len(base64.b64decode(text.removeprefix("whsec_"))) == 32 for text in secrets)
+        stored = str(await store.webhooks()) + str(await list_webhooks(store))
+        assert not any(text in stored for text in secrets)
+        assert shown_secret(signing_key(SECRET[SECRET_VARIABLE], both[0].webhook.id)) in secrets
+
+    with_store(body)
+
+
+def test_a_test_is_sent_to_one_webhook_and_moves_nothing_on() -> None:
+    async def body(store: Store) -> None:
+        webhook_id = await made(store)
+        await promoted(store, 1, None)
+        receiver = Receiver()
+        assert (await try_webhook(store, webhook_id, receiver.send)).status == 200
+        assert receiver.types == ["test"]
+        await deliver_due(store, receiver.send)
+        assert receiver.types == ["test", "move.promote"]
+        with pytest.raises(NotFound):
+            await try_webhook(store, "wh_0", receiver.send)
+
+    with_store(body)
+
+
+def test_signatures_are_those_of_standard_webhooks() -> None:
+    """The example of the reference implementations."""
+    key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    delivery = Delivery(
+        id="msg_p5jXN8AQM9LWM0D4loKWxJek",
+        webhook_id="w",
+        url="https://a.example",
+        body='{"test": 2432232314}',
+    )
+    headers: Mapping[str, str] = signed_headers(key, delivery, 1614265330)
+    assert headers == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+def test_two_replicas_tell_the_same_under_the_same_id(request: pytest.FixtureRequest) -> None:
+    url = str(request.getfixturevalue("postgres_url"))
+
+    async def body() -> None:
+        stores = [open_store(url) for _ in range(2)]
+        try:
+            for store in stores:
+                await store.open()
+            for text in ("user:\nA {{x}}\n", "user:\nB {{x}}\n"):
+                await stores[0].add_version(version_of(text))
+            await made(stores[0])
+            await promoted(stores[0], 1, None)
+            await promoted(stores[1], 2, 1)
+            receivers = [Receiver(), Receiver()]
+            work: list[Awaitable[Any]] = [
+                deliver_due(store, receiver.send)
+                for store, receiver in zip(stores, receivers, strict=True)
+            ]
+            await asyncio.gather(*work)
+            ids = [[item.id for item in receiver.got] for receiver in receivers]
+            assert len(set(ids[0] + ids[1])) == 2
+            assert (await deliver_due(stores[0], receivers[0].send)).n_delivered == 0
+        finally:
+            for store in stores:
+                await store.close()
+
+    asyncio.run(body())
