@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from promptyard.errors import NotFound
+from promptyard.errors import ConfigError, NotFound
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.line.rollout_finding import with_departures
 from promptyard.protocols import Store
@@ -19,6 +20,9 @@ from promptyard.registry.blame import lineage_of
 from promptyard.registry.differences import Change, diff_programs, program_changes
 from promptyard.registry.protection import protected_pointers
 from promptyard.registry.versions import resolve_version
+
+MOST_LINES = 20_000
+"""Lines of a version that is compared; the worst texts of so many take seconds."""
 
 
 class VersionScore(Record):
@@ -271,12 +275,27 @@ async def show_version(url: StoreOrUrl, name: str, reference: str) -> PromptVers
 
 
 async def diff_versions(url: StoreOrUrl, name: str, old: str, new: str) -> VersionDiff:
-    """Compare any two versions of a prompt."""
+    """Compare any two versions of a prompt.
+
+    Raises ConfigError for prompts so long that this could take minutes.
+    """
     async with opened(url) as store:
         await require_prompt(store, name)
         first = await resolve_version(store, name, old)
         second = await resolve_version(store, name, new)
-    labels = (f"{name} v{first.number}", f"{name} v{second.number}")
+    for version in (first, second):
+        n_lines = sum(step.prompt.text.count("\n") for step in version.program.steps)
+        if n_lines > MOST_LINES:
+            raise ConfigError(
+                f"v{version.number} of '{name}' has {n_lines:,} lines; versions of up to "
+                f"{MOST_LINES:,} are compared"
+            )
+    # Elsewhere: it may take seconds, and others want to be answered.
+    return await asyncio.to_thread(_compared, first, second)
+
+
+def _compared(first: PromptVersion, second: PromptVersion) -> VersionDiff:
+    labels = [f"{item.name} v{item.number}" for item in (first, second)]
     text = diff_programs(first.program, second.program, old_name=labels[0], new_name=labels[1])
     changes = program_changes(first.program, second.program)
     return VersionDiff(old=first, new=second, text=text, changes=changes)

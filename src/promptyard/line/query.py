@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import difflib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from promptyard.errors import NotFound
+from promptyard.errors import ConfigError, NotFound
 from promptyard.evalset.wording import some
 from promptyard.line.references import EVAL
 from promptyard.line.session import OPTIMIZE
@@ -23,6 +24,9 @@ from promptyard.registry.blame import blame, lineage_of
 from promptyard.registry.versions import resolve_version
 from promptyard.signals.buckets import bucket_failures
 from promptyard.signals.evidence import confusions
+
+MOST_TO_BLAME = 10_000_000_000
+"""Lines times characters that they are looked for in: about 4 seconds of a processor."""
 
 StoreOrUrl: TypeAlias = Store | str | None
 """Where a function of the line works: an open store, the address of one, or the project's own."""
@@ -101,11 +105,24 @@ async def last_run(store: Store) -> Run:
 
 
 async def blame_version(url: StoreOrUrl, name: str, reference: str = "latest") -> Blame:
-    """Say of each line of a version who put it there, why, and with what effect."""
+    """Say of each line of a version who put it there, why, and with what effect.
+
+    Raises ConfigError for a prompt so long that this would take minutes.
+    """
     async with opened(url) as store:
         await require_prompt(store, name)
         version = await resolve_version(store, name, reference)
-        return blame(lineage_of(version, await store.versions(name)))
+        lineage = lineage_of(version, await store.versions(name))
+    n_lines = sum(step.prompt.text.count("\n") for step in version.program.steps)
+    n_chars = sum(len(s.prompt.text) for item in lineage for s in item.program.steps)
+    if n_lines * n_chars > MOST_TO_BLAME:
+        raise ConfigError(
+            f"v{version.number} of '{name}' has {n_lines:,} lines, to be looked for in {n_chars:,} "
+            f"characters of {len(lineage):,} versions: that is too much; `promptyard prompts diff` "
+            "compares two versions"
+        )
+    # Elsewhere: it may take seconds, and others want to be answered.
+    return await asyncio.to_thread(blame, lineage)
 
 
 def failure_buckets(

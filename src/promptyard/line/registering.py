@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from promptyard.errors import ConfigError, NotFound
+from promptyard.errors import ConfigError, NotFound, PromptError
 from promptyard.line.prompt_files import read_prompt
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.task import Task, check_steps
@@ -19,6 +20,13 @@ from promptyard.records.prompts import Program, Prompt, Step
 from promptyard.records.versions import PromptVersion
 from promptyard.registry.exchange.foreign import checked_name
 from promptyard.registry.versions import resolve_version
+
+MOST_CHARS = 1_000_000
+MOST_PARTS = 2_000
+"""Headings, roles and edit spans of a prompt: parsing takes time with their square."""
+MOST_SETTINGS = 50_000
+"""Characters of the front matter, which is read slowly: 0.1 s for 10,000 of them."""
+_PARTS = re.compile(r"^(?:#|[a-z]+:[ \t]*\r?$)|<edit", re.M)
 
 
 class Registered(NamedTuple):
@@ -102,7 +110,10 @@ async def register_program(
 
 def _program(written: WrittenPrompt | Program, parent: PromptVersion | None) -> Program:
     """Return what is to be registered, once it is known that it can be read and run."""
-    if isinstance(written, Program):
+    is_program = isinstance(written, Program)
+    for text in [s.prompt.text for s in written.steps] if is_program else [written.text]:
+        _require_size(text)
+    if is_program:
         program = written
     elif written.step is None:
         program = Program.single(Prompt.from_text(written.text, written.files))
@@ -116,6 +127,18 @@ def _program(written: WrittenPrompt | Program, parent: PromptVersion | None) -> 
     check_steps(program)
     check_workflow(program)
     return program
+
+
+def _require_size(text: str) -> None:
+    """Refuse what would take minutes to read; no prompt that anybody uses is near to this."""
+    if len(text) > MOST_CHARS:
+        raise PromptError(f"{len(text):,} characters; a prompt has up to {MOST_CHARS:,}")
+    n_parts = sum(1 for _ in _PARTS.finditer(text))
+    if n_parts > MOST_PARTS:
+        raise PromptError(f"{n_parts:,} headings and messages; a prompt has up to {MOST_PARTS:,}")
+    end = text.find("\n---", 3) if text.startswith("---") else 0
+    if end > MOST_SETTINGS:
+        raise PromptError(f"{end:,} characters of front matter; use up to {MOST_SETTINGS:,}")
 
 
 def _require_finite(value: Json) -> None:
