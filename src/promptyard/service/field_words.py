@@ -71,6 +71,8 @@ FIELD_WORDS: Mapping[str, str] = {
     "name": "Its name.",
     "newest": "The newest version.",
     "number": "The number of the version.",
+    "MonitorLimits.error_rate": "The share of answers that may end in an error, in [0, 1].",
+    "MonitorLimits.hard_failure_rate": "The share of answers that may be unusable, in [0, 1].",
     "BlameLine.number": "The number of the line, from 1.",
     "options": "The options of the workflow.",
     "parent": "The number of the version that it was made from; null for none.",

@@ -114,7 +114,7 @@ def _add_errors(path: str, method: str, operation: dict[str, Any]) -> None:
     if SCOPE_FIELD in operation:
         statuses |= {401, 403, 429}
     if operation.get("parameters"):
-        statuses |= {400, 422}
+        statuses |= {400, 404, 422}  # a filter may name what is not there
     if "{" in path:
         statuses |= {404}
     if method != "get":
