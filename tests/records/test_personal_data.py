@@ -7,7 +7,7 @@ import random
 import pytest
 
 from promptyard.records.personal_data import FINDERS, find_personal_data
-from promptyard.records.secrets import find_secrets
+from promptyard.records.secrets import find_secrets, may_hold_secrets
 
 SEEDS = (
     *("378282246310005", "4111 1111 1111 1111", "4111-1111-1111-1111", "536-90-4399"),
@@ -48,3 +48,19 @@ def test_whatever_a_finder_finds_is_found(kind: str) -> None:
 )
 def test_secrets_are_found_in_short_texts_too(text: str, expected: list[str]) -> None:
     assert [found.kind for found in find_secrets(text)] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://me:secret@host",
+        "-----BEGIN PRIVATE KEY-----",
+        "hooks.slack.com/services/T012345/B012345/abcdefghijklmnop",
+        "sk-abcdefghij0123456789",
+        "token: aB3dE5gH7jK9mN1pQ",
+    ],
+)
+def test_a_text_with_a_secret_may_hold_one(text: str) -> None:
+    assert list(find_secrets(f"so: {text}"))
+    assert may_hold_secrets(text)
+    assert not may_hold_secrets("The customer asks where the parcel is; order 4711.")
