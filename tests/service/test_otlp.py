@@ -173,6 +173,13 @@ def test_what_cannot_be_used_is_answered_as_partial_success(service: Service) ->
     odd = sent_span(3, events={names.EVALUATION_RESULT: {names.EVALUATION_NAME: "x"}})
     answer = service.post("/v1/traces", body=spans_body([odd]), headers=PROTOBUF)
     assert _rejected(answer.body) == (0, "evaluation 1: the evaluation has no score")
+    of_a_run = {names.EVALUATION_NAME: "x", names.EVALUATION_SCORE: 1, names.RUN_ID: "run-1"}
+    answer = service.post(
+        "/v1/logs",
+        body=logs_body([sent_log(of_a_run, event_name=names.EVALUATION_RESULT)]),
+        headers=PROTOBUF,
+    )
+    assert (answer.status, answer.body) == (200, b"")
     logs = logs_body([sent_log({}), sent_log({}, event_name=names.EVALUATION_RESULT)], "json")
     answer = service.post("/v1/logs", body=logs, headers={"Content-Type": "application/json"})
     partly = answer.json["partialSuccess"]

@@ -139,6 +139,13 @@ def test_no_content_is_made_up_and_nonsense_says_nothing() -> None:
     assert generation_of(_span({names.ERROR_TYPE: "timeout"})).error == "timeout"
 
 
+def test_a_span_of_a_run_is_no_live_traffic_and_failures_are_told() -> None:
+    assert prompt_of(_span({**CURRENT, names.RUN_ID: "run-1"})) is None
+    said = generation_of(_span({**CURRENT, names.HARD_FAILURE: True}))
+    assert outcome_of(_span(CURRENT), said, name="s", version=3, digest="d").hard_failure is True
+    assert generation_of(_span(CURRENT)).hard_failure is None
+
+
 def test_a_span_of_a_rollout_is_an_exposure_too() -> None:
     subject = pseudonym("ada")
     own: dict[str, Json] = {names.ROLLOUT_ID: "r-1", names.ARM: "treatment", names.SUBJECT: subject}

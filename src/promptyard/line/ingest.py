@@ -12,7 +12,7 @@ from typing import TypeVar
 from promptyard.errors import NotFound, Tampered
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
-from promptyard.records.attribute_names import EVALUATION_RESULT
+from promptyard.records.attribute_names import EVALUATION_RESULT, RUN_ID
 from promptyard.records.base import Record
 from promptyard.records.live import LiveEvent
 from promptyard.records.spans import Span, own_outcome_id
@@ -150,7 +150,9 @@ async def ingest_logs(
     """
     hide = MaskedContent(personal_data=not personal_data)
     decoded = await _decoded(decode_evaluations, body, encoding, hide)
-    events = _feedback(decoded.events, decoded.rejected)
+    of_traffic = [event for event in decoded.events if RUN_ID not in event.attributes]
+    n_of_runs = len(decoded.events) - len(of_traffic)
+    events = _feedback(of_traffic, decoded.rejected)
     n_new = 0
     if events:
         async with opened(store) as opened_store:
@@ -159,7 +161,7 @@ async def ingest_logs(
     ignored = f"not kept, since no {EVALUATION_RESULT}: {n_others:,} logs" if n_others else ""
     return Taken(
         n_events=n_new,
-        n_ignored=n_others,
+        n_ignored=n_others + n_of_runs,
         n_rejected=decoded.rejected.n,
         message=_line(decoded.rejected.message, ignored, _dropped(hide)),
     )

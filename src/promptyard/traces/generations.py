@@ -56,16 +56,17 @@ class Generation:
     cost_usd: float | None
     finish_reason: str
     error: str
+    hard_failure: bool | None
     variables: Mapping[str, Json] | None
     input: Json
     output: str | None
 
 
 def prompt_of(span: Span) -> PromptReference | None:
-    """Return the version that a span names, None where it names none; cheap, for every span."""
+    """Return the version that a span of live traffic names, None for none; cheap."""
     attributes = span.attributes
     name = usable_name(_first(attributes, names.PROMPT))
-    if not name:
+    if not name or names.RUN_ID in attributes:  # a run of the line is no live traffic
         return None
     version = _text(_first(attributes, names.VERSION))
     digest = _text(attributes.get(names.PROMPT_DIGEST))
@@ -76,6 +77,7 @@ def generation_of(span: Span) -> Generation:
     """Read a span. Nothing in it makes this raise."""
     said = span.attributes
     rollout_id, arm = _arm(said)
+    failed = said.get(names.HARD_FAILURE)
     usage = as_object(json_of(_first(said, names.USAGE_OBJECT))) or {}
     costs = as_object(json_of(_first(said, names.COST_OBJECT))) or {}
     messages = content_of(said, is_input=False)
@@ -96,6 +98,7 @@ def generation_of(span: Span) -> Generation:
         cost_usd=_amount(_first(said, names.COST), costs.get("total")),
         finish_reason=_finish(said, messages),
         error=_error(span),
+        hard_failure=failed if isinstance(failed, bool) else None,
         variables=_variables(said),
         input=content_of(said, is_input=True),
         output=output_text(messages),
@@ -120,6 +123,7 @@ def outcome_of(span: Span, said: Generation, *, name: str, version: int, digest:
         cost_usd=said.cost_usd,
         finish_reason=said.finish_reason,
         error=said.error,
+        hard_failure=said.hard_failure,
         features=_features(said),
         inputs=said.variables,
         output=said.output,
