@@ -7,6 +7,7 @@ The tree::
     ├── PromptError                 a prompt file that cannot be read or rendered
     │   └── EditError               an edit that cannot be applied to a prompt
     ├── EvalSetError                the cases: unreadable, duplicated, empty, badly split
+    ├── TelemetryError              what was sent as telemetry is none of the protocol
     ├── MetricError                 a metric cannot grade a case (becomes an unscored trial)
     │   ├── CheckSkipped            a check that cannot be run here; counted, never a pass
     │   └── JudgeError              the judge gave no usable verdict
@@ -82,6 +83,10 @@ class EditError(PromptError):
 
 class EvalSetError(PromptyardError):
     """The eval set cannot be used as it is."""
+
+
+class TelemetryError(PromptyardError):
+    """A request that was to carry spans or logs cannot be read as such, as a whole."""
 
 
 class MetricError(PromptyardError):

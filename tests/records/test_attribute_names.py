@@ -17,6 +17,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "promptyard"
 SPELLED = re.compile(
     r"(gen_ai|llm|langfuse|traceloop|openinference|feature_flag)\.[a-z_]+(\.[a-z_.]*)?"
     r"|promptyard\.(outcome\.id|rollout\.id|arm|prompt\.digest|resolution\.reason|subject)"
+    r"|promptyard\.(hard_failure|run\.id|case\.id)"
     r"|(input|output)\.value|(error\.type|event\.name|service\.name|user\.id|enduser\.id)"
 )
 

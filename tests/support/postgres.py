@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -37,13 +37,16 @@ _FAST = {
     "full_page_writes": "off",
     "listen_addresses": "",
 }
+DURABLE = {"listen_addresses": ""}
+"""For measurements: PostgreSQL as it comes, which waits for the disk at every commit."""
 
 
 class PostgresServer:
     """A server of its own in a temporary folder; it listens on a socket there, on no port."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, settings: Mapping[str, str] = _FAST) -> None:
         self._binaries = binaries
+        self._settings = settings
         self._user = _server_user()
         # The path of a socket is limited to about 100 bytes, so not pytest's long folders.
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
@@ -72,7 +75,7 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self) -> None:
-        settings = {**_FAST, "unix_socket_directories": str(self._folder)}
+        settings = {**self._settings, "unix_socket_directories": str(self._folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -161,7 +164,7 @@ def _server_user() -> str | None:
     return next((name for name in ("postgres", "nobody") if name in names), None)
 
 
-def _find_binaries() -> Path:
+def find_binaries() -> Path:
     """Return the folder of the newest server binaries, or skip the test."""
     candidates: list[Path] = []
     on_path = shutil.which("postgres")
@@ -197,7 +200,7 @@ def postgres_server() -> Generator[PostgresServer]:
     if sys.platform == "win32":
         pytest.skip("the PostgreSQL of these tests is reached by a Unix socket")
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install psycopg[binary]")
-    binaries = _find_binaries()
+    binaries = find_binaries()
     if os.geteuid() == 0 and _server_user() is None:
         pytest.skip("PostgreSQL refuses to run as root and no user postgres or nobody exists")
     server = PostgresServer(binaries)

@@ -42,6 +42,10 @@ class ServiceConfig(Record):
     max_decompressed_bytes: int = Field(
         default=32 << 20, ge=1024, description="How large a compressed request may become."
     )
+    keep_personal_data: bool = Field(
+        default=False,
+        description="Whether personal data in the content of spans is stored; secrets never are.",
+    )
     requests_per_s: float = Field(
         default=200, gt=0, description="Requests a second that a key may make, per replica."
     )

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 
 Redact: TypeAlias = Callable[[str], str]
 MAX_ROUNDS = 100
-_Rules: TypeAlias = tuple[
-    Callable[[str], "Iterator[Found]"],
-    Callable[[str, frozenset[str]], "Iterator[Found]"],
-    frozenset[str],
-]
 
 
 class RedactionFailed(Exception):
@@ -30,7 +25,7 @@ class Redaction:
     def __init__(self, redact: Redact | None, *, personal_data: bool) -> None:
         self._redact = redact
         self._personal_data = personal_data
-        self._rules: _Rules | None = None
+        self._rules: tuple[Any, Any] | None = None
 
     def text(self, text: str) -> str:
         """Return a text without what has to be hidden. Raises RedactionFailed."""
@@ -57,6 +52,8 @@ class Redaction:
         return value
 
     def _by_rules(self, text: str) -> str:
+        if not self._may_find(text):
+            return text
         # A finder tells each thing once, however often and in whatever spelling it stands there.
         for _ in range(MAX_ROUNDS):
             found = {text[item.start : item.end]: item.kind for item in self._find(text)}
@@ -66,14 +63,20 @@ class Redaction:
                 text = text.replace(written, f"[{found[written]}]")
         raise RedactionFailed(f"more than {MAX_ROUNDS} rounds of secrets in a text")
 
-    def _find(self, text: str) -> Iterator[Found]:
+    def _may_find(self, text: str) -> bool:
         if self._rules is None:
             # Imported when first needed: most applications keep no content, and start faster so.
-            from promptyard.records.personal_data import FINDERS, find_personal_data
-            from promptyard.records.secrets import find_secrets
+            from promptyard.records import personal_data, secrets
 
-            self._rules = find_secrets, find_personal_data, frozenset(FINDERS)
-        find_secrets, find_personal_data, kinds = self._rules
-        yield from find_secrets(text)
+            self._rules = secrets, personal_data
+        secrets, personal_data = self._rules
+        return secrets.may_hold_secrets(text) or (
+            self._personal_data and personal_data.may_hold_personal_data(text)
+        )
+
+    def _find(self, text: str) -> Iterator[Found]:
+        assert self._rules is not None
+        secrets, personal_data = self._rules
+        yield from secrets.find_secrets(text)
         if self._personal_data:
-            yield from find_personal_data(text, kinds)
+            yield from personal_data.find_personal_data(text, frozenset(personal_data.FINDERS))

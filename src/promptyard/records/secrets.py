@@ -28,7 +28,14 @@ _FORMATS: tuple[tuple[str, str], ...] = (
 )
 """The prefixes that the makers document for their keys, with the lengths in use."""
 
-_RUN = re.compile(r"(?<![A-Za-z0-9+/_.~-])[A-Za-z0-9+/_.~-]{16,}+={0,2}")
+# Whole runs, without looking behind: what begins inside of a run is shorter than the run.
+_RUN = re.compile(r"[A-Za-z0-9+/_.~-]{16,}+={0,2}")
+_ALIKE = b"a" * 16
+_TO_ALIKE = bytes(
+    97 if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "+/_.~-") else 32
+    for code in range(256)
+)
+"""Makes all characters of runs alike, and all others blank."""
 _KEYS = re.compile(
     rf"(?<!{_TOKEN})(?:"
     + "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _FORMATS)
@@ -54,6 +61,12 @@ _EXAMPLE = "EXAMPLE"
 _MIXED = re.compile(r"(?=.*[A-Za-z])(?=.*\d)")
 
 
+def may_hold_secrets(text: str) -> bool:
+    """Whether a search can find anything: false for nearly all prose, and far cheaper."""
+    # Written out: this is asked of every text of telemetry. A test holds it against _PHRASES.
+    return "://" in text or "PRIVATE KEY" in text or "hooks.slack" in text or _has_run(text)
+
+
 def find_secrets(text: str) -> Iterator[Found]:
     """Find secrets in a text, each once, in time linear in the text."""
     told: set[str] = set()
@@ -65,26 +78,36 @@ def find_secrets(text: str) -> Iterator[Found]:
 
 
 def _candidates(text: str) -> Iterator[tuple[str, int, int]]:
-    for pattern, kind in _PHRASES:
-        for match in pattern.finditer(text):
-            yield kind, *match.span(match.lastindex or 0)
+    for part, pattern, kind in _PHRASES:
+        if part in text:  # ten times faster than the expression finds that it is not
+            for match in pattern.finditer(text):
+                yield kind, *match.span(match.lastindex or 0)
+    if not _has_run(text):
+        return
     for run in _RUN.finditer(text):  # keys of every form stand in long runs of few characters
         has_key = False
         for match in _KEYS.finditer(text, run.start(), run.end()):
             has_key = True
             yield (match.lastgroup or "").replace("_", " "), *match.span()
+        if has_key or run.start() == 0:  # no word stands before it that could tell
+            continue
         value = run.group()[:_MAX_VALUE_CHARS]
-        if has_key or not _MIXED.match(value) or entropy(value) < MIN_ENTROPY:
+        if not _MIXED.match(value) or entropy(value) < MIN_ENTROPY:
             continue
         before = text[max(0, run.start() - _TELLING_CHARS) : run.start()]
         if _TELLING.search(before):
             yield "secret value", run.start(), run.start() + len(value)
 
 
+def _has_run(text: str) -> bool:
+    """Whether there is a run at all; five times faster than the expression finds that none is."""
+    return _ALIKE in text.encode("utf-8", "surrogatepass").translate(_TO_ALIKE)
+
+
 _PHRASES = (
-    (_PRIVATE_KEY, "private key"),
-    (_SLACK_HOOK, "Slack webhook"),
-    (_URL_PASSWORD, "password in a URL"),
+    ("PRIVATE KEY", _PRIVATE_KEY, "private key"),
+    ("hooks.slack.com", _SLACK_HOOK, "Slack webhook"),
+    ("://", _URL_PASSWORD, "password in a URL"),
 )
 
 

@@ -13,6 +13,7 @@ from fastapi import Request
 
 from promptyard.config.service_shape import ServiceConfig
 from promptyard.line.background import StoreFigures
+from promptyard.line.ingest import KnownVersions
 from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.changes import Changes
@@ -48,6 +49,7 @@ class ServiceState:
     wrong_keys: Rates = field(default_factory=wrong_keys)
     open_streams: OpenStreams = field(init=False)
     webhook_sender: WebhookSender = field(default_factory=WebhookSender)
+    versions: KnownVersions = field(default_factory=KnownVersions)
     replica: str = field(default_factory=replica_name)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     jobs: Jobs = field(init=False)

@@ -13,13 +13,15 @@ from promptyard.errors import Tampered
 from promptyard.records.alerts import Alert
 from promptyard.records.live import Exposure, Feedback, LiveEvent, Outcome, StoredEvent
 from promptyard.stats.assignment import unit_hash
-from promptyard.storage.statements import insert_numbered
+from promptyard.storage.statements import MAX_PARAMETERS, insert_rows, rows_among
 from promptyard.storage.stored_text import check_names, from_text, to_text
 from promptyard.storage.tables import alerts, live_events
 
 _EVENT: TypeAdapter[LiveEvent] = TypeAdapter(LiveEvent)
-_COLUMNS = ("event_id", "kind", "prompt", "rollout_id", "outcome_id", "stored_at", "event")
-_MAX_PARAMETERS = 500
+_INSERT = (
+    "INSERT INTO live_events (event_id, kind, prompt, rollout_id, outcome_id, stored_at, event)"
+)
+_ONCE = "ON CONFLICT (event_id) DO NOTHING"
 
 
 @dataclass(frozen=True)
@@ -45,20 +47,17 @@ def insert_events(connection: Connection, events: Sequence[LiveEvent], at: str) 
     the rollout of its outcome. The caller holds the lock of live events, so that numbers ascend in
     the order of commits: a reader that has seen a number has seen all below.
     """
-    unique: dict[str, LiveEvent] = {}
-    for event in events:
-        unique.setdefault(event.id, event)
-    known = _stored_ids(connection, list(unique))
-    new = [event for key, event in unique.items() if key not in known]
-    shown = [event for event in new if not isinstance(event, Feedback)]
-    feedback = [event for event in new if isinstance(event, Feedback)]
+    shown = [event for event in events if not isinstance(event, Feedback)]
+    feedback = [event for event in events if isinstance(event, Feedback)]
+    # A number is the largest so far and one, on SQLite; on PostgreSQL it is the next of a sequence.
     rows = [_row(event, event.rollout_id, at) for event in shown]
-    rollout_of = _rollouts_of(connection, [item.outcome_id for item in feedback], shown)
-    rows += [_row(item, rollout_of.get((item.prompt, item.outcome_id)), at) for item in feedback]
-    if rows:
-        insert_numbered(connection, live_events, _COLUMNS, rows)
-        _number_waiting(connection, [e for e in shown if isinstance(e, Outcome)], at)
-    return len(rows)
+    n_new = insert_rows(connection, _INSERT, rows, _ONCE)
+    if feedback:
+        rollout_of = _rollouts_of(connection, [item.outcome_id for item in feedback], shown)
+        rows = [_row(item, rollout_of.get((item.prompt, item.outcome_id)), at) for item in feedback]
+        n_new += insert_rows(connection, _INSERT, rows, _ONCE)
+    _number_waiting(connection, [e for e in shown if isinstance(e, Outcome)], at)
+    return n_new
 
 
 def list_events(
@@ -138,26 +137,16 @@ def list_alerts(connection: Connection, name: str, limit: int) -> list[Alert]:
     return [from_text(Alert, text) for text in connection.execute(query.limit(limit)).scalars()]
 
 
-def _stored_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
-    known: set[str] = set()
-    for some in _portions(ids):
-        query = select(live_events.c.event_id).where(live_events.c.event_id.in_(some))
-        known.update(connection.execute(query).scalars())
-    return known
-
-
 def _rollouts_of(
     connection: Connection, outcome_ids: Sequence[str], together: Sequence[Exposure | Outcome]
 ) -> dict[tuple[str, str], str | None]:
     """Return the rollouts of outcomes by (prompt, id); `together` are stored with the feedback."""
-    columns = (live_events.c.prompt, live_events.c.event_id, live_events.c.rollout_id)
     found: dict[tuple[str, str], str | None] = {
         (event.prompt, event.id): event.rollout_id for event in together
     }
-    for some in _portions(outcome_ids):
-        query = select(*columns).where(live_events.c.event_id.in_(some))
-        for prompt, event_id, rollout_id in connection.execute(query):
-            found[prompt, event_id] = rollout_id
+    sql = "SELECT prompt, event_id, rollout_id FROM live_events WHERE event_id IN (??)"
+    for prompt, event_id, rollout_id in rows_among(connection, sql, outcome_ids):
+        found[prompt, event_id] = rollout_id
     return found
 
 
@@ -179,13 +168,12 @@ def _number_waiting(connection: Connection, outcomes: Sequence[Outcome], at: str
                 waiting.append((*names, at, row["event"]))
     for some in _portions([str(row[0]) for row in waiting]):
         connection.execute(delete(live_events).where(live_events.c.event_id.in_(some)))
-    if waiting:
-        insert_numbered(connection, live_events, _COLUMNS, waiting)
+    insert_rows(connection, _INSERT, waiting)
 
 
 def _portions(ids: Sequence[str]) -> Generator[Sequence[str]]:
-    for start in range(0, len(ids), _MAX_PARAMETERS):
-        yield ids[start : start + _MAX_PARAMETERS]
+    for start in range(0, len(ids), MAX_PARAMETERS):
+        yield ids[start : start + MAX_PARAMETERS]
 
 
 def read_event(number: int, text: str) -> LiveEvent:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from pydantic_core import PydanticSerializationError
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from promptyard.records.live import Feedback, LiveEvent
 from promptyard.records.spans import (
@@ -23,16 +24,14 @@ from promptyard.records.spans import (
     span_outcome_id,
 )
 from promptyard.storage.live import insert_events
-from promptyard.storage.statements import run_for_each
+from promptyard.storage.statements import insert_rows, rows_among, run_for_each
 from promptyard.storage.stored_text import from_text, to_text
-from promptyard.storage.tables import live_events, spans
+from promptyard.storage.tables import spans
 
 _INSERT = (
-    "INSERT INTO spans "
-    "(trace_id, span_id, prompt, version, is_error, stored_at, span, response_id) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (trace_id, span_id) DO NOTHING"
+    "INSERT INTO spans (trace_id, span_id, prompt, version, is_error, stored_at, span, response_id)"
 )
-_MAX_PARAMETERS = 500
+_ONCE = "ON CONFLICT (trace_id, span_id) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def insert_batches(connection: Connection, batches: Sequence[SpanBatch]) -> list
     """Store what several senders sent. The caller holds the lock of live events."""
     done: list[Ingested] = []
     for batch in batches:
-        n_new_spans = run_for_each(connection, _INSERT, batch.rows) if batch.rows else 0
+        n_new_spans = insert_rows(connection, _INSERT, batch.rows, _ONCE)
         came_before = _take_waiting(connection, batch.judged)
         events = [*_addressed(connection, batch.events), *came_before]
         n_stored = insert_events(connection, events, batch.at) if events else 0
@@ -123,24 +122,19 @@ def _row(span: Span, at: str) -> tuple[object, ...]:
 
 def _text(span: Span) -> str:
     try:
-        return span.model_dump_json()
+        return span.model_dump_json(exclude_defaults=True)
     except PydanticSerializationError:  # lone surrogates, or nested deeper than it goes
         return to_text(span)
 
 
 def _take_waiting(connection: Connection, judged: Mapping[str, Judged]) -> list[Feedback]:
     """Take the feedback out that waits for these spans, and say what it belongs to."""
-    ids = list(judged)
-    found: list[Feedback] = []
-    for start in range(0, len(ids), _MAX_PARAMETERS):
-        some = ids[start : start + _MAX_PARAMETERS]
-        waiting = (live_events.c.outcome_id.in_(some), live_events.c.prompt == "")
-        query = select(live_events.c.event).where(*waiting).order_by(live_events.c.id)
-        here = [from_text(Feedback, text) for text in connection.execute(query).scalars()]
-        if here:
-            connection.execute(delete(live_events).where(*waiting))
-            found += [_of(event, judged[event.outcome_id]) for event in here]
-    return found
+    sql = "SELECT id, event FROM live_events WHERE prompt = '' AND outcome_id IN (??)"
+    rows = sorted(rows_among(connection, sql, list(judged)), key=itemgetter(0))
+    if rows:
+        run_for_each(connection, "DELETE FROM live_events WHERE id = ?", [row[:1] for row in rows])
+    events = [from_text(Feedback, text) for _, text in rows]
+    return [_of(event, judged[event.outcome_id]) for event in events]
 
 
 def _addressed(connection: Connection, events: Sequence[LiveEvent]) -> list[LiveEvent]:

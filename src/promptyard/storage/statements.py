@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, func, insert, select
+from sqlalchemy import Connection, Insert, Table, insert
+
+MAX_PARAMETERS = 500
+"""How many values one statement is given."""
 
 
 def run_for_each(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -19,6 +23,41 @@ def run_for_each(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...
     return connection.exec_driver_sql(sql, list(rows)).rowcount
 
 
+def insert_rows(
+    connection: Connection, head: str, rows: Sequence[tuple[Any, ...]], tail: str = ""
+) -> int:
+    """Insert rows by `head`, `INSERT INTO t (a, b)`, with few statements; returns how many it did.
+
+    The driver of SQLite gives up the interpreter's lock for every row of `executemany`, and waits
+    for it again behind whatever the event loop does; of one statement it does so once.
+    """
+    if not rows:
+        return 0
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    row_marks = f"({', '.join([mark] * len(rows[0]))})"
+    n_at_once = max(1, MAX_PARAMETERS // len(rows[0]))
+    n_done = 0
+    for start in range(0, len(rows), n_at_once):
+        some = rows[start : start + n_at_once]
+        sql = f"{head} VALUES {', '.join([row_marks] * len(some))} {tail}"
+        n_done += connection.exec_driver_sql(sql, tuple(chain.from_iterable(some))).rowcount
+    return n_done
+
+
+def rows_among(
+    connection: Connection, sql: str, values: Sequence[Any]
+) -> Generator[tuple[Any, ...]]:
+    """Run a SELECT whose `(??)` stands for a list of values, portion by portion; yield all rows.
+
+    Written in SQL for the same reason: an expression of columns costs more than the look-up.
+    """
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    for start in range(0, len(values), MAX_PARAMETERS):
+        some = tuple(values[start : start + MAX_PARAMETERS])
+        written = sql.replace("(??)", f"({', '.join([mark] * len(some))})")
+        yield from map(tuple, connection.exec_driver_sql(written, some).all())
+
+
 def insert_numbered(
     connection: Connection, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> list[int]:
@@ -26,11 +65,11 @@ def insert_numbered(
     if connection.dialect.name == "sqlite":
         # RETURNING has no order there, so SQLAlchemy would insert row by row: three times slower.
         # The write lock of the transaction makes counting safe.
-        first = (connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
+        last = connection.exec_driver_sql(f"SELECT max(id) FROM {table.name}").scalar()  # noqa: S608
+        first = (last or 0) + 1
         ids = list(range(first, first + len(rows)))
-        marks = ", ".join("?" * (len(names) + 1))
-        sql = f"INSERT INTO {table.name} (id, {', '.join(names)}) VALUES ({marks})"  # noqa: S608 (names of our columns)
-        run_for_each(connection, sql, [(n, *row) for n, row in zip(ids, rows, strict=True)])
+        head = f"INSERT INTO {table.name} (id, {', '.join(names)})"
+        insert_rows(connection, head, [(n, *row) for n, row in zip(ids, rows, strict=True)])
         return ids
     returning = insert(table).returning(table.c.id, sort_by_parameter_order=True)
     values = [dict(zip(names, row, strict=True)) for row in rows]

@@ -294,7 +294,13 @@ spans = Table(
     Column("span", Text, nullable=False),
     Column("response_id", Text),
     UniqueConstraint("trace_id", "span_id", name="uq_spans_trace_id_span_id"),
-    Index("ix_spans_prompt", "prompt", "id"),
+    Index(
+        "ix_spans_prompt",
+        "prompt",
+        "id",
+        sqlite_where=text("prompt IS NOT NULL"),
+        postgresql_where=text("prompt IS NOT NULL"),
+    ),
     Index(
         "ix_spans_response_id",
         "response_id",

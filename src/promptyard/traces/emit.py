@@ -128,7 +128,11 @@ class TrialSpans:
         if trial.score is not None:
             values.append(("score", trial.score, "pass" if trial.passed else "fail"))
         for name, value, label in values:
-            attributes = {names.EVALUATION_NAME: name, names.EVALUATION_SCORE: value}
+            attributes: dict[str, Any] = {
+                names.EVALUATION_NAME: name,
+                names.EVALUATION_SCORE: value,
+                names.RUN_ID: self._about.run_id,
+            }
             if label:
                 attributes[names.EVALUATION_LABEL] = label
             self._logger.emit(

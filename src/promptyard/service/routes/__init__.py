@@ -20,6 +20,7 @@ from promptyard.service.routes import (
     monitors,
     moves,
     ofrep,
+    otlp,
     pointers,
     prompts,
     protections,
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     monitors.router,
     moves.router,
     ofrep.router,
+    otlp.router,
     pointers.router,
     prompts.router,
     protections.router,
@@ -59,5 +61,10 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 """All routes of the service."""
 
-BUSY: tuple[APIRouter, ...] = (manifest.router, events.router, ofrep.router)
+BUSY: tuple[APIRouter, ...] = (
+    manifest.router,
+    otlp.router,
+    events.router,
+    ofrep.router,
+)
 """Those that applications ask all the time are matched first: each router before costs time."""

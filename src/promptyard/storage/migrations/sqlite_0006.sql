@@ -274,8 +274,6 @@ CREATE TABLE spans (
 	CONSTRAINT uq_spans_trace_id_span_id UNIQUE (trace_id, span_id)
 );
 
-CREATE INDEX ix_spans_prompt ON spans (prompt, id);
-
 CREATE TABLE traffic_hours (
 	prompt TEXT NOT NULL, 
 	version BIGINT NOT NULL, 
@@ -335,5 +333,7 @@ CREATE TABLE webhooks (
 CREATE TRIGGER audit_refuse_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
 CREATE TRIGGER audit_refuse_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+CREATE INDEX ix_spans_prompt ON spans (prompt, id) WHERE prompt IS NOT NULL;
 
 CREATE INDEX ix_spans_response_id ON spans (response_id) WHERE response_id IS NOT NULL

