@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,6 +28,10 @@ SERVER_IN_PAGES = "http://127.0.0.1:8000/v1"
 
 MESSAGES_SERVER_IN_PAGES = "http://127.0.0.1:8001/v1"
 MESSAGES_KEY_IN_PAGES = "key-of-my-gateway"
+
+SERVICE_PORT_IN_PAGES = "8700"
+"""The port of the service in pages; a free one stands in its place here."""
+SERVICE_PID = "service.pid"
 
 REASON = "not executed: "
 PRINTED = "printed by the block above"
@@ -57,12 +64,29 @@ def test_the_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
         addresses = {
             SERVER_IN_PAGES: chat.base_url,
             MESSAGES_SERVER_IN_PAGES: messages.base_url,
+            SERVICE_PORT_IN_PAGES: str(free_port()),
         }
         reader = Reader(folder, fresh_environment(tmp_path / "home"), addresses)
-        for block in blocks_of(page):
-            reader.read(block)
-        reader.run_python()
-        reader.run_suites()
+        try:
+            for block in blocks_of(page):
+                reader.read(block)
+            reader.run_python()
+            reader.run_suites()
+        finally:
+            end_service(folder / SERVICE_PID)
+
+
+def free_port() -> int:
+    """A port that nobody listens at right now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def end_service(pid_file: Path) -> None:
+    """End the service of a page that could not be read to its end."""
+    if pid_file.is_file():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
 
 class Reader:
