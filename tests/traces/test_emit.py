@@ -65,4 +65,4 @@ def test_an_eval_does_not_depend_on_its_collector(
     url = str(tmp_path / "s.db")
     found = run_evaluation(task, plan, store=url, on_progress=lambda _: None)
     assert len(found.report.trials) == 6
-    assert any("127.0.0.1" in record.getMessage() for record in caplog.records)
+    assert any("Failed to export" in record.getMessage() for record in caplog.records)

@@ -69,7 +69,7 @@ def _spare_the_collector() -> None:
     """Keep the garbage collector from going through all that was loaded, again and again.
 
     What is there by now stays; a request of spans makes thousands of objects that live for an
-    instant. Took 5 % of the CPU a span.
+    instant. What that saves is within the noise of `benchmarks/service_load.py`: a few percent.
     """
     gc.collect()
     gc.freeze()

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from promptyard.errors import TelemetryError
 from promptyard.line.ingest import ingest_logs, ingest_spans
 from promptyard.service.access import needs
-from promptyard.service.problems import RequestRefused
+from promptyard.service.problems import MEDIA_TYPE, PROBLEMS, Problem, RequestRefused
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
 from promptyard.traces.decoded import Encoding
@@ -39,6 +39,22 @@ _BODY = {
         },
     }
 }
+
+
+_ANSWER = {"schema": {"type": "string", "format": "binary"}}
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": PROBLEMS[status],
+        "content": {
+            MEDIA_TYPES["protobuf"]: _ANSWER,
+            MEDIA_TYPES["json"]: {"schema": {"type": "object"}},
+            MEDIA_TYPE: {"schema": Problem.model_json_schema()},
+        },
+    }
+    for status in _GRPC_CODES
+    if status in PROBLEMS
+}
+"""Refusals in the encoding of the request, as a problem where that is none of OTLP's."""
 
 
 class DirectRoute(APIRoute):
@@ -88,7 +104,7 @@ router = APIRouter(tags=["otlp"], route_class=OtlpRoute)
 def _post(path: str) -> Callable[[Any], Any]:
     scoped = needs("report")
     scoped["openapi_extra"] = {**scoped["openapi_extra"], **_BODY}
-    return router.post(path, response_class=Response, **scoped)
+    return router.post(path, response_class=Response, responses=_REFUSALS, **scoped)
 
 
 @_post("/v1/traces")
