@@ -113,6 +113,8 @@ def test_what_the_sdk_sends_becomes_spans_outcomes_and_feedback(service: Service
         "helpful": 0.75,
         "polite": 1.0,
     }
+    counts = service.state.counts
+    assert (counts.spans, counts.events, counts.rejected) == (2, 4, 0)
 
 
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])

@@ -14,11 +14,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from promptyard.errors import TelemetryError
-from promptyard.line.ingest import ingest_logs, ingest_spans
+from promptyard.line.ingest import Taken, ingest_logs, ingest_spans
 from promptyard.service.access import needs
 from promptyard.service.problems import MEDIA_TYPE, PROBLEMS, Problem, RequestRefused
 from promptyard.service.requests import ServiceRoute
-from promptyard.service.state import state_of
+from promptyard.service.state import ServiceState, state_of
 from promptyard.traces.decoded import Encoding
 from promptyard.traces.otlp import (
     MEDIA_TYPES,
@@ -122,6 +122,7 @@ async def export_spans(request: Request) -> Response:
         )
     except TelemetryError as error:
         raise RequestRefused(400, "not-otlp", str(error)) from None
+    _count(state, taken)
     answer = spans_answer(encoding, taken.n_rejected, taken.message)
     return Response(answer, media_type=MEDIA_TYPES[encoding])
 
@@ -140,8 +141,16 @@ async def export_logs(request: Request) -> Response:
         )
     except TelemetryError as error:
         raise RequestRefused(400, "not-otlp", str(error)) from None
+    _count(state, taken)
     answer = logs_answer(encoding, taken.n_rejected, taken.message)
     return Response(answer, media_type=MEDIA_TYPES[encoding])
+
+
+def _count(state: ServiceState, taken: Taken) -> None:
+    """Add what was taken in to the metrics of this process."""
+    state.counts.spans += taken.n_spans
+    state.counts.events += taken.n_events
+    state.counts.rejected += taken.n_rejected
 
 
 def _encoding(request: Request) -> Encoding:
