@@ -34,6 +34,7 @@ from promptyard.storage import open_store
 
 N_ROUNDS = 5
 PATH = "/api/v1/manifest"
+FLAG = "/ofrep/v1/evaluate/flags/prompt-0"
 AT = "2026-11-27T10:00:00+00:00"
 LIMITS = "service: {requests_per_s: 1000000, burst: 1000000}\n"
 
@@ -53,6 +54,7 @@ SCENARIOS = (
     Scenario("manifest, 304", PATH, lambda answer: {"If-None-Match": answer["etag"]}, 304),
     Scenario("manifest, gzip", PATH, lambda _: {"Accept-Encoding": "gzip"}, 200),
     Scenario("manifest, plain", PATH, lambda _: {}, 200),
+    Scenario("resolve (OFREP)", FLAG, lambda _: {}, 200, b'{"context": {"targetingKey": "u1"}}'),
 )
 
 
@@ -226,10 +228,14 @@ def reference(folder: str) -> None:
     uvicorn.Server(config).run(sockets=sockets)
 
 
-def first_answer(url: str, path: str, headers: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
+def first_answer(
+    url: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+) -> tuple[dict[str, str], bytes]:
     place = urlsplit(url)
     with contextlib.closing(http.client.HTTPConnection(place.netloc, timeout=30)) as connection:
-        connection.request("GET", path, headers=dict(headers))
+        method = "GET" if body is None else "POST"
+        sent = dict(headers) if body is None else {**headers, "Content-Type": "application/json"}
+        connection.request(method, path, body=body, headers=sent)
         answer = connection.getresponse()
         return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
 
@@ -249,7 +255,8 @@ def main(options: argparse.Namespace) -> None:
             asked: list[tuple[Scenario, bytes, bytes]] = []
             for number, scenario in enumerate(SCENARIOS):
                 headers = {**own, **scenario.headers(answer)}
-                (bodies / str(number)).write_bytes(first_answer(url, scenario.path, headers)[1])
+                _, sent_back = first_answer(url, scenario.path, headers, scenario.body)
+                (bodies / str(number)).write_bytes(sent_back)
                 method = "GET" if scenario.body is None else "POST"
                 sent = request_of(method, scenario.path, headers, scenario.body)
                 asked.append((scenario, sent, request_of("GET", f"/{number}", headers, None)))

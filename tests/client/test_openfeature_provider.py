@@ -14,7 +14,7 @@ from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import EventDetails, ProviderEvent
-from openfeature.exception import ErrorCode
+from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.track import TrackingEventDetails
 
 from promptyard.client.openfeature_provider import PromptyardProvider
@@ -84,7 +84,8 @@ def test_what_cannot_be_resolved_is_the_default_with_its_code(flags: OpenFeature
 
 
 def test_a_provider_without_anything_to_serve_is_not_ready(tmp_path: Path) -> None:
-    api.set_provider(PromptyardProvider(tmp_path / "none.json", deadline_s=0.2))
+    with pytest.raises(ProviderNotReadyError, match=r"none\.json does not exist"):
+        api.set_provider_and_wait(PromptyardProvider(tmp_path / "none.json", deadline_s=0.2))
     details = api.get_client().get_string_details("support", "mine")
     assert (details.value, details.error_code) == ("mine", ErrorCode.PROVIDER_NOT_READY)
     api.shutdown()

@@ -29,15 +29,19 @@ _STRING_OR_MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,\[{]', re.DOTALL)
 
 
 class Served:
-    """One version of a prompt, as it is served. `version` is 0 where it has no number."""
+    """One version of a prompt, as it is served. `version` is 0 where it has no number.
 
-    __slots__ = ("_program", "digest", "name", "value", "version")
+    `kept` holds what others have made of it, once, by their own names: it never changes.
+    """
+
+    __slots__ = ("_program", "digest", "kept", "name", "value", "version")
 
     def __init__(self, name: str, version: int, digest: str, value: Object) -> None:
         self.name = name
         self.version = version
         self.digest = digest
         self.value = value
+        self.kept: dict[str, Any] = {}
         self._program: Program | None = None
 
     @property

@@ -23,8 +23,14 @@ REASONS: Mapping[str, str] = {
 """Reasons of OpenFeature by those of a `ResolvedPrompt`, which the metadata have, too."""
 
 
+_KEPT = "flag"
+
+
 class Flag(NamedTuple):
-    """A prompt as a flag. `variant` is the version as `v7`; metadata are plain values alone."""
+    """A prompt as a flag. `variant` is the version as `v7`; metadata are plain values alone.
+
+    `value` is the same object whenever this version is asked for: it is to be read only.
+    """
 
     value: dict[str, Any]
     variant: str
@@ -40,17 +46,9 @@ def flag_of(resolved: ResolvedPrompt, *, store: str = "") -> Flag:
     variables stand as `{{name}}`, to be filled in once. Of a prompt of one step, these stand in
     `value` itself as well.
     """
-    program = resolved.program
-    steps = {step.name: step_value(resolved, step.name) for step in program.steps}
-    value: dict[str, Any] = {
-        "name": resolved.name,
-        "version": resolved.version,
-        "digest": resolved.digest,
-        "variables": list(program.variables),
-        "steps": steps,
-    }
-    if len(steps) == 1:
-        value.update(next(iter(steps.values())))
+    value = resolved.kept.get(_KEPT)
+    if value is None:
+        value = resolved.kept[_KEPT] = _value(resolved)
     metadata: dict[str, bool | int | float | str] = {
         "version": resolved.version,
         "digest": resolved.digest,
@@ -65,6 +63,21 @@ def flag_of(resolved: ResolvedPrompt, *, store: str = "") -> Flag:
     if store:
         metadata["flagSetId"] = store
     return Flag(value, f"v{resolved.version}", REASONS[resolved.reason], metadata)
+
+
+def _value(resolved: ResolvedPrompt) -> dict[str, Any]:
+    program = resolved.program
+    steps = {step.name: step_value(resolved, step.name) for step in program.steps}
+    value: dict[str, Any] = {
+        "name": resolved.name,
+        "version": resolved.version,
+        "digest": resolved.digest,
+        "variables": list(program.variables),
+        "steps": steps,
+    }
+    if len(steps) == 1:
+        value.update(next(iter(steps.values())))
+    return value
 
 
 def step_value(resolved: ResolvedPrompt, step: str) -> dict[str, Any]:

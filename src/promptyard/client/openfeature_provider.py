@@ -11,6 +11,7 @@ Needs the extra: pip install 'promptyard[flags]'.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -90,7 +91,7 @@ class PromptyardProvider(AbstractProvider):
         """Resolve a prompt with everything that it is made of."""
         del default_value
         flag = self._flag(flag_key, evaluation_context)
-        return _details(cast("Object", flag.value), flag)
+        return _details(copy.deepcopy(flag.value), flag)  # the caller may change it
 
     def resolve_string_details(
         self,
@@ -170,7 +171,8 @@ class PromptyardProvider(AbstractProvider):
         try:
             return self.client.prompt(key, subject=subject, pointer=str(pointer))
         except NotFound as error:
-            raise FlagNotFoundError(str(error)) from None
+            kind = FlagNotFoundError if self.client.is_loaded else ProviderNotReadyError
+            raise kind(str(error)) from None
 
     def _mismatch(self, key: str, context: EvaluationContext | None, kind: str) -> NoReturn:
         self._resolved(key, context)

@@ -84,6 +84,11 @@ class ResolvedPrompt:
         return self._served.program
 
     @property
+    def kept(self) -> dict[str, Any]:
+        """What was made of this version once, for this process: see `Served`."""
+        return self._served.kept
+
+    @property
     def text(self) -> str:
         """The file of a prompt of one step, byte for byte. Raises PromptError for several steps."""
         return self.program.prompt.text

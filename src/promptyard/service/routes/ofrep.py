@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from promptyard.client.flags import Flag, flag_of
@@ -109,7 +108,7 @@ async def evaluate_flag(request: Request, key: FlagKey) -> Response:
         if error.status not in (400, 415):
             raise
         return _failure(400, key, error.kind, str(error))
-    return JSONResponse(answer.model_dump())
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.post(
