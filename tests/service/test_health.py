@@ -62,6 +62,24 @@ def test_without_a_store_it_lives_and_is_not_ready_until_it_is_back(
         assert int(counted[1]) >= 3
 
 
+def test_prompts_are_served_without_a_store_to_keys_that_were_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
+    with served(tmp_path) as service:
+        known, unknown = service.new_key("read"), service.new_key("read", name="bob")
+        assert service.get("/api/v1/manifest", key=known).status == 200
+        asyncio.run(service.state.store.close())
+        assert service.get("/api/v1/manifest", key=known).status == 200
+        assert service.get("/api/v1/manifest", key=unknown).status == 503
+        assert service.get("/api/v1/manifest", key=known + "x").status == 401
+        assert service.get("/metrics", key=known).status == 200
+        monkeypatch.setattr("promptyard.service.access.OUTAGE_S", 0.0)
+        assert service.get("/api/v1/manifest", key=known).status == 503
+        asyncio.run(service.state.store.open())
+        assert service.get("/api/v1/manifest", key=unknown).status == 200
+
+
 def test_a_database_that_is_restarted_is_found_again(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from fastapi import Request
 
+from promptyard.errors import StorageError
 from promptyard.line.api_keys import checked_actor
 from promptyard.protocols import Store
 from promptyard.records.api_keys import ApiKey, Scope, digest_of, id_in
@@ -27,6 +28,8 @@ STREAMS = {STREAM_FIELD: True}
 """For `needs` where an answer does not end by itself: who calls all operations leaves it out."""
 CACHE_S = 2.0
 """How long another replica may go on to take a key that was revoked."""
+OUTAGE_S = 300.0
+"""How long a key that was known is taken while the store does not answer."""
 MAX_CACHED = 10_000
 LOCAL = "local"
 _NO_DIGEST = "0" * 64
@@ -112,7 +115,14 @@ class Access:
         if known is not None and now_s - known[0] <= CACHE_S:
             return known[1]
         n_forgotten = self._n_forgotten
-        key = await self._store.key(key_id)
+        try:
+            key = await self._store.key(key_id)
+        except StorageError:
+            # What is in memory is served without the store, to those who were known before: where
+            # it is away, nobody can revoke a key either.
+            if known is not None and now_s - known[0] <= OUTAGE_S:
+                return known[1]
+            raise
         # Unknown ids are not remembered: there are more of them than of keys. Nor is what was
         # read before a change that has been made meanwhile.
         if key is not None and n_forgotten == self._n_forgotten:
