@@ -145,7 +145,7 @@ def test_e2_no_prefix_of_a_run_exceeds_the_budget(
     optimizer = ScriptedModel(counted, name="scripted/optimizer")
     task = task_of(world, models=py.Models(task=model, optimizer=optimizer))
     run = py.optimize(task, budget=budget, on_progress=watch)
-    assert model.max_in_flight >= 20
+    assert model.max_in_flight >= 8  # they did race for the budget
     for booked, sent_calls, booked_optimizer, sent_optimizer in seen:
         assert sent_calls <= booked <= n_calls  # a call is booked before it is sent
         assert sent_optimizer <= booked_optimizer <= 5
