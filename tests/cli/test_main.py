@@ -87,8 +87,16 @@ def test_a_reader_that_has_gone_ends_the_command_without_a_word(arguments: list[
 
 def test_a_strategy_of_the_command_line_has_no_line_in_the_file(run: Run, tmp_path: Path) -> None:
     folder = write_task(tmp_path / "t", task_yaml=TASK + "optimize: {strategy: auto}\n")
-    error = run("optimize", folder, "--strategy", "atuo").err
+    error = run("optimize", folder, "--strategy", "atuo", "--store", "s.db").err
     assert error == "error: policies: unknown name 'atuo'; did you mean 'auto'?\n"
+    assert not Path("s.db").exists(), "no run is left behind"
+
+
+def test_the_key_of_an_application_keeps_no_command_from_running(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTYARD_KEY", "py_x_y")
+    assert run("check", write_task(tmp_path / "t")).code == 0
 
 
 def test_an_id_that_is_not_there_names_the_nearest_and_the_command_that_lists_them(

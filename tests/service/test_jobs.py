@@ -95,6 +95,7 @@ def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(tmp_pa
             {"kind": "eval", "task": "tiny", "options": {"base_url": "http://evil.example"}},
             {"kind": "gate", "task": "tiny", "options": {"split": "dev"}},
             {"kind": "optimize", "task": "tiny", "options": {"budget": {"task_calls": -1}}},
+            {"kind": "optimize", "task": "tiny", "options": {"strategy": "atuo"}},
         ):
             assert refused(order)[0] == 422, order
         status, said = refused({"kind": "eval", "task": "paid"})

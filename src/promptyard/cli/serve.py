@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,8 @@ def command(
     given = {"host": host, "port": port, "tasks": tasks}
     changes = {name: value for name, value in given.items() if value is not None}
     settings = project_config().service.model_copy(update=changes)
+    if settings.tasks is not None and not Path(settings.tasks).is_dir():
+        raise ConfigError(f"service.tasks: there is no folder {settings.tasks}; name that of tasks")
     address = store_address(store)
 
     def say(url: str) -> None:

@@ -20,10 +20,12 @@ PROJECT_FILE = "promptyard.yaml"
 PREFIX = "PROMPTYARD_"
 KEY_VARIABLE = "PROMPTYARD_API_KEY"
 USER_VARIABLE = "PROMPTYARD_USER"
+SERVICE_KEY_VARIABLE = "PROMPTYARD_KEY"
 WEBHOOK_SECRET_VARIABLE = "PROMPTYARD_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 WEBHOOK_ALLOW_VARIABLE = "PROMPTYARD_WEBHOOK_ALLOW"
 FILELESS: Mapping[str, str] = {
     KEY_VARIABLE: "the key that is sent to `base_url`",
+    SERVICE_KEY_VARIABLE: "the key that an application's client sends to the service",
     USER_VARIABLE: "who moves pointers, where `--as` does not say it",
     WEBHOOK_SECRET_VARIABLE: "what the secrets of webhooks are derived from; 32 characters or more",
     WEBHOOK_ALLOW_VARIABLE: "hosts and blocks that webhooks may go to although they are not public",

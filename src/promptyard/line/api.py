@@ -7,6 +7,7 @@ from promptyard.line.evaluation import EvaluationPlan, run_evaluation
 from promptyard.line.plan import require_splits
 from promptyard.line.session import open_session
 from promptyard.line.task import Task, with_strategy
+from promptyard.line.wiring import build_policy
 from promptyard.protocols import EventSink, ProgressSink, Store
 from promptyard.records.budget import Budget
 from promptyard.records.cases import EvalSplit
@@ -41,6 +42,7 @@ async def optimize(
     """
     require_splits(task.eval_set)
     chosen = task if strategy is None else with_strategy(task, strategy)
+    _ = build_policy(chosen)  # an unknown one leaves no run behind
     async with open_session(
         chosen, store=store, budget=budget, seed=seed, resume=resume, force=force
     ) as session:

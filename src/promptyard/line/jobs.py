@@ -15,7 +15,7 @@ from promptyard.line.judges import EMBEDDED_MODELS
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.session import last_unfinished
 from promptyard.line.task_folders import task_folder_named
-from promptyard.line.wiring import project_config
+from promptyard.line.wiring import project_config, require_policy
 from promptyard.protocols import Store
 from promptyard.records.budget import Budget
 from promptyard.records.jobs import Job, JobOrder, JobState, OptimizeOrder
@@ -39,6 +39,8 @@ async def order_job(url: StoreOrUrl, tasks: str | None, order: JobOrder, *, by: 
     async with opened(url) as store:
         if store.connect_url == ":memory:":
             raise ConfigError("a store in memory has no room for jobs, which run beside it")
+        if isinstance(order, OptimizeOrder) and order.options.strategy is not None:
+            require_policy(order.options.strategy)
         if isinstance(order, OptimizeOrder) and order.options.resume:
             resume = order.options.resume
             if isinstance(resume, str):

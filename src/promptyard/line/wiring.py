@@ -285,6 +285,11 @@ def build_policy(task: Task) -> SearchPolicy:
         return resolve("policies", task.strategy, POLICIES)()
 
 
+def require_policy(name: str) -> None:
+    """Raise ConfigError, naming those there are, where no search policy is called so."""
+    _ = resolve("policies", name, POLICIES)
+
+
 def build_stage(name: str, settings: FunnelSettings) -> Stage:
     """Make one stage of the funnel."""
     return resolve("stages", name, STAGES)(settings)
