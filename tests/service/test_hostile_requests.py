@@ -19,6 +19,7 @@ import pytest
 from promptyard.service.access import SCOPE_FIELD
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.routes import ROUTERS
+from promptyard.service.strict_json import strict_json
 from support.served import Answer, Service, served
 
 KEYS = "/api/v1/keys"
@@ -482,3 +483,28 @@ def test_json_that_is_fine_is_taken(service: Service) -> None:
     assert posted(service, body).status == 201
     assert posted(service, gzip.compress(body), content_encoding="gzip").status == 201
     assert posted(service, body, content_type="application/json; charset=utf-8").status == 201
+
+
+_JSON_TYPE = {"Content-Type": "application/json"}
+
+
+def test_many_names_of_which_one_is_doubled_are_refused_at_once() -> None:
+    names = ",".join(f'"n{number}":0' for number in range(50_000))
+    body = f'{{{names},"n49999":1}}'.encode()
+    began_s = time.process_time()
+    with pytest.raises(ValueError, match="'n49999' occurs twice"):
+        strict_json(body)
+    assert time.process_time() - began_s < 5  # looked for one by one it took minutes
+
+
+def test_small_bodies_that_become_large_are_refused(service: Service) -> None:
+    for body in (
+        gzip.compress(b'{"context":[' + b"[]," * 5_000_000 + b"[]]}"),  # a ratio of 1,000
+        b'{"context":[' + b"[]," * 1_000_001 + b"[]]}",  # too many values
+    ):
+        headers = (
+            {**_JSON_TYPE, "Content-Encoding": "gzip"} if body[:2] == b"\x1f\x8b" else _JSON_TYPE
+        )
+        answer = service.post("/ofrep/v1/evaluate/flags", body=body, headers=headers)
+        assert answer.status in (400, 413), answer.body
+    assert service.get("/healthz").status == 200

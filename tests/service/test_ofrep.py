@@ -64,7 +64,7 @@ async def with_rollout(store: Store) -> None:
 def service(tmp_path: Path) -> Generator[Service]:
     on_store(str(tmp_path / "service.db"), with_rollout)
     with served(tmp_path) as running:
-        running.key = running.new_key("read")
+        running.key = running.new_key("read", "report")
         yield running
 
 
@@ -96,6 +96,14 @@ def test_subjects_get_the_arm_that_any_client_would_give_them(service: Service) 
     arms = service.in_store(exposures)
     enrolled = [f"u{n}" for n in range(40) if is_enrolled("r1", f"u{n}", 0.5)]
     assert sorted(arms) == sorted(arm_of("r1", name) for name in enrolled)
+
+
+def test_who_may_only_read_exposes_nobody(service: Service) -> None:
+    who = next(f"u{n}" for n in range(99) if is_enrolled("r1", f"u{n}", 0.5))
+    reader = service.new_key("read", name="bob")
+    body = {"context": {"targetingKey": who}}
+    assert service.post(f"{PATH}/p", body, key=reader).json["reason"] == "SPLIT"
+    assert not service.in_store(lambda store: store.live_events("p"))
 
 
 def test_a_move_of_another_process_is_seen(service: Service) -> None:

@@ -32,6 +32,9 @@ from promptyard.traces.otlp import decode_evaluations, decode_spans
 Decoded = TypeVar("Decoded")
 
 MAX_KNOWN = 10_000
+FEW = 8
+MAX_LOOK_UPS = 256
+"""How many versions one request may make the registry look for; the rest count as unknown."""
 UNKNOWN_S = 5.0
 """How long a version that is not registered is held to be none."""
 LARGE_BYTES = 256 * 1_024
@@ -71,25 +74,35 @@ class KnownVersions:
     ) -> dict[PromptReference, tuple[int, str]]:
         """Return number and digest of those that are registered."""
         now_s = self._clock()
-        missing = [
-            reference
-            for reference in dict.fromkeys(wanted)
-            if (known := self._known.get(reference)) is None
-            or (known[1] is None and now_s - known[0] > UNKNOWN_S)
-        ]
-        if missing:
-            found = await asyncio.gather(*(_look_up(store, item) for item in missing))
-            for reference, version in zip(missing, found, strict=True):
-                self._known[reference] = (now_s, version)
+        versions: dict[PromptReference, _Known] = {}
+        missing: list[PromptReference] = []
+        for reference in dict.fromkeys(wanted):
+            known = self._known.get(reference)
+            if known is None or (known[1] is None and now_s - known[0] > UNKNOWN_S):
+                missing.append(reference)
+            elif known[1] is not None:
+                versions[reference] = known[1]
                 self._known.move_to_end(reference)
-        result: dict[PromptReference, tuple[int, str]] = {}
-        for reference in wanted:
-            version = self._known[reference][1]
-            if version is not None:
-                result[reference] = (version.number, version.digest)
+        if missing:
+            versions |= await self._look_up(store, missing, now_s)
+        return {reference: (item.number, item.digest) for reference, item in versions.items()}
+
+    async def _look_up(
+        self, store: Store, missing: Sequence[PromptReference], now_s: float
+    ) -> dict[PromptReference, _Known]:
+        """Ask the store, for at most `MAX_LOOK_UPS`: others wait for the same thread."""
+        if len(missing) > FEW:
+            names = set(await store.prompt_names())
+            missing = [reference for reference in missing if reference.name in names]
+        some = missing[:MAX_LOOK_UPS]
+        found = await asyncio.gather(*(_look_up(store, item) for item in some))
+        for reference, version in zip(some, found, strict=True):
+            self._known[reference] = (now_s, version)
+            self._known.move_to_end(reference)
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
-        return result
+        pairs = zip(some, found, strict=True)
+        return {reference: version for reference, version in pairs if version is not None}
 
 
 async def ingest_spans(

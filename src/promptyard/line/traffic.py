@@ -67,7 +67,7 @@ async def _read(
     sums = TrafficSums()
     for item in folded:
         sums.add(item.key, item.totals)
-    first, last = (f"{time:{_HOUR}:%M:%S}" for time in (start - _SKEW, end + _SKEW))
+    first, last = (f"{time:{_HOUR}:%M:%S}" for time in (_earlier(start), _later(end)))
     numbers = (await store.event_number_at(first), await store.event_number_at(last))
     await _add_present(store.present_hours, name, numbers, sums, (since, until))
     numbers = (await store.span_number_at(first), await store.span_number_at(last))
@@ -75,6 +75,14 @@ async def _read(
     if await store.folded_hours(name, since=since, until=until) != folded:
         return None
     return sums.hours
+
+
+def _earlier(time: datetime) -> datetime:
+    return time - _SKEW if time > datetime.min.replace(tzinfo=time.tzinfo) + _SKEW else time
+
+
+def _later(time: datetime) -> datetime:
+    return time + _SKEW if time < datetime.max.replace(tzinfo=time.tzinfo) - _SKEW else time
 
 
 async def _add_present(

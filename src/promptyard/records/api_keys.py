@@ -20,7 +20,7 @@ INCLUDES: dict[Scope, frozenset[Scope]] = {
     "release": frozenset({"release", "read"}),
     "admin": frozenset(SCOPES),
 }
-"""What a scope allows: reading; sending traces and events; registering versions and running jobs;
+"""What a scope allows: reading; sending traces and events; registering versions, running jobs and reading content;
 moving pointers and rollouts; everything, keys among it."""
 
 KeyState: TypeAlias = Literal["active", "expired", "revoked"]

@@ -47,6 +47,10 @@ class Caller:
         """The id of the key, empty where there is none."""
         return "" if self.key is None else self.key.id
 
+    def allows(self, scope: Scope) -> bool:
+        """Whether the caller may do what needs this scope."""
+        return self.key is None or self.key.allows(scope)
+
     def require(self, scope: Scope) -> None:
         """Raise RequestRefused with 403 where the caller may not do what needs this scope."""
         if self.key is not None and not self.key.allows(scope):
@@ -108,6 +112,14 @@ class Access:
         if reason is not None:
             raise KeyRefused(f"key {key.id} of {key.name} is {reason}", key)
         return Caller(key.name, key)
+
+    async def still_admits(self, caller: Caller) -> bool:
+        """Whether somebody who was let in still would be: a stream outlives its key else."""
+        if caller.key is None:
+            return not await self.has_keys()
+        key = await self._key(caller.key.id)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        return key is not None and key.refusal(now) is None
 
     async def _key(self, key_id: str) -> ApiKey | None:
         now_s = time.monotonic()

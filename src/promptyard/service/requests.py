@@ -29,6 +29,9 @@ from promptyard.service.strict_json import strict_json
 
 AUDITED: frozenset[Scope] = frozenset({"write", "release", "admin"})
 """Scopes whose acts are logged; `report` has its own, larger records."""
+MAX_RATIO = 100
+"""How many times larger a body may become; telemetry of many like spans is some 50 times."""
+ALWAYS_BYTES = 1 << 20
 ACTS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MAX_DIGITS = 18
 
@@ -171,14 +174,22 @@ async def _received(request: Request, most: int) -> bytes:
 
 
 def _decompressed(body: bytes, most: int) -> bytes:
-    """Decompress gzip up to a size; a bomb is found before it goes off. Raises RequestRefused."""
+    """Decompress gzip up to a size and a ratio; a bomb is found before it goes off.
+
+    Raises RequestRefused.
+    """
+    cap = min(most, max(ALWAYS_BYTES, MAX_RATIO * len(body)))
     stream = zlib.decompressobj(wbits=31)
     try:
-        result = stream.decompress(body, most + 1)
+        result = stream.decompress(body, cap + 1)
     except zlib.error as error:
         raise RequestRefused(400, "not-gzip", f"the body is no gzip: {error}") from None
-    if len(result) > most:
-        raise _too_large(most)
+    if len(result) > cap:
+        detail = (
+            f"the body becomes more than {most:,} bytes, or more than {MAX_RATIO} times what was "
+            "sent; send less at once"
+        )
+        raise RequestRefused(413, "too-large", detail)
     if not stream.eof or stream.unused_data:
         raise RequestRefused(400, "not-gzip", "the body is no single, whole gzip stream")
     return result

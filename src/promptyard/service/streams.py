@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
 from fastapi.responses import StreamingResponse
@@ -24,13 +24,20 @@ class ServerEvent(NamedTuple):
 
 
 def event_stream(
-    events: AsyncIterator[ServerEvent | None], stopping: asyncio.Event
+    events: AsyncIterator[ServerEvent | None],
+    stopping: asyncio.Event,
+    admitted: Callable[[], Awaitable[bool]],
 ) -> StreamingResponse:
-    """Answer with events until they end or the service does; None among them is a heartbeat."""
+    """Answer with events until they end, the service does, or who asked is no longer `admitted`.
+
+    None among the events is a heartbeat.
+    """
 
     async def lines() -> AsyncGenerator[bytes]:
         yield b": ok\n\n"  # so that the client knows at once that it is connected
         async for event in _until(events, stopping):
+            if not await admitted():
+                return
             yield b": still here\n\n" if event is None else _written(event)
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

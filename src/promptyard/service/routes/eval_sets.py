@@ -75,7 +75,7 @@ async def list_eval_set_versions(
     return log_of(found.versions, cursor, limit)
 
 
-@router.get("/{name}/versions/{version}/cases", **needs("read"))
+@router.get("/{name}/versions/{version}/cases", **needs("write"))
 async def list_cases(
     request: Request,
     name: EvalSetName,
@@ -89,7 +89,7 @@ async def list_cases(
     return slice_of(found.cases if split is None else found.split(split), cursor, limit)
 
 
-@router.get("/{name}/diff", response_model=EvalSetDiff, responses=TAGGED, **needs("read"))
+@router.get("/{name}/diff", response_model=EvalSetDiff, responses=TAGGED, **needs("write"))
 async def diff_eval_sets(
     request: Request, name: EvalSetName, old: Compared, new: Compared
 ) -> Response:

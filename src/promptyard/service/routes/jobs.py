@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -14,7 +15,7 @@ from promptyard.line.jobs import list_jobs as jobs_of
 from promptyard.line.jobs import order_job as order_of
 from promptyard.line.jobs import show_job
 from promptyard.records.jobs import Job, JobOrder
-from promptyard.service.access import STREAMS, needs
+from promptyard.service.access import STREAMS, caller_of, needs
 from promptyard.service.acts import actor_of, store_of
 from promptyard.service.pages import (
     TAGGED,
@@ -105,7 +106,8 @@ async def follow_job(
     state = state_of(request)
     await show_job(state.store, job_id)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
-    return event_stream(_changes(state, job_id, seen), state.stopping)
+    admitted = partial(state.access.still_admits, caller_of(request))
+    return event_stream(_changes(state, job_id, seen), state.stopping, admitted)
 
 
 async def _changes(

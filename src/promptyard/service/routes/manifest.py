@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from promptyard.records.manifest import Manifest
-from promptyard.service.access import STREAMS, needs
+from promptyard.service.access import STREAMS, caller_of, needs
 from promptyard.service.manifest import ManifestBoard
 from promptyard.service.paths import API
 from promptyard.service.problems import RequestRefused
@@ -60,7 +61,8 @@ async def get_manifest(request: Request) -> Response:
 async def watch_manifest(request: Request) -> StreamingResponse:
     """Say when there is another manifest, until either side ends it."""
     state = state_of(request)
-    return event_stream(_events(state.manifest), state.stopping)
+    admitted = partial(state.access.still_admits, caller_of(request))
+    return event_stream(_events(state.manifest), state.stopping, admitted)
 
 
 async def _events(board: ManifestBoard) -> AsyncGenerator[ServerEvent | None]:

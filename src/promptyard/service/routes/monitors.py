@@ -65,7 +65,7 @@ async def list_alerts(
     return page_of(found, limit, lambda item: item.seq)
 
 
-@router.get("/prompts/{name}/live-events", **needs("read"))
+@router.get("/prompts/{name}/live-events", **needs("write"))
 async def list_live_events(
     request: Request,
     name: PromptName,

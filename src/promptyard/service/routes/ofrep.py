@@ -19,7 +19,7 @@ from promptyard.client.flags import Flag, flag_of
 from promptyard.client.sdk import PRODUCTION
 from promptyard.errors import NotFound
 from promptyard.records.base import Json, Record, as_object
-from promptyard.service.access import needs
+from promptyard.service.access import caller_of, needs
 from promptyard.service.problems import RequestRefused
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
@@ -94,12 +94,18 @@ class _Context(NamedTuple):
     **needs("read", **_REQUEST),
 )
 async def evaluate_flag(request: Request, key: FlagKey) -> Response:
-    """Resolve one prompt; a subject that meets an arm of a rollout is recorded."""
+    """Resolve one prompt; a subject that meets an arm of a rollout is recorded.
+
+    Recording needs the scope `report`, too.
+    """
     try:
         context = await _context(request)
         state = state_of(request)
         resolved = await state.resolver.resolve(
-            key, subject=context.subject, pointer=context.pointer, expose=True
+            key,
+            subject=context.subject,
+            pointer=context.pointer,
+            expose=caller_of(request).allows("report"),
         )
         answer = _answer(key, flag_of(resolved), context)
     except NotFound as error:

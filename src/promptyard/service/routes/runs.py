@@ -92,7 +92,7 @@ async def show_run_result(request: Request, run_id: RunId) -> Response:
     return tagged(request, await show_run(store_of(request), run_id))
 
 
-@router.get("/{run_id}/events", **needs("read"))
+@router.get("/{run_id}/events", **needs("write"))
 async def list_run_events(
     request: Request, run_id: RunId, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[LoggedEvent]:
@@ -102,7 +102,7 @@ async def list_run_events(
     return page_of(found[: limit + 1], limit, lambda item: item.seq)
 
 
-@router.get("/{run_id}/reports/{number}/trials", **needs("read"))
+@router.get("/{run_id}/reports/{number}/trials", **needs("write"))
 async def list_trials(
     request: Request,
     run_id: RunId,

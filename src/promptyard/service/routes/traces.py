@@ -59,7 +59,7 @@ async def list_traces(
     return Page(items=found.traces, next=following)
 
 
-@router.get("/traces/{trace_id}", response_model=Trace, responses=TAGGED, **needs("read"))
+@router.get("/traces/{trace_id}", response_model=Trace, responses=TAGGED, **needs("write"))
 async def show_trace(
     request: Request,
     trace_id: Annotated[
@@ -75,7 +75,7 @@ async def show_trace(
     return tagged(request, await trace_reading.show_trace(store_of(request), trace_id))
 
 
-@router.get("/spans", **needs("read"))
+@router.get("/spans", **needs("write"))
 async def list_spans(
     request: Request,
     prompt: PromptFilter = None,
