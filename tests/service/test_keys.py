@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from support.pointers import register
 from support.served import Service, served
 
 KEYS = "/api/v1/keys"
@@ -238,3 +242,38 @@ def test_a_key_whose_successor_was_lost_is_rotated_again_for_its_old_lifetime(
         assert service.post(f"{KEYS}/{old}/rotate", {}).status == 409
         service.ask("DELETE", f"{KEYS}/{lost['id']}")
         assert service.post(f"{KEYS}/{old}/rotate", {}).json["key"]["expires_at"] is None
+
+
+def test_an_open_stream_ends_with_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
+    with served(tmp_path) as service:
+        key = service.new_key("read")
+        place = urlsplit(service.url)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)
+        headers = {"Authorization": f"Bearer {key}"}
+        with contextlib.closing(connection):
+            connection.request("GET", "/api/v1/manifest/events", headers=headers)
+            stream = connection.getresponse()
+            assert stream.status == 200
+            key_id = key.split("_")[1]
+            service.in_store(
+                lambda store: store.end_key(key_id, revoked_at="2026-01-01T00:00:00.000000+00:00")
+            )
+            service.in_store(register)  # it would be told of the move
+            told = stream.read()  # to its end
+        assert b'"revision":1' not in told
+
+
+def test_who_may_only_read_is_not_shown_what_was_said(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        reader, writer = service.new_key("read"), service.new_key("write", name="bob")
+        for path in (
+            "/api/v1/spans",
+            f"/api/v1/traces/{'1' * 32}",
+            "/api/v1/prompts/p/live-events",
+            "/api/v1/runs/r/events",
+            "/api/v1/runs/r/reports/0/trials",
+            "/api/v1/eval-sets/e/versions/v/cases",
+        ):
+            assert service.get(path, key=reader).status == 403, path
+            assert service.get(path, key=writer).status in (200, 404, 422), path

@@ -38,3 +38,13 @@ def test_hours_hold_what_is_there_and_what_was_deleted(tmp_path: Path) -> None:
         for wrong in ("since=yesterday", "until=2026-01-01&since=2026-02-01", "since=1970-01-01"):
             assert service.get(f"/api/v1/traffic?prompt=p&{wrong}").status == 422
         assert service.get("/api/v1/traffic").status == 422
+
+
+def test_times_at_the_ends_of_the_calendar_are_times_like_others(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        for since, until in (
+            ("0001-01-01T00:00:00", "0001-01-02T00:00:00%2B23:00"),
+            ("9999-12-30T00:00:00", "9999-12-31T23:59:59-23:00"),
+        ):
+            answer = service.get(f"/api/v1/traffic?prompt=p&since={since}&until={until}")
+            assert answer.status in (200, 404, 422), answer.body

@@ -20,8 +20,8 @@ INCLUDES: dict[Scope, frozenset[Scope]] = {
     "release": frozenset({"release", "read"}),
     "admin": frozenset(SCOPES),
 }
-"""What a scope allows: reading; sending traces and events; registering versions, running jobs and reading content;
-moving pointers and rollouts; everything, keys among it."""
+"""What a scope allows: reading; sending traces and events; registering versions, running jobs and
+reading content; moving pointers and rollouts; everything, keys among it."""
 
 KeyState: TypeAlias = Literal["active", "expired", "revoked"]
 
