@@ -14,7 +14,7 @@ from promptyard.service.rates import Rates
 from support.fuzzed import called_operations, fuzz
 from support.served_prompts import served_prompts
 
-N_EXAMPLES = int(os.environ.get("API_EXAMPLES", "3"))
+N_EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
 SEED = int(os.environ.get("API_SEED", "0"))
 N_PARTS = 4
 """The operations are shared among so many tests, which run beside each other."""

@@ -277,3 +277,15 @@ def test_who_may_only_read_is_not_shown_what_was_said(tmp_path: Path) -> None:
         ):
             assert service.get(path, key=reader).status == 403, path
             assert service.get(path, key=writer).status in (200, 404, 422), path
+
+
+def test_a_key_cannot_fill_the_log_with_what_it_may_not_do(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        reporter, admin = service.new_key("report"), service.new_key("admin", name="bob")
+        statuses = [service.post("/api/v1/jobs", {}, key=reporter).status for _ in range(60)]
+        assert set(statuses) == {403, 429}
+        assert statuses[0] == 403
+        service.key = admin
+        assert len(log_of(service, limit=1000)) == statuses.count(403) < 40
+        sent = {"Content-Type": "application/x-ndjson"}
+        assert service.post("/api/v1/events", body=b"", headers=sent, key=reporter).status == 200

@@ -75,7 +75,7 @@ class ServiceRoute(APIRoute):
             try:
                 if scope is not None:
                     await _admit(request, state)
-                    caller_of(request).require(scope)
+                    _require_scope(request, state, scope)
                 if has_json:
                     _require_json(request)
                     await request.json()  # read here: FastAPI words all its errors as one
@@ -117,6 +117,14 @@ async def _admit(request: Request, state: ServiceState) -> None:
         raise
     request.state.caller = caller
     state.rates.take(caller.key_id or address)
+
+
+def _require_scope(request: Request, state: ServiceState, scope: Scope) -> None:
+    """Raise RequestRefused for a caller without the scope; too many such are no longer logged."""
+    caller = caller_of(request)
+    if not caller.allows(scope):
+        state.wrong_keys.take(f"scope {caller.key_id}")
+    caller.require(scope)
 
 
 def _sent_key(request: Request) -> str | None:
