@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from promptyard.errors import StorageError
 from promptyard.protocols import Store
 from promptyard.records.jobs import Job
 from promptyard.service import jobs as jobs_module
@@ -233,3 +234,23 @@ def test_the_process_of_a_job_ends_with_the_service_that_started_it(tmp_path: Pa
 def _status_of(service: Service, job: Job) -> str:
     rows = service.in_store(lambda store: store.runs())
     return str({row["id"]: row["status"] for row in rows}[job.run_id])
+
+
+def test_what_came_of_a_job_is_stored_when_the_store_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "POLL_S", 0.05)
+    failed: list[str] = []
+    with task_service(tmp_path) as service:
+        save = service.state.store.save_job
+
+        async def fails_at_the_end(job: Job) -> Job:
+            if job.has_ended and len(failed) < 3:
+                failed.append(job.state)
+                raise StorageError("The store x failed: disk is full; free some space.")
+            return await save(job)
+
+        monkeypatch.setattr(service.state.store, "save_job", fails_at_the_end)
+        job = ended_job(service, ordered(service, "eval"))
+        assert failed == ["done"] * 3
+        assert (job.state, job.result["n_cases"]) == ("done", 9)

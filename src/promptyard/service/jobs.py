@@ -26,6 +26,8 @@ POLL_S = 1.0
 FOLLOW_S = 0.3
 """How often a running job is looked after."""
 LEASE_S = 15.0
+END_TRIES_S = 600.0
+"""How long a store that fails is waited for with the end of a job."""
 GRACE_S = 6.0
 """How long a job may take to stop before it is killed; less than the service has for its end."""
 
@@ -71,9 +73,8 @@ class Jobs:
                     await asyncio.wait_for(self._hurry.wait(), POLL_S)
         finally:
             self._ending = True
-            while (
-                self._running
-            ):  # whoever cannot wait so long must kill us: each job is to be marked
+            # Whoever cannot wait so long must kill us: each job is to be marked.
+            while self._running:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait(self._running.values())
 
@@ -138,8 +139,25 @@ class Jobs:
         except Exception:
             log.exception("job %s could not be run", job.id)
             state, error = "failed", "the service failed; its log has the reason"
-        with contextlib.suppress(PromptyardError):
-            await self._end(job, state, error, watched.child)
+        await self._end_surely(job, state, error, watched.child)
+
+    async def _end_surely(self, job: Job, state: JobState, error: str, child: JobChild) -> None:
+        """Write how a job ended, again and again while the store fails: its result was paid for.
+
+        Given up when the service ends or after `END_TRIES_S`; then another replica says that this
+        one is gone.
+        """
+        until_s = time.monotonic() + END_TRIES_S
+        while True:
+            try:
+                return await self._end(job, state, error, child)
+            except PromptyardError as failure:
+                log.warning("job %s: how it ended could not be stored: %s", job.id, failure)
+                if self._must_end or time.monotonic() > until_s:
+                    return None
+            with contextlib.suppress(PromptyardError):  # tried again with the end itself
+                await self._store.take_lease(_lease(job), self._replica, for_s=LEASE_S)
+            await asyncio.sleep(POLL_S)
 
     async def _end(
         self, job: Job, state: JobState, error: str, child: JobChild | None = None
