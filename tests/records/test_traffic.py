@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptyard.records.joined import joined
 from promptyard.records.live import Feedback, Outcome, StoredEvent
-from promptyard.records.traffic import TrafficSums, TrafficTotals, added
+from promptyard.records.traffic import TrafficRow, TrafficSums, TrafficTotals, added
 
 AMOUNTS = st.none() | st.floats(0, 1e12) | st.floats(1e-9, 10)
 SCORES = st.dictionaries(st.sampled_from(["score", "tone", "Länge"]), st.floats(0, 1), max_size=3)
@@ -83,7 +83,8 @@ def test_scores_and_failures_count_as_monitors_count_them(
     found = added(sums.hours)
     assert found.n_looked_at == (expected.hard_failure is not None)
     assert found.n_hard_failures == (expected.hard_failure is True)
-    mean = found.mean_score()
+    (shown,) = (TrafficRow.of(hour) for hour in sums.hours)
+    mean = shown.scores.get("score")
     assert (mean is None) == (expected.score is None)
     if mean is not None and expected.score is not None:
         assert math.isclose(mean, expected.score, abs_tol=1e-6)
@@ -104,3 +105,16 @@ def test_a_quantile_is_at_most_two_percent_beside_the_value(
     assert found is not None
     assert math.isclose(found, exact, rel_tol=0.0201)
     assert TrafficTotals().latency_s(share) is None
+
+
+def test_what_no_outcome_says_is_not_shown_as_nothing() -> None:
+    sums = TrafficSums()
+    silent = Outcome(id="o1", prompt="p", version=1, digest="d", at="")
+    sums.add_outcome("2026-11-27T05:00:00", silent, [])
+    (row,) = (TrafficRow.of(hour) for hour in sums.hours)
+    assert (row.n_outcomes, row.n_counted, row.n_priced) == (1, 0, 0)
+    assert (row.input_tokens, row.output_tokens, row.cost_usd) == (None, None, None)
+    free = silent.model_copy(update={"id": "o2", "input_tokens": 0, "cost_usd": 0.0})
+    sums.add_outcome("2026-11-27T05:00:00", free, [])
+    (row,) = (TrafficRow.of(hour) for hour in sums.hours)
+    assert (row.n_counted, row.input_tokens, row.n_priced, row.cost_usd) == (1, 0, 1, 0.0)

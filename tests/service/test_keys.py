@@ -272,6 +272,8 @@ def test_who_may_only_read_is_not_shown_what_was_said(tmp_path: Path) -> None:
             f"/api/v1/traces/{'1' * 32}",
             "/api/v1/prompts/p/live-events",
             "/api/v1/runs/r/events",
+            "/api/v1/runs/r/result",
+            "/api/v1/jobs/j",
             "/api/v1/runs/r/reports/0/trials",
             "/api/v1/eval-sets/e/versions/v/cases",
         ):

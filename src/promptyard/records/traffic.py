@@ -49,6 +49,7 @@ class TrafficTotals(Record):
     n_timed: int = 0
     latency_us: int = 0
     latency_classes: Mapping[int, int] = Field(default_factory=dict[int, int])
+    n_counted: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     n_priced: int = 0
@@ -68,11 +69,6 @@ class TrafficTotals(Record):
                 # The middle of the class, by ratio: no value of it is further off than 2 %.
                 return 2 * _RATIO**number / (_RATIO + 1)
         return None
-
-    def mean_score(self, name: str = SCORE) -> float | None:
-        """Return the mean of the scores of one name; None where there are none."""
-        found = self.scores.get(name)
-        return found.millionths / found.n / 1e6 if found is not None and found.n else None
 
 
 class TrafficKey(Record):
@@ -100,6 +96,7 @@ class TrafficRow(Record):
 
     `hour` is UTC, ISO 8601; `arm` is empty outside of rollouts. Latencies in seconds, p50, p95 and
     p99 at most 2 % off; `scores` are means in [0, 1] by name, `n_scores` how many each is of.
+    Tokens are of the `n_counted` outcomes that say them, `cost_usd` of `n_priced`; None of none.
     """
 
     prompt: str
@@ -115,9 +112,11 @@ class TrafficRow(Record):
     latency_p50_s: float | None
     latency_p95_s: float | None
     latency_p99_s: float | None
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
+    n_counted: int
+    input_tokens: int | None
+    output_tokens: int | None
+    n_priced: int
+    cost_usd: float | None
     scores: Mapping[str, float]
     n_scores: Mapping[str, int]
     n_spans: int
@@ -128,8 +127,8 @@ class TrafficRow(Record):
         """Return what the totals of an hour say."""
         key, totals = hour.key, hour.totals
         counts = (
-            "n_outcomes n_errors n_looked_at n_hard_failures n_exposures input_tokens "
-            "output_tokens n_spans n_span_errors"
+            "n_outcomes n_errors n_looked_at n_hard_failures n_exposures n_counted n_priced "
+            "n_spans n_span_errors"
         )
         return cls(
             prompt=key.prompt,
@@ -140,7 +139,9 @@ class TrafficRow(Record):
             latency_p50_s=totals.latency_s(0.5),
             latency_p95_s=totals.latency_s(0.95),
             latency_p99_s=totals.latency_s(0.99),
-            cost_usd=totals.cost_nano_usd / 1e9,
+            input_tokens=totals.input_tokens if totals.n_counted else None,
+            output_tokens=totals.output_tokens if totals.n_counted else None,
+            cost_usd=totals.cost_nano_usd / 1e9 if totals.n_priced else None,
             scores={name: item.millionths / item.n / 1e6 for name, item in totals.scores.items()},
             n_scores={name: item.n for name, item in totals.scores.items()},
             **{name: getattr(totals, name) for name in counts.split()},
@@ -228,6 +229,8 @@ class _Sum:
         counts["n_errors"] += bool(outcome.error)
         counts["n_looked_at"] += hard is not None
         counts["n_hard_failures"] += hard is True
+        is_counted = outcome.input_tokens is not None or outcome.output_tokens is not None
+        counts["n_counted"] += is_counted
         counts["input_tokens"] += outcome.input_tokens or 0
         counts["output_tokens"] += outcome.output_tokens or 0
         if outcome.latency_s is not None:

@@ -72,7 +72,7 @@ async def list_jobs(
     return page_of(found, limit, lambda job: job.id)
 
 
-@router.get("/{job_id}", response_model=Job, **needs("read"), responses=TAGGED)
+@router.get("/{job_id}", response_model=Job, **needs("write"), responses=TAGGED)
 async def read_job(request: Request, job_id: JobId) -> Response:
     """Read a job, its result among it."""
     return tagged(request, await show_job(store_of(request), job_id))

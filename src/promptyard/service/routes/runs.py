@@ -86,7 +86,7 @@ async def show_run_summary(request: Request, run_id: RunId) -> Response:
     return tagged(request, await run_reading.run_about(store_of(request), run_id))
 
 
-@router.get("/{run_id}/result", response_model=Run, responses=TAGGED, **needs("read"))
+@router.get("/{run_id}/result", response_model=Run, responses=TAGGED, **needs("write"))
 async def show_run_result(request: Request, run_id: RunId) -> Response:
     """Show the whole result of a finished search, its decision case by case among it."""
     return tagged(request, await show_run(store_of(request), run_id))
