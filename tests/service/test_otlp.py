@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -260,23 +259,3 @@ def test_the_document_says_what_may_be_sent(service: Service) -> None:
     for path in ("/v1/traces", "/v1/logs"):
         content = paths[path]["post"]["requestBody"]["content"]
         assert sorted(content) == ["application/json", "application/x-protobuf"]
-
-
-def test_requests_with_many_unknown_prompts_harm_no_other(service: Service) -> None:
-    body = spans_body(
-        [
-            sent_span(number, {names.PROMPT_NAME: f"q{number}", names.PROMPT_VERSION: "1"})
-            for number in range(2, 12_002)
-        ]
-    )
-    with ThreadPoolExecutor(2) as pool:
-        many = pool.submit(service.post, "/v1/traces", body=body, headers=PROTOBUF)
-        few = [
-            service.post(
-                "/v1/traces", body=spans_body([sent_span(20_000 + n, NAMED)]), headers=PROTOBUF
-            ).status
-            for n in range(20)
-        ]
-        assert many.result().status == 200
-    assert few == [200] * 20
-    assert len(_events(service)) == 20
