@@ -13,9 +13,10 @@ from promptyard.line.sync import run_sync
 from promptyard.records.live import Feedback
 from promptyard.records.rollouts import RolloutRecord
 from support.live_traffic import SAME, WORSE, served
-from support.released import in_store, url
+from support.released import url
 from support.shell import Run
 from support.spool import write_segment
+from support.stores import on_store
 
 __all__ = ["url"]
 
@@ -110,7 +111,7 @@ def test_a_decision_that_does_not_come_out_again_ends_a_replay_with_one(
     canary("tick", "--spool", spool)
     last = record(url).last
     forged = last.model_copy(update={"seq": last.seq + 1, "action": "hold", "n_at_step": 7})
-    in_store(url, lambda store: store.decide(forged))
+    on_store(url, lambda store: store.decide(forged))
     replayed = canary("replay", "p")
     assert replayed.code == 1
     assert f"  {forged.seq}: stored hold" in replayed.out

@@ -72,8 +72,8 @@ def test_room_is_shared_by_what_cells_lack() -> None:
 @pytest.mark.parametrize("columns", [21, 33, 41])
 def test_the_plot_of_a_guard_fills_its_columns(columns: int) -> None:
     row = GuardRow(
-        name="score", status="open", difference="", bounds="", margin="", sentence="",
-        low=-0.5, middle=0.3, high=1.6,
+        dimension="score", name="score", status="open", difference="", bounds="", margin="",
+        sentence="", low=-0.5, middle=0.3, high=1.6,
     )  # fmt: skip
     line = plot_line(row, columns, utf8=False)
     assert len(line) == columns

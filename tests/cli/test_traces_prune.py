@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 from promptyard.testing.store_service_contract import sample_span
-from support.released import in_store
 from support.shell import Run
+from support.stores import on_store
 
 
 def test_what_is_too_much_goes_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "promptyard.yaml").write_text("service: {retention: {max_spans: 5}}\n")
     store = str(tmp_path / "store.db")
-    in_store(store, lambda opened: opened.add_spans([sample_span(n) for n in range(12)], []))
+    on_store(store, lambda opened: opened.add_spans([sample_span(n) for n in range(12)], []))
     dry = run("traces", "prune", "--dry-run", "--store", store)
     assert dry.code == 0, dry.err
     assert "7 spans, 0 outcomes" in dry.out

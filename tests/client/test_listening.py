@@ -20,7 +20,8 @@ from promptyard.line.ship import roll_back
 from support.faulty_server import END, FaultyServer, etag_of, faulty_server
 from support.manifests import manifest_of
 from support.pointers import NAME, point, register
-from support.served import on_store, served
+from support.served import served
+from support.stores import on_store
 
 OLD = manifest_of(revision=4, pointers={"production": 2})
 NEW = manifest_of(revision=5, pointers={"production": 3})

@@ -23,8 +23,9 @@ from promptyard.records.live import StoredEvent
 from support.faulty_server import FaultyServer, faulty_server
 from support.manifests import manifest_of, write_manifest
 from support.pointers import NAME, register
-from support.served import Service, on_store, served
+from support.served import Service, served
 from support.spools import event_of, lines_in
+from support.stores import on_store
 
 VALUE = manifest_of(revision=4, pointers={"production": 2})
 

@@ -24,7 +24,7 @@ from promptyard.line.rollouts import By, abort_rollout
 from promptyard.protocols import Store
 from promptyard.records.rollouts import Rollout
 from support.chat_server import ChatServer
-from support.released import in_store
+from support.stores import on_store
 
 __all__ = ["rollout", "url"]
 
@@ -47,7 +47,7 @@ def rounds(url: str, tasks: Path, *, judge_calls: int, n: int = 1) -> list[Judgi
         live = LiveJudging(store, tasks, judge_calls=judge_calls)
         return [await live.round() for _ in range(n)]
 
-    return in_store(url, body)
+    return on_store(url, body)
 
 
 def test_without_a_budget_no_model_is_asked(url: str, rollout: Rollout, task: Path) -> None:
@@ -56,7 +56,7 @@ def test_without_a_budget_no_model_is_asked(url: str, rollout: Rollout, task: Pa
     assert first == JudgingRound(n_rollouts=1, n_checked=2)
     assert again == JudgingRound(n_rollouts=1)
     assert set(feedback_of(url)) == {"o0", "o1"}
-    assert in_store(url, lambda store: store.runs()) == []
+    assert on_store(url, lambda store: store.runs()) == []
 
 
 def test_a_round_costs_no_more_than_its_calls_and_the_next_goes_on(
@@ -85,5 +85,5 @@ def test_what_cannot_be_graded_is_said(url: str, rollout: Rollout, task: Path) -
     assert "none is set" in found.troubles[0]
     (found,) = rounds(url, task / "nothing-here", judge_calls=0)
     assert found == JudgingRound(n_rollouts=1, n_without_task=1)
-    in_store(url, lambda store: abort_rollout(store, "p", pointer=None, by=By("ann")))
+    on_store(url, lambda store: abort_rollout(store, "p", pointer=None, by=By("ann")))
     assert rounds(url, task.parent, judge_calls=0) == [JudgingRound()]

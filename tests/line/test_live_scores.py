@@ -23,7 +23,8 @@ from promptyard.records.prompts import Program, Prompt
 from promptyard.records.rollouts import Rollout, RolloutPlan
 from promptyard.records.versions import Move, PromptVersion
 from support.chat_server import ChatServer
-from support.released import in_store, run
+from support.released import run
+from support.stores import on_store
 
 CHECKS = """\
   - {type: regex, id: greets, pattern: "^Dear", severity: hard}
@@ -74,7 +75,7 @@ def url(tmp_path: Path, task: Path) -> str:
             )
         )
 
-    in_store(address, fill)
+    on_store(address, fill)
     return address
 
 
@@ -108,11 +109,11 @@ def answers(rollout: Rollout, *outputs: str | None, **changes: Any) -> list[Outc
 
 
 def store_events(url: str, outcomes: Sequence[Outcome]) -> None:
-    in_store(url, lambda store: store.add_live_events(outcomes))
+    on_store(url, lambda store: store.add_live_events(outcomes))
 
 
 def feedback_of(url: str, source: str = "check") -> dict[str, Feedback]:
-    events = in_store(url, lambda store: store.live_events("p", limit=100_000))
+    events = on_store(url, lambda store: store.live_events("p", limit=100_000))
     found = [item.event for item in events if isinstance(item.event, Feedback)]
     return {item.outcome_id: item for item in found if item.source == source}
 
@@ -163,7 +164,7 @@ def test_two_who_grade_at_once_grade_once(task: Path, url: str, rollout: Rollout
         await asyncio.gather(*(score_live(task, LivePlan(), store=url) for _ in range(2)))
 
     asyncio.run(twice())
-    events = in_store(url, lambda store: store.live_events("p", rollout_id=rollout.id))
+    events = on_store(url, lambda store: store.live_events("p", rollout_id=rollout.id))
     assert sum(isinstance(item.event, Feedback) for item in events) == 50
 
 
@@ -334,7 +335,7 @@ def test_what_checks_find_reaches_the_decision(task: Path, url: str, rollout: Ro
     ]
     from promptyard.records.live import Exposure
 
-    in_store(
+    on_store(
         url,
         lambda store: store.add_live_events(
             [*(Exposure.model_validate(item) for item in exposures), *shown]

@@ -40,10 +40,11 @@ from support.chat_server import ChatServer, Fault
 from support.gated_world import GatedWorld
 from support.live_traffic import SAME, WORSE, served
 from support.registered import tamper
-from support.released import in_store, published, run, url
+from support.released import published, run, url
 from support.rolling import PLAN, feed, pointer_of, record_of, started, ticked
 from support.spool import write_segment
 from support.stations import label_case, report_of
+from support.stores import on_store
 from support.world import RULE
 
 __all__ = ["url"]
@@ -114,9 +115,9 @@ def test_a_gate_gives_no_verdict_on_what_a_pointer_has_left(
     gated: GatedWorld, names: tuple[str, str | None]
 ) -> None:
     """It was judged against v1, or judged v2, and a promotion by that verdict would be another."""
-    in_store(gated.path, lambda store: store.move_pointer(moved_to(1, "world", None)))
+    on_store(gated.path, lambda store: store.move_pointer(moved_to(1, "world", None)))
     staging = moved_to(2, "world", None).model_copy(update={"pointer": "staging"})
-    in_store(gated.path, lambda store: store.move_pointer(staging))
+    on_store(gated.path, lambda store: store.move_pointer(staging))
     pointer = "staging" if names[0] == "staging" else "production"
     meanwhile = moved_to(3, "world", 2 if pointer == "staging" else 1).model_copy(
         update={"pointer": pointer}
@@ -124,7 +125,7 @@ def test_a_gate_gives_no_verdict_on_what_a_pointer_has_left(
     moves: list[Move] = []
 
     def move_it() -> None:
-        moves.append(in_store(gated.path, lambda store: store.move_pointer(meanwhile)))
+        moves.append(on_store(gated.path, lambda store: store.move_pointer(meanwhile)))
 
     def answer(body: dict[str, Any]) -> str:
         if not moves:  # the server has a loop of its own in this thread
@@ -291,7 +292,7 @@ def test_a_rollout_of_changed_bytes_neither_starts_nor_goes_on_and_can_be_ended(
     assert ended.decision.state == "aborted"
     with pytest.raises(Tampered, match=f"Version {number}"):
         started(url)
-    assert len(in_store(url, lambda store: store.rollouts("p"))) == 1
+    assert len(on_store(url, lambda store: store.rollouts("p"))) == 1
 
 
 @cell("canary", "moved pointer")
@@ -327,8 +328,8 @@ def test_a_pointer_that_moves_between_look_and_promotion_is_not_moved_again(
         assert asked == ["promote", "abort"]
         return looked
 
-    assert in_store(url, body).record.last.state == "aborted"
-    assert [item.to_number for item in in_store(url, lambda store: store.moves("p"))] == [1, 3]
+    assert on_store(url, body).record.last.state == "aborted"
+    assert [item.to_number for item in on_store(url, lambda store: store.moves("p"))] == [1, 3]
     assert replays_equal(url)
 
 
@@ -345,7 +346,7 @@ def test_a_rollout_does_not_start_where_the_pointer_no_longer_is(
     monkeypatch.setattr(rollouts, "protected_pointers", moving)
     with pytest.raises(Conflict, match="is at version 3, not at version 1"):
         started(url)
-    assert in_store(url, lambda store: store.rollouts("p")) == []
+    assert on_store(url, lambda store: store.rollouts("p")) == []
 
 
 @cell("canary", "unknown version")
@@ -353,7 +354,7 @@ def test_no_rollout_of_an_unknown_version_starts(url: str) -> None:
     work = start_rollout(url, "p", "v9", pointer="production", plan=PLAN, by=BOB)
     with pytest.raises(NotFound, match="no version 9"):
         run(work)
-    assert in_store(url, lambda store: store.rollouts("p")) == []
+    assert on_store(url, lambda store: store.rollouts("p")) == []
 
 
 @cell("canary", "unknown version")
@@ -383,7 +384,7 @@ def test_a_rollout_one_arm_of_which_is_empty_is_reverted_and_never_promoted(
 ) -> None:
     rollout = started(url, **WIDE)
     events = [event for event in served(rollout, 400, SAME) if getattr(event, "arm", "") != arm]
-    in_store(url, lambda store: store.add_live_events(events))
+    on_store(url, lambda store: store.add_live_events(events))
     looked = ticked(url)
     assert looked.record.last.action == "hold"
     assert f"there is no outcome of the {arm} yet" in looked.record.last.sentence
@@ -402,7 +403,7 @@ def test_a_treatment_that_is_shown_and_never_answers_is_rolled_back(url: str) ->
         for event in served(rollout, 400, SAME)
         if isinstance(event, Exposure) or getattr(event, "arm", "") == "control"
     ]
-    in_store(url, lambda store: store.add_live_events(events))
+    on_store(url, lambda store: store.add_live_events(events))
     time.sleep(0.01)  # past the window for outcomes
     last = ticked(url).record.last
     assert last.state == "rolled_back"
@@ -476,7 +477,7 @@ def test_duplicated_events_change_nothing(url: str) -> None:
         score = next(guard for guard in first.guards if guard.dimension == "score")
         assert score.n_control + score.n_treatment == 200
 
-    in_store(url, body)
+    on_store(url, body)
 
 
 @cell("canary", "again or late")
@@ -484,7 +485,7 @@ def test_outcomes_that_come_after_they_were_missed_count_after_all(url: str) -> 
     rollout = started(url, min_subjects=10_000, missing_margin=0.9)
     events = served(rollout, 60, SAME)
     late = [e for e in events[-20:] if isinstance(e, Outcome)]
-    in_store(url, lambda store: store.add_live_events([e for e in events if e not in late]))
+    on_store(url, lambda store: store.add_live_events([e for e in events if e not in late]))
     time.sleep(0.01)
 
     def missing() -> float:
@@ -494,7 +495,7 @@ def test_outcomes_that_come_after_they_were_missed_count_after_all(url: str) -> 
         return round(control * guard.n_control + treatment * guard.n_treatment)
 
     assert missing() == len(late) == 10
-    in_store(url, lambda store: store.add_live_events(late))
+    on_store(url, lambda store: store.add_live_events(late))
     assert missing() == 0
     assert replays_equal(url)
 
@@ -599,7 +600,7 @@ def test_a_rollback_goes_only_where_the_pointer_was(url: str, number: int) -> No
 def test_a_rollback_needs_no_outcome(url: str, arms: tuple[str, ...]) -> None:
     rollout = started(url)
     events = [event for event in served(rollout, 60, SAME) if getattr(event, "arm", "") in arms]
-    in_store(url, lambda store: store.add_live_events(events))
+    on_store(url, lambda store: store.add_live_events(events))
     ended = run(roll_back_rollout(url, "p", pointer=None, by=BOB))
     assert (ended.decision.state, ended.decision.enrolled) == ("rolled_back", 0.0)
     assert published(url)["rollouts"] == []
@@ -632,7 +633,7 @@ def test_a_rollback_that_is_said_twice_goes_back_once_and_late_outcomes_do_not_u
     feed(url, rollout, 1_000, {"control": 0.5, "treatment": 1.0})
     assert ticked(url).decision is None
     assert (pointer_of(url), published(url)) == (3, before)
-    assert len(in_store(url, lambda store: store.moves("p"))) == 2
+    assert len(on_store(url, lambda store: store.moves("p"))) == 2
 
 
 def test_every_verb_meets_every_fault() -> None:

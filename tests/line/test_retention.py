@@ -17,7 +17,8 @@ from promptyard.records.rollouts import LiveBaseline, RolloutPlan
 from promptyard.records.traffic import TrafficTotals, added
 from promptyard.testing.store_service_contract import sample_span
 from support.live_traffic import WORSE, serve
-from support.released import in_store, run, url
+from support.released import run, url
+from support.stores import on_store
 
 __all__ = ["url"]
 
@@ -79,7 +80,7 @@ def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
         assert arms == {"", "control", "treatment"}
         assert (await prune(store, KEPT, now=in_days(999))).n_rows == 0
 
-    in_store(url, body)
+    on_store(url, body)
 
 
 def test_a_rollout_that_has_not_ended_keeps_its_events(url: str) -> None:
@@ -91,7 +92,7 @@ def test_a_rollout_that_has_not_ended_keeps_its_events(url: str) -> None:
         found = await prune(store, KEPT, now=in_days(10_000))
         assert (found.n_rows, found.kept_rollouts) == (0, 1)
 
-    in_store(url, body)
+    on_store(url, body)
 
 
 def test_only_the_newest_spans_stay(url: str) -> None:
@@ -104,7 +105,7 @@ def test_only_the_newest_spans_stay(url: str) -> None:
             sample_span(n) for n in range(300, 1300)
         ]
 
-    in_store(url, body)
+    on_store(url, body)
 
 
 def test_while_it_deletes_nothing_is_counted_twice_or_missing(url: str) -> None:
@@ -125,5 +126,5 @@ def test_while_it_deletes_nothing_is_counted_twice_or_missing(url: str) -> None:
         deleted = pruning.result().n_outcomes
         assert 3_000 <= deleted <= n_written
 
-    in_store(url, body)
+    on_store(url, body)
     assert run(prune(url, KEPT)).n_rows == 0

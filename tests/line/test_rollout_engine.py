@@ -18,9 +18,10 @@ from promptyard.protocols import Store
 from promptyard.records.live import Exposure
 from promptyard.records.rollouts import Rollout
 from support.live_traffic import SAME, WORSE, serve, served
-from support.released import in_store, manifest_path, published, run, url
+from support.released import manifest_path, published, run, url
 from support.rolling import feed, pointer_of, record_of, started, ticked
 from support.spool import write_segment
+from support.stores import on_store
 
 __all__ = ["url"]
 
@@ -110,7 +111,7 @@ def test_a_restart_decides_what_going_on_would_have(url: str) -> None:
         assert last.record.last.through == new.decision.through
         assert last.record.last.guards == new.decision.guards
 
-    in_store(url, body)
+    on_store(url, body)
 
 
 def test_of_two_engines_at_once_each_decision_is_one_engines(url: str) -> None:
@@ -128,7 +129,7 @@ def test_of_two_engines_at_once_each_decision_is_one_engines(url: str) -> None:
         assert record.last.state == "promoted"
         assert len(await store.moves("p", "production")) == 2
 
-    in_store(url, body)
+    on_store(url, body)
     _, replayed = run(replay_rollout(url, "p"))
     assert all(item.equal for item in replayed)
 
@@ -152,7 +153,7 @@ def test_two_engines_whose_clocks_differ_are_replayed_as_they_decided(
         assert second.decision is not None
         assert second.decision.at >= first.decision.at
 
-    in_store(url, body)
+    on_store(url, body)
     _, replayed = run(replay_rollout(url, "p"))
     assert len(replayed) == 2
     assert all(item.equal for item in replayed), [item.differences for item in replayed]
@@ -168,7 +169,7 @@ def test_a_pointer_protected_meanwhile_is_promoted_with_a_second_name_only(url: 
     run(approve_rollout(url, "p", pointer=None, by=By("bob")))
     looked = ticked(url)
     assert looked.record.last.state == "promoted"
-    (move,) = in_store(url, lambda store: store.moves("p", "production"))[1:]
+    (move,) = on_store(url, lambda store: store.moves("p", "production"))[1:]
     assert (move.actor, move.approved_by) == ("canary", "bob")
     _, replayed = run(replay_rollout(url, "p"))
     assert all(item.equal for item in replayed)

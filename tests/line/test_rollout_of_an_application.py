@@ -14,7 +14,8 @@ from promptyard.line.rollout_engine import Looked, replay_rollout
 from promptyard.line.rollout_watch import tick
 from promptyard.line.rollouts import By, start_rollout
 from promptyard.records.rollouts import Guard, RolloutMode, RolloutPlan
-from support.released import in_store, manifest_path, published, run, url
+from support.released import manifest_path, published, run, url
+from support.stores import on_store
 
 __all__ = ["url"]
 
@@ -71,7 +72,7 @@ def test_an_application_and_its_rollout_end_as_the_quality_says(
         assert client.prompt("p", subject="user-1").version == number
     record, replayed = run(replay_rollout(url, "p"))
     assert all(item.equal for item in replayed), [item.differences for item in replayed]
-    events = in_store(url, lambda store: store.live_events("p", limit=100_000))
+    events = on_store(url, lambda store: store.live_events("p", limit=100_000))
     assert len({item.event.id for item in events}) == len(events)
     assert record.last.rejected == 0
     assert not list(spool.glob("rejected/*"))

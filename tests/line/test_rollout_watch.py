@@ -17,9 +17,10 @@ from promptyard.records.versions import Move
 from promptyard.release.tally import Tally
 from support.live_traffic import SAME, served
 from support.registered import version_of
-from support.released import in_store, run, url
+from support.released import run, url
 from support.rolling import PLAN
 from support.spool import write_segment
+from support.stores import on_store
 
 __all__ = ["url"]
 
@@ -69,7 +70,7 @@ def test_one_rollout_that_cannot_be_looked_at_stops_no_other(
             )
         )
 
-    in_store(url, second_prompt)
+    on_store(url, second_prompt)
     broken = run(start_rollout(url, "p", "v2", pointer="production", plan=PLAN, by=BY)).rollout
     whole = run(start_rollout(url, "q", "v2", pointer="production", plan=PLAN, by=BY)).rollout
     spool = tmp_path / "spool"

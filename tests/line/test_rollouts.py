@@ -28,7 +28,8 @@ from promptyard.protocols import Store
 from promptyard.records.rollouts import RolloutPlan
 from promptyard.records.versions import Move
 from support.registered import version_of
-from support.released import in_store, published, run, url
+from support.released import published, run, url
+from support.stores import on_store
 
 __all__ = ["url"]
 
@@ -152,7 +153,7 @@ def test_after_a_promotion_a_rollback_moves_the_pointer_back(url: str) -> None:
             )
         )
 
-    in_store(url, promoted)
+    on_store(url, promoted)
     back = run(roll_back_rollout(url, "p", pointer=None, by=ANN))
     assert back.move is not None
     assert (back.move.from_number, back.move.to_number) == (2, 1)
@@ -183,7 +184,7 @@ def test_a_rollout_that_cannot_be_read_keeps_nobody_from_going_back(url: str) ->
         connection.execute("UPDATE rollouts SET rollout = '{}'")
     shipped = run(roll_back(url, "p", actor="bob", reason="urgent"))
     assert (shipped.move.from_number, shipped.move.to_number) == (3, 1)
-    (pointer,) = in_store(url, lambda store: store.pointers("p"))
+    (pointer,) = on_store(url, lambda store: store.pointers("p"))
     assert pointer.number == 1
     with pytest.raises(Tampered, match=r"Rollout 'v2-\w+' of the store cannot be read"):
         run(list_rollouts(url))
@@ -218,7 +219,7 @@ def test_a_rollback_that_comes_right_after_the_promotion_moves_the_pointer_back(
         first = rollouts.active_rollout
 
         def then_active(records: Any, pointer: str) -> Any:
-            in_thread = threading.Thread(target=in_store, args=(url, promote_now))
+            in_thread = threading.Thread(target=on_store, args=(url, promote_now))
             in_thread.start()
             in_thread.join()
             return first(records, pointer)
@@ -249,7 +250,7 @@ def test_the_word_of_a_person_is_not_lost_to_the_engine(url: str) -> None:
         hold = {"seq": 2, "action": "hold", "actor": "canary"}
         await store.decide(first.model_copy(update=hold))
 
-    in_store(url, body)
+    on_store(url, body)
     ended = run(abort_rollout(url, started.rollout.id, pointer=None, by=BOB))
     assert ended.decision.seq == 3
 
@@ -270,9 +271,9 @@ def test_many_who_abort_at_once_end_it_once(url: str) -> None:
 
 def test_a_reference_is_a_prompt_or_an_id(url: str) -> None:
     with pytest.raises(NotFound, match=r"no rollout yet.*canary start p"):
-        in_store(url, lambda store: find_rollout(store, "p"))
+        on_store(url, lambda store: find_rollout(store, "p"))
     with pytest.raises(NotFound, match="There is no rollout 'q'"):
-        in_store(url, lambda store: find_rollout(store, "q"))
+        on_store(url, lambda store: find_rollout(store, "q"))
     first = start(url)
     run(abort_rollout(url, "p", pointer=None, by=ANN))
     second = start(url)
@@ -280,7 +281,7 @@ def test_a_reference_is_a_prompt_or_an_id(url: str) -> None:
     third = start(url, "v3", pointer="staging")
 
     def found(reference: str, pointer: str | None = None) -> str:
-        record = in_store(url, lambda store: find_rollout(store, reference, pointer))
+        record = on_store(url, lambda store: find_rollout(store, reference, pointer))
         return record.rollout.id
 
     assert found(first.rollout.id) == first.rollout.id
@@ -293,7 +294,7 @@ def test_a_reference_is_a_prompt_or_an_id(url: str) -> None:
 
 
 def test_a_version_that_needs_other_inputs_does_not_start(url: str) -> None:
-    in_store(url, lambda store: store.add_version(version_of("user:\n{{other}}\n")))
+    on_store(url, lambda store: store.add_version(version_of("user:\n{{other}}\n")))
     with pytest.raises(ConfigError, match="which v1 does not use"):
         start(url, "latest")
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from promptyard.records import attribute_names as names
-from promptyard.records.attribute_names import MEANINGS, PRECEDENCE, convention_of, is_content
+from promptyard.records.attribute_names import MEANINGS, OLD_COMPLETION, OLD_PROMPT, is_content
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "promptyard"
 SPELLED = re.compile(
@@ -20,6 +20,27 @@ SPELLED = re.compile(
     r"|promptyard\.(hard_failure|run\.id|case\.id)"
     r"|(input|output)\.value|(error\.type|event\.name|service\.name|user\.id|enduser\.id)"
 )
+
+
+PRECEDENCE = ("own", "gen_ai", "old_gen_ai", "framework")
+OLD = {
+    "gen_ai.system",
+    "gen_ai.prompt",
+    "gen_ai.completion",
+    "gen_ai.usage.prompt_tokens",
+    "gen_ai.usage.completion_tokens",
+}
+STANDARD = ("gen_ai.", "feature_flag.", "error.", "user.", "enduser.", "exception.")
+
+
+def convention_of(name: str) -> str:
+    """Whose name it is."""
+    if name.startswith("promptyard."):
+        return "own"
+    numbered = re.match(rf"({re.escape(OLD_PROMPT)}|{re.escape(OLD_COMPLETION)})\d", name)
+    if name in OLD or numbered:
+        return "old_gen_ai"
+    return "gen_ai" if name.startswith(STANDARD) else "framework"
 
 
 def test_no_other_module_spells_an_attribute_name() -> None:

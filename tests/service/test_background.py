@@ -15,7 +15,8 @@ from promptyard.records.leases import Lease
 from promptyard.service.background import Did, Turn, Worker, run_background
 from promptyard.service.state import ServiceState
 from promptyard.storage import open_store
-from support.served import on_store, served
+from support.served import served
+from support.stores import on_store
 
 EVERY_S = 0.01
 LEASE_S = 0.4

@@ -16,7 +16,8 @@ from promptyard.line.ship import roll_back
 from promptyard.protocols import Store
 from support.pointers import NAME, point, register
 from support.registered import version_of
-from support.served import Service, on_store, served
+from support.served import Service, served
+from support.stores import on_store
 from support.streams import Sent, stream
 
 PATH = "/api/v1/manifest"

@@ -20,7 +20,8 @@ from promptyard.records.rollouts import Decision, Rollout, RolloutPlan
 from promptyard.records.versions import Move
 from promptyard.stats.assignment import arm_of, is_enrolled
 from support.registered import TEXTS, version_of
-from support.served import Answer, Service, on_store, served
+from support.served import Answer, Service, served
+from support.stores import on_store
 
 PATH = "/ofrep/v1/evaluate/flags"
 AT = "2026-11-27T10:00:00.000000+00:00"

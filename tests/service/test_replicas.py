@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,11 +14,11 @@ from promptyard.line.rollouts import By, start_rollout
 from promptyard.protocols import Store
 from promptyard.records.rollouts import LiveBaseline, Rollout, RolloutPlan, RolloutRecord
 from promptyard.records.versions import Move
-from promptyard.storage import open_store
 from support.live_traffic import SAME, WORSE, serve
 from support.postgres import postgres_server, postgres_url
 from support.registered import version_of
 from support.replicas import Replica, replicas
+from support.stores import on_store
 
 __all__ = ["postgres_server", "postgres_url"]
 
@@ -32,18 +32,6 @@ PLAN = RolloutPlan(
     baseline=LiveBaseline(n_outcomes=200, latency_p95_s=2.0, cost_p999_usd=1.0),
     outcome_window_s=1e-3,
 )
-
-
-def on(url: str, work: Callable[[Store], Awaitable[Result]]) -> Result:
-    async def run() -> Result:
-        store = open_store(url)
-        await store.open()
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
 
 
 async def started(store: Store) -> Rollout:
@@ -87,7 +75,7 @@ def killed_in_the_middle(
         took_s = time.monotonic() - killed_s
         return await until(store, rollout, lambda found: not found.is_active, good), took_s
 
-    return on(url, body)
+    return on_store(url, body)
 
 
 def require_single_and_in_order(url: str, record: RolloutRecord) -> None:
@@ -95,7 +83,7 @@ def require_single_and_in_order(url: str, record: RolloutRecord) -> None:
     _, replayed = asyncio.run(replay_rollout(url, record.rollout.id))
     assert len(replayed) >= record.last.seq - 1
     assert all(item.equal for item in replayed)
-    moves = on(url, lambda store: store.moves("p"))
+    moves = on_store(url, lambda store: store.moves("p"))
     assert len(moves) == (2 if record.last.state == "promoted" else 1)
 
 
@@ -107,7 +95,7 @@ def test_of_two_replicas_the_other_goes_on(postgres_url: str, tmp_path: Path) ->
         left = next(replica for replica in running if replica.is_running)
         assert left.holds("canary")
         assert left.lease("canary")["fence"] == 2
-        revision = on(postgres_url, lambda store: store.revision())
+        revision = on_store(postgres_url, lambda store: store.revision())
         deadline_s = time.monotonic() + 5
         while f'"revision":{revision}' not in published.read_text().replace(" ", ""):
             assert time.monotonic() < deadline_s
@@ -116,7 +104,7 @@ def test_of_two_replicas_the_other_goes_on(postgres_url: str, tmp_path: Path) ->
     assert record.last.state == "promoted"
     assert took_s < LEASE_S + PLAN.min_step_s + 8.0  # of a busy machine; exact: test_background
     require_single_and_in_order(postgres_url, record)
-    leases = on(postgres_url, lambda store: store.leases())
+    leases = on_store(postgres_url, lambda store: store.leases())
     assert all(lease.ends_in_s <= 0 for lease in leases)
 
 

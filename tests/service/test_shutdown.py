@@ -16,7 +16,7 @@ import pytest
 
 from promptyard.records.live import Outcome
 from support.replicas import replicas
-from support.served import on_store
+from support.stores import on_store
 
 N_ACKNOWLEDGED = 50
 

@@ -21,10 +21,9 @@ import pytest
 from promptyard.line.webhook_addresses import ALLOW_VARIABLE
 from promptyard.line.webhooks import SECRET_VARIABLE, deliver_due
 from promptyard.protocols import Store
-from promptyard.records.versions import Move
 from promptyard.records.webhooks import Delivered, Delivery
 from promptyard.service.webhook_sender import WebhookSender
-from support.registered import version_of
+from support.registered import first_move, version_of
 from support.served import served
 
 HOOKS = "/api/v1/webhooks"
@@ -119,16 +118,7 @@ def test_a_receiver_can_prove_what_it_is_told(tmp_path: Path, receiver: Receiver
 
         async def move(store: Store) -> None:
             await store.add_version(version_of("user:\n{{x}}\n"))
-            await store.move_pointer(
-                Move(
-                    prompt="p",
-                    pointer="production",
-                    from_number=None,
-                    to_number=1,
-                    actor="ann",
-                    reason="first",
-                )
-            )
+            await store.move_pointer(first_move())
             done = await deliver_due(store, service.state.webhook_sender.send)
             assert done.n_delivered == 1
 

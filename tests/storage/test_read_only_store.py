@@ -6,10 +6,9 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,20 +17,9 @@ from promptyard.protocols import Store
 from promptyard.storage import open_store
 from support.other_user import open_folder, unprivileged
 from support.registered import version_of
+from support.stores import on_store
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="other permissions")
-
-
-def in_store(path: Path, body: Callable[[Store], Awaitable[Any]]) -> Any:
-    async def opened() -> Any:
-        store = open_store(str(path))
-        await store.open()
-        try:
-            return await body(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(opened())
 
 
 async def register(store: Store) -> None:
@@ -46,7 +34,7 @@ async def names(store: Store) -> list[str]:
 def path() -> Generator[Path]:
     with open_folder() as folder:
         path = folder / "a store?.db"
-        in_store(path, register)
+        on_store(str(path), register)
         yield path
 
 
@@ -58,7 +46,7 @@ def test_what_may_only_be_read_is_read_and_left_as_it_was(
     path.parent.chmod(folder_mode)
     before = path.read_bytes()
     with unprivileged():
-        assert in_store(path, names) == ["p"]
+        assert on_store(str(path), names) == ["p"]
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
@@ -67,14 +55,14 @@ def test_a_writable_file_in_a_closed_folder_is_read(path: Path) -> None:
     path.chmod(0o666)
     path.parent.chmod(0o555)
     with unprivileged():
-        assert in_store(path, names) == ["p"]
+        assert on_store(str(path), names) == ["p"]
 
 
 def test_writing_is_refused_in_one_line(path: Path) -> None:
     path.parent.chmod(0o555)
     path.chmod(0o444)
     with unprivileged(), pytest.raises(ReadOnlyStore) as error:
-        in_store(path, lambda store: store.add_version(version_of("user:\nB {{x}}\n")))
+        on_store(str(path), lambda store: store.add_version(version_of("user:\nB {{x}}\n")))
     assert "choose a path for the store that you may write to" in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
@@ -86,7 +74,7 @@ def test_an_older_store_says_what_to_do(path: Path) -> None:
     path.chmod(0o444)
     path.parent.chmod(0o555)
     with unprivileged(), pytest.raises(ReadOnlyStore, match="copy it to a folder that you may"):
-        in_store(path, names)
+        on_store(str(path), names)
 
 
 def test_what_a_writer_has_not_moved_into_the_file_yet_is_read(path: Path) -> None:
@@ -104,7 +92,7 @@ def test_what_a_writer_has_not_moved_into_the_file_yet_is_read(path: Path) -> No
             finally:
                 await other.close()
 
-    assert in_store(path, read_while_written) == ["p", "q"]
+    assert on_store(str(path), read_while_written) == ["p", "q"]
 
 
 def test_changes_that_were_left_beside_the_file_are_not_passed_over(path: Path) -> None:
@@ -115,12 +103,12 @@ def test_changes_that_were_left_beside_the_file_are_not_passed_over(path: Path) 
             copy.write_bytes(path.with_name(path.name + suffix).read_bytes())
             copy.chmod(0o444)
 
-    in_store(path, crash)
+    on_store(str(path), crash)
     path.parent.chmod(0o555)
     with unprivileged(), pytest.raises(StorageError, match="that ends in -wal"):
-        in_store(path.with_name("copy.db"), names)
+        on_store(str(path.with_name("copy.db")), names)
     path.parent.chmod(0o755)
-    assert in_store(path.with_name("copy.db"), names) == ["p", "q"]
+    assert on_store(str(path.with_name("copy.db")), names) == ["p", "q"]
 
 
 def test_a_store_that_is_opened_again_may_be_written_by_then(path: Path) -> None:
@@ -136,7 +124,7 @@ def test_a_store_that_is_opened_again_may_be_written_by_then(path: Path) -> None
         await store.close()
 
     asyncio.run(body())
-    assert in_store(path, names) == ["p", "q"]
+    assert on_store(str(path), names) == ["p", "q"]
 
 
 def test_root_and_nobody_are_told_apart() -> None:

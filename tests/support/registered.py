@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from promptyard.protocols import Store
 from promptyard.records.prompts import Program, Prompt
-from promptyard.records.versions import PromptVersion
+from promptyard.records.versions import Move, PromptVersion
 from promptyard.storage import open_store
 
 Result = TypeVar("Result")
@@ -22,6 +22,18 @@ def version_of(text: str, name: str = "p", parent: int | None = None) -> PromptV
     program = Program.single(Prompt.from_text(text))
     return PromptVersion(
         name=name, number=0, digest=program.id, program=program, author="a", parent=parent
+    )
+
+
+def first_move(prompt: str = "p") -> Move:
+    """The move that puts version 1 into production."""
+    return Move(
+        prompt=prompt,
+        pointer="production",
+        from_number=None,
+        to_number=1,
+        actor="ann",
+        reason="first",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +12,8 @@ import pytest
 
 from promptyard.line.publish import publish_to
 from promptyard.protocols import Store
-from promptyard.records.versions import Move
-from promptyard.storage import open_store
-from support.registered import version_of
+from support.registered import first_move, version_of
+from support.stores import on_store
 
 Result = TypeVar("Result")
 
@@ -26,18 +25,6 @@ def run(work: Awaitable[Result]) -> Result:
     return asyncio.run(awaited())
 
 
-def in_store(url: str, body: Callable[[Store], Awaitable[Result]]) -> Result:
-    async def opened() -> Result:
-        store = open_store(url)
-        await store.open()
-        try:
-            return await body(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(opened())
-
-
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A store with three versions of `p`; production is at the first, the manifest published."""
@@ -46,18 +33,9 @@ def url(tmp_path: Path) -> str:
     async def fill(store: Store) -> None:
         for text in ("user:\nA {{x}}\n", "user:\nB {{x}}\n", "user:\nC {{x}}\n"):
             await store.add_version(version_of(text))
-        await store.move_pointer(
-            Move(
-                prompt="p",
-                pointer="production",
-                from_number=None,
-                to_number=1,
-                actor="ann",
-                reason="first",
-            )
-        )
+        await store.move_pointer(first_move())
 
-    in_store(address, fill)
+    on_store(address, fill)
     run(publish_to(address, manifest_path(address)))
     return address
 

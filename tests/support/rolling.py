@@ -9,7 +9,8 @@ from promptyard.line.rollout_watch import tick
 from promptyard.line.rollouts import By, start_rollout
 from promptyard.records.rollouts import LiveBaseline, Rollout, RolloutPlan, RolloutRecord
 from support.live_traffic import serve
-from support.released import in_store, run
+from support.released import run
+from support.stores import on_store
 
 PLAN = RolloutPlan(
     steps=(50.0, 100.0),
@@ -28,7 +29,7 @@ def started(url: str, **plan: Any) -> Rollout:
 
 
 def feed(url: str, rollout: Rollout, n: int, good: dict[str, float]) -> None:
-    in_store(url, lambda store: serve(store, rollout, n, good))
+    on_store(url, lambda store: serve(store, rollout, n, good))
 
 
 def ticked(url: str) -> Looked:
@@ -37,9 +38,9 @@ def ticked(url: str) -> Looked:
 
 
 def record_of(url: str, rollout: Rollout) -> RolloutRecord:
-    return in_store(url, lambda store: store.rollout(rollout.id))
+    return on_store(url, lambda store: store.rollout(rollout.id))
 
 
 def pointer_of(url: str) -> int:
-    (pointer,) = in_store(url, lambda store: store.pointers("p"))
+    (pointer,) = on_store(url, lambda store: store.pointers("p"))
     return pointer.number

@@ -21,6 +21,7 @@ from promptyard.records.api_keys import ApiKey, Scope, digest_of, key_text
 from promptyard.service.server import Server
 from promptyard.service.state import ServiceState
 from promptyard.storage import open_store
+from support.stores import on_store
 
 Result = TypeVar("Result")
 _AT = "2026-11-27T10:00:00.000000+00:00"
@@ -105,20 +106,6 @@ class Service:
         self.in_store(lambda store: store.add_key(made))
         self.state.access.forget()
         return text
-
-
-def on_store(url: str, work: Callable[[Store], Awaitable[Result]]) -> Result:
-    """Open a store, do some work on it, close it."""
-
-    async def run() -> Result:
-        store = open_store(url)
-        await store.open()
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
 
 
 @contextlib.contextmanager

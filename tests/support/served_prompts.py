@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptyard.protocols import Store
-from promptyard.records.versions import Move
-from support.registered import version_of
+from support.registered import first_move, version_of
 from support.served import Service, served
 
 TEXTS = ("user:\nA {{x}}\n", "user:\nB {{x}}\n", "user:\nC {{x}}\n")
@@ -22,14 +21,7 @@ def served_prompts(where: Path | str, **settings: Any) -> Generator[Service]:
     async def fill(store: Store) -> None:
         for number, text in enumerate(TEXTS):
             await store.add_version(version_of(text, parent=number or None))
-        first = Move(
-            prompt="p",
-            pointer="production",
-            from_number=None,
-            to_number=1,
-            actor="ann",
-            reason="first",
-        )
+        first = first_move()
         await store.move_pointer(first)
 
     with served(where, **settings) as service:

@@ -11,7 +11,7 @@ from promptyard.line.sync import run_evaluation
 from promptyard.line.task import load_task
 from support.collector import Collector, attributes_of
 from support.registered import version_of
-from support.served import on_store
+from support.stores import on_store
 from support.tiny_task import PROMPT, write_tiny_task
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,16 @@ from promptyard.traces.collect import (
     MAX_LINE_BYTES,
     MAX_NAME_CHARS,
     Rejected,
-    read_segments,
+    read_segment,
     segments,
 )
 from support.spool import write_segment
+
+
+def read_segments(folder: Path) -> Iterator[LiveEvent | Rejected]:
+    """All that a spool holds, in the order in which a collector reads it."""
+    for segment in segments(folder):
+        yield from read_segment(segment)
 
 
 def line_of(event: LiveEvent, **changed: object) -> bytes:

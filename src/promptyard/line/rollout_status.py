@@ -10,33 +10,13 @@ from promptyard.records.rollouts import (
     Action,
     Decision,
     GuardReading,
-    GuardStatus,
     RatioReading,
     Rollout,
 )
 from promptyard.records.versions import Move
-from promptyard.reports.rollout import guard_rows, rollout_paragraph, thinned
+from promptyard.reports.rollout import GuardRow, guard_rows, rollout_paragraph, thinned
 
 MOST_POINTS = 300
-
-
-class GuardPlot(Record):
-    """One guard against its margin, in words and as an interval.
-
-    `low`, `middle` and `high` count in margins towards harm: 0 is no difference, 1 the margin, more
-    is worse. None is not known, or no bound yet.
-    """
-
-    dimension: str
-    name: str
-    status: GuardStatus
-    difference: str
-    bounds: str
-    margin: str
-    sentence: str
-    low: float | None
-    middle: float | None
-    high: float | None
 
 
 class PlotPoint(Record):
@@ -65,7 +45,7 @@ class RolloutReport(Record):
     last: Decision
     left: Move | None
     sentence: str
-    plot: tuple[GuardPlot, ...]
+    plot: tuple[GuardRow, ...]
     curve: tuple[PlotPoint, ...]
 
 
@@ -85,28 +65,13 @@ async def rollout_status(
             record = await store.rollout(record.rollout.id)
         record = (await with_departures(store, [record]))[0]
     last = record.last
-    plot = tuple(
-        GuardPlot(
-            dimension=reading.dimension,
-            name=row.name,
-            status=row.status,
-            difference=row.difference,
-            bounds=row.bounds,
-            margin=row.margin,
-            sentence=row.sentence,
-            low=row.low,
-            middle=row.middle,
-            high=row.high,
-        )
-        for row, reading in zip(guard_rows(last), last.guards, strict=True)
-    )
     points = thinned(record.decisions, MOST_POINTS) if with_curve else ()
     return RolloutReport(
         rollout=record.rollout,
         last=last,
         left=record.left,
         sentence=rollout_paragraph(record, now=now or utc_now(), n_decisions=n_decisions),
-        plot=plot,
+        plot=guard_rows(last),
         curve=tuple(_point(decision) for decision in points),
     )
 

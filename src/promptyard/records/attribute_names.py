@@ -1,20 +1,13 @@
 """The one table of attribute names: what telemetry calls things, in all conventions we read.
 
 No other module spells such a name. Each meaning has its names in order of precedence: our own, the
-GenAI semantic conventions as they are, as they were (until 1.36), then those of frameworks. The
-conventions are in development, so the table has a version: raise it with every change.
+GenAI semantic conventions as they are, as they were (until 1.36), then those of frameworks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
-
-TABLE_VERSION = 2
-"""Counts the changes of this table."""
-
-Convention: TypeAlias = Literal["own", "gen_ai", "old_gen_ai", "framework"]
-PRECEDENCE: tuple[Convention, ...] = ("own", "gen_ai", "old_gen_ai", "framework")
+from typing import TypeAlias
 
 # our own
 OUTCOME_ID = "promptyard.outcome.id"
@@ -196,19 +189,7 @@ CONTENT_PREFIXES: Names = (
 )
 """What holds or may hold what people and models said, or who they are: by how the name begins."""
 
-_OLD = frozenset({"gen_ai.system", "gen_ai.prompt", "gen_ai.completion"})
-_OLD_USAGE = frozenset({"gen_ai.usage.prompt_tokens", "gen_ai.usage.completion_tokens"})
 _NAMED = frozenset({PROMPT_NAME, PROMPT_VERSION})
-_STANDARD = ("gen_ai.", "feature_flag.", "error.", "user.", "enduser.", "exception.")
-
-
-def convention_of(name: str) -> Convention:
-    """Return whose name it is: the order of `PRECEDENCE` is the order in which names count."""
-    if name.startswith("promptyard."):
-        return "own"
-    if name in _OLD | _OLD_USAGE or _is_numbered(name):
-        return "old_gen_ai"
-    return "gen_ai" if name.startswith(_STANDARD) else "framework"
 
 
 def is_content(name: str) -> bool:
@@ -216,10 +197,3 @@ def is_content(name: str) -> bool:
     if name.startswith(CONTENT_PREFIXES):
         return name not in _NAMED and name not in SUBJECTS
     return False
-
-
-def _is_numbered(name: str) -> bool:
-    return any(
-        name.startswith(prefix) and name[len(prefix) : len(prefix) + 1].isdigit()
-        for prefix in (OLD_PROMPT, OLD_COMPLETION)
-    )

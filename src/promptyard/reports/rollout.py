@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from promptyard.records.base import Record
 from promptyard.records.guard_dimensions import IN_LOGARITHMS, is_proof_needed, score_without
 from promptyard.records.rollouts import (
     ENDED,
@@ -43,14 +43,14 @@ STATUS_WORDS: dict[GuardStatus, str] = {
 }
 
 
-@dataclass(frozen=True)
-class GuardRow:
+class GuardRow(Record):
     """One guard, written out, and where its interval lies.
 
     `low`, `middle` and `high` count in margins towards harm: 0 is no difference, 1 the margin, more
     is worse. None is not known, or no bound yet.
     """
 
+    dimension: str
     name: str
     status: GuardStatus
     difference: str
@@ -229,6 +229,7 @@ def _row(reading: GuardReading) -> GuardRow:
     ends = (reading.low, reading.high) if reading.worse > 0 else (reading.high, reading.low)
     low, high = (_in_margins(reading, end) for end in ends)
     return GuardRow(
+        dimension=reading.dimension,
         name=guard_name(reading.dimension),
         status=reading.status,
         difference=guard_amount(reading.dimension, reading.difference),

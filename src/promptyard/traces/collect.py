@@ -75,15 +75,6 @@ def segments(folder: Path) -> list[Segment]:
     return sorted(found, key=lambda segment: (segment.name, not segment.is_open))
 
 
-def read_segments(folder: Path) -> Iterator[LiveEvent | Rejected]:
-    """Yield every event and every rejected line of a spool, segment by segment.
-
-    Raises OSError for a segment that cannot be read.
-    """
-    for segment in segments(folder):
-        yield from read_segment(segment)
-
-
 def read_segment(segment: Segment) -> Iterator[LiveEvent | Rejected]:
     """Yield what the lines of one segment are, in their order; one line in memory at a time.
 

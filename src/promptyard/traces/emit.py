@@ -109,6 +109,8 @@ class TrialSpans:
             names.RESPONSE_ID: completion.request_id,
             names.INPUT_TOKENS: usage.input_tokens,
             names.OUTPUT_TOKENS: usage.output_tokens,
+            names.CACHE_READ_TOKENS: usage.cached_input_tokens or None,
+            names.CACHE_CREATION_TOKENS: usage.cache_write_tokens or None,
             names.COST[0]: completion.cost_usd,
             names.FINISH_REASONS: [completion.finish_reason],
         }
