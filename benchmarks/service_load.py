@@ -162,10 +162,10 @@ def kill_rounds(url: str, folder: Path, n_kills: int, seed: int = 0) -> tuple[in
             unanswered = []
             if number == n_kills:
                 break
-            clients = _clients(served.address, 60.0, "/v1/traces", {}, N_CLIENTS)
+            clients = clients_of(served.address, 60.0, N_CLIENTS)
             time.sleep(1.0 + chance.random())
             served.process.kill()
-            done = [_sent(client) for client in clients]
+            done = [sent_by(client) for client in clients]
             acked += [trace for item in done for trace in item.acked]
             unanswered = [item.unanswered for item in done if item.unanswered is not None]
     found = count_traces(url)
@@ -249,23 +249,31 @@ def _postgresql(is_wanted: bool) -> Generator[str | None]:
         server.stop()
 
 
-def _clients(
-    address: str, seconds: float, path: str, headers: Mapping[str, str], n_clients: int
+def clients_of(
+    address: str,
+    seconds: float,
+    n_clients: int,
+    *,
+    path: str = "/v1/traces",
+    headers: Mapping[str, str] | None = None,
 ) -> list[subprocess.Popen[str]]:
+    """Start senders, each in a process of its own."""
     program = [sys.executable, str(HERE / "service_load_client.py"), address, str(seconds)]
-    command = [*program, json.dumps(dict(headers)), path]
+    command = [*program, json.dumps(dict(headers or {})), path]
     return [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(n_clients)]
+
+
+def sent_by(client: subprocess.Popen[str]) -> Sent:
+    """Wait for the end of a sender, and return what it did."""
+    printed, _ = client.communicate()
+    return Sent(**json.loads(printed))
 
 
 def _send(
     served: Served, seconds: float, path: str, headers: Mapping[str, str], *, n_clients: int
 ) -> list[Sent]:
-    return [_sent(item) for item in _clients(served.address, seconds, path, headers, n_clients)]
-
-
-def _sent(client: subprocess.Popen[str]) -> Sent:
-    printed, _ = client.communicate()
-    return Sent(**json.loads(printed))
+    clients = clients_of(served.address, seconds, n_clients, path=path, headers=headers)
+    return [sent_by(client) for client in clients]
 
 
 def _wait_for(address: str) -> None:
