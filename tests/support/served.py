@@ -110,9 +110,15 @@ class Service:
 
 @contextlib.contextmanager
 def served(where: Path | str, **settings: Any) -> Generator[Service]:
-    """Serve the store in a folder, or at a URL, until the block ends."""
+    """Serve the store in a folder, or at a URL, until the block ends.
+
+    It listens at 127.0.0.1; with `host="::"` at IPv6 as well.
+    """
     store_url = where if isinstance(where, str) else str(where / "service.db")
-    listener = socket.create_server(("127.0.0.1", 0))
+    if settings.get("host") == "::":
+        listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    else:
+        listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     ready = threading.Event()
     made: list[tuple[ServiceState, Server]] = []

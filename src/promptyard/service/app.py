@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import secrets
 from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from promptyard.service.background import run_background
 from promptyard.service.openapi import ServiceApp
 from promptyard.service.paths import sheltered
 from promptyard.service.problems import problem, problem_of
+from promptyard.service.rates import ip_of
 from promptyard.service.request_counts import Counted
 from promptyard.service.state import ServiceState
 from promptyard.service.workers import WORKERS
@@ -116,10 +116,8 @@ def is_loopback(host: str) -> bool:
     """Whether a name or address means this machine alone."""
     if host == "localhost":
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = ip_of(host)
+    return address is not None and address.is_loopback
 
 
 def _place_of(origin: str) -> str | None:

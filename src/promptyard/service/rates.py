@@ -56,12 +56,25 @@ def wrong_keys() -> Rates:
     return Rates(WRONG_PER_S, WRONG_BURST, what="requests with wrong keys")
 
 
-def block_of(address: str) -> str:
-    """Return what one sender has: an IPv4 address, or the /64 of an IPv6 address."""
+def ip_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address, None where it is none.
+
+    A socket that listens at IPv6 as well hands IPv4 addresses over as `::ffff:192.0.2.7`: they are
+    read as the IPv4 addresses that they are (RFC 4291, section 2.5.5.2).
+    """
     try:
-        known = ipaddress.ip_address(address)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return address
-    if isinstance(known, ipaddress.IPv4Address):
-        return address
-    return str(ipaddress.ip_network((int(known) >> 64 << 64, 64)))
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def block_of(text: str) -> str:
+    """Return what one sender has: an IPv4 address, or the /64 of an IPv6 address."""
+    address = ip_of(text)
+    if address is None:
+        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))

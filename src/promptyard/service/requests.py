@@ -23,7 +23,7 @@ from promptyard.records.audit import AuditEntry
 from promptyard.service.access import SCOPE_FIELD, Caller, KeyRefused, caller_of
 from promptyard.service.paths import unsheltered
 from promptyard.service.problems import RequestRefused, problem_of
-from promptyard.service.rates import block_of
+from promptyard.service.rates import block_of, ip_of
 from promptyard.service.state import ServiceState, state_of
 from promptyard.service.strict_json import strict_json
 
@@ -116,7 +116,7 @@ async def _admit(request: Request, state: ServiceState) -> None:
         request.state.caller = Caller("" if error.key is None else error.key.name, error.key)
         raise
     request.state.caller = caller
-    state.rates.take(caller.key_id or address)
+    state.rates.take(caller.key_id or block_of(address))
 
 
 def _require_scope(request: Request, state: ServiceState, scope: Scope) -> None:
@@ -140,7 +140,8 @@ def _sent_key(request: Request) -> str | None:
 
 def address_of(request: Request) -> str:
     """Return who connected; what proxies say of others before them is not believed."""
-    return request.client.host if request.client else ""
+    host = request.client.host if request.client else ""
+    return str(ip_of(host) or host)
 
 
 def _require_json(request: Request) -> None:
