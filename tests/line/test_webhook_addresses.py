@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from promptyard.errors import ConfigError
+from promptyard.line.name_resolution import resolve_by_system
 from promptyard.line.webhook_addresses import (
     ALLOW_VARIABLE,
     Allowed,
@@ -17,7 +18,6 @@ from promptyard.line.webhook_addresses import (
     is_public,
     read_allowed,
     read_url,
-    resolve_by_system,
 )
 
 NOT_PUBLIC = (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -143,9 +142,3 @@ async def addresses_of(place: Place, allowed: Allowed, resolve: Resolve) -> tupl
                 f"there, name the host or its block in {ALLOW_VARIABLE}"
             )
     return tuple(found)
-
-
-async def resolve_by_system(host: str, port: int) -> Sequence[str]:
-    """Ask the system for all addresses of a host; forms such as 127.1 are read as it reads them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(item[4][0]).partition("%")[0] for item in found))

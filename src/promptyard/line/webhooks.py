@@ -25,13 +25,13 @@ from typing import TypeAlias
 
 from promptyard.config.load import WEBHOOK_SECRET_VARIABLE as SECRET_VARIABLE
 from promptyard.errors import ConfigError, NotFound
+from promptyard.line.name_resolution import resolve_by_system
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.line.webhook_addresses import (
     Resolve,
     addresses_of,
     read_allowed,
     read_url,
-    resolve_by_system,
 )
 from promptyard.protocols import Store
 from promptyard.records.base import Json, Record, as_list, as_object

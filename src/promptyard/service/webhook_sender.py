@@ -13,13 +13,13 @@ from yarl import URL
 
 from promptyard import __version__
 from promptyard.errors import ConfigError
+from promptyard.line.name_resolution import resolve_by_system
 from promptyard.line.webhook_addresses import (
     Place,
     Resolve,
     addresses_of,
     read_allowed,
     read_url,
-    resolve_by_system,
 )
 from promptyard.line.webhooks import webhook_secret
 from promptyard.records.webhooks import Delivered, Delivery, signed_headers, signing_key
