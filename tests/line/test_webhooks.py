@@ -14,9 +14,9 @@ import pytest
 
 from promptyard.errors import ConfigError, NotFound
 from promptyard.line.webhook_addresses import ALLOW_VARIABLE
+from promptyard.line.webhook_settings import SECRET_VARIABLE
 from promptyard.line.webhooks import (
     MAX_RETRY_S,
-    SECRET_VARIABLE,
     create_webhook,
     delete_webhook,
     deliver_due,

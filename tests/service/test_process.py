@@ -69,3 +69,21 @@ def test_only_loopback_is_listened_on_until_there_is_a_key(tmp_path: Path) -> No
         serving.wait()
     assert key.split("_", 2)[2] not in told
     assert serving.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("PROMPTYARD_WEBHOOK_SECRET", "short", "PROMPTYARD_WEBHOOK_SECRET is too short"),
+        ("PROMPTYARD_WEBHOOK_ALLOW", "10.0.0.1/8", "PROMPTYARD_WEBHOOK_ALLOW: '10.0.0.1/8' is"),
+    ],
+)
+def test_what_webhooks_could_not_use_is_refused_at_the_start(
+    tmp_path: Path, variable: str, value: str, said: str
+) -> None:
+    environment = {**os.environ, variable: value}
+    refused = command(tmp_path, *SERVE, environment=environment)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"error: {said}")
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "service.db").exists()

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from promptyard.line.webhook_addresses import ALLOW_VARIABLE
-from promptyard.line.webhooks import SECRET_VARIABLE, deliver_due
+from promptyard.line.webhook_settings import SECRET_VARIABLE
+from promptyard.line.webhooks import deliver_due
 from promptyard.protocols import Store
 from promptyard.records.webhooks import Delivered, Delivery
 from promptyard.service.webhook_sender import WebhookSender

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from promptyard.config.load import WEBHOOK_SECRET_VARIABLE as SECRET_VARIABLE
 from promptyard.errors import ConfigError, NotFound
 from promptyard.line.name_resolution import resolve_by_system
 from promptyard.line.query import StoreOrUrl, opened
@@ -33,6 +32,7 @@ from promptyard.line.webhook_addresses import (
     read_allowed,
     read_url,
 )
+from promptyard.line.webhook_settings import webhook_secret
 from promptyard.protocols import Store
 from promptyard.records.base import Json, Record, as_list, as_object
 from promptyard.records.rollouts import Decision
@@ -49,7 +49,6 @@ from promptyard.records.webhooks import (
     signing_key,
 )
 
-MIN_SECRET_CHARS = 32
 MAX_WEBHOOKS = 100
 FIRST_RETRY_S = 5.0
 MAX_RETRY_S = 3_600.0
@@ -152,18 +151,6 @@ def retry_after_s(n_failures: int, chance: float) -> float:
     """
     longest = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(n_failures - 1, 30))
     return longest * (1 - chance / 2)
-
-
-def webhook_secret(environ: Mapping[str, str] = os.environ) -> str:
-    """Return what the secrets of all webhooks are derived from. Raises ConfigError without it."""
-    secret = environ.get(SECRET_VARIABLE, "")
-    if len(secret) < MIN_SECRET_CHARS:
-        what = "is too short" if secret else "is not set"
-        raise ConfigError(
-            f"{SECRET_VARIABLE} {what}, so nothing can be signed: set it to {MIN_SECRET_CHARS} "
-            "random characters or more (`openssl rand -hex 32`), the same for every replica"
-        )
-    return secret
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import uvicorn
 
 from promptyard.config.service_shape import ServiceConfig
 from promptyard.errors import ConfigError
+from promptyard.line.webhook_settings import check_webhook_settings
 from promptyard.protocols import Store
 from promptyard.service.app import build_app, is_loopback
 from promptyard.service.connection import guarded
@@ -34,9 +35,10 @@ def serve(
     """Serve until SIGINT or SIGTERM; what was acknowledged is stored by then.
 
     `on_listening` is called with the address once connections are taken. Raises ConfigError where
-    the address is not loopback and there is no key, or cannot be listened at, KeyboardInterrupt
-    after SIGINT, when everything is closed.
+    the address is not loopback and there is no key, or cannot be listened at, or webhooks could not
+    use what the environment says; KeyboardInterrupt after SIGINT, when everything is closed.
     """
+    check_webhook_settings()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         interrupted = runner.run(_serve(store, settings, on_listening))
     if interrupted:

@@ -21,7 +21,7 @@ from promptyard.line.webhook_addresses import (
     read_allowed,
     read_url,
 )
-from promptyard.line.webhooks import webhook_secret
+from promptyard.line.webhook_settings import webhook_secret
 from promptyard.records.webhooks import Delivered, Delivery, signed_headers, signing_key
 
 TIMEOUT_S = 10.0
