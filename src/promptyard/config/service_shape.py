@@ -42,6 +42,12 @@ class ServiceConfig(Record):
     max_decompressed_bytes: int = Field(
         default=32 << 20, ge=1024, description="How large a compressed request may become."
     )
+    max_bodies_bytes: int = Field(
+        default=128 << 20,
+        ge=1024,
+        description="How many bytes of bodies are held at once, decompressed, per replica; more "
+        "are to be sent again.",
+    )
     keep_personal_data: bool = Field(
         default=False,
         description="Whether personal data in the content of spans is stored; secrets never are.",

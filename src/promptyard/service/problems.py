@@ -36,7 +36,8 @@ PROBLEMS: Mapping[int, str] = {
     421: "Without keys only loopback is answered.",
     422: "Something in the request is not as it has to be; the detail says what and where.",
     429: "Too many requests; `Retry-After` says when to try again.",
-    503: "The store does not answer, or the process is ending; `Retry-After` says when.",
+    503: "The store does not answer, too much is under way, or the process is ending; "
+    "`Retry-After` says when.",
 }
 """Errors that routes have in common; `openapi` documents them where a route can have them."""
 

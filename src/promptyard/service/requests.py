@@ -6,9 +6,7 @@ anything looks at it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import zlib
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -21,6 +19,7 @@ from promptyard.errors import PromptyardError
 from promptyard.records.api_keys import Scope
 from promptyard.records.audit import AuditEntry
 from promptyard.service.access import SCOPE_FIELD, Caller, KeyRefused, caller_of
+from promptyard.service.bodies import HeldBody
 from promptyard.service.paths import unsheltered
 from promptyard.service.problems import RequestRefused, problem_of
 from promptyard.service.rates import block_of, ip_of
@@ -29,17 +28,15 @@ from promptyard.service.strict_json import strict_json
 
 AUDITED: frozenset[Scope] = frozenset({"write", "release", "admin"})
 """Scopes whose acts are logged; `report` has its own, larger records."""
-MAX_RATIO = 100
-"""How many times larger a body may become; telemetry of many like spans is some 50 times."""
-ALWAYS_BYTES = 1 << 20
 ACTS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_MAX_DIGITS = 18
 
 log = logging.getLogger("promptyard.service")
 
 
 class ServiceRequest(Request):
     """A request whose body is bounded and whose JSON is strict."""
+
+    _held: HeldBody | None = None
 
     async def json(self) -> Any:
         """Parse the body. Raises RequestRefused."""
@@ -53,8 +50,15 @@ class ServiceRequest(Request):
     async def body(self) -> bytes:
         """Return the body, decompressed, within the limits. Raises RequestRefused."""
         if not hasattr(self, "_body"):
-            self._body = await _read_body(self, state_of(self))
+            bodies = state_of(self).bodies
+            self._held = bodies.hold()
+            self._body = await bodies.read(self, self._held)
         return self._body
+
+    def release(self) -> None:
+        """Let others have the room of the body: the request is answered."""
+        if self._held is not None:
+            self._held.release()
 
 
 class ServiceRoute(APIRoute):
@@ -71,7 +75,12 @@ class ServiceRoute(APIRoute):
             if getattr(given.state, "sheltered", False):
                 given.scope["path_params"] = unsheltered(given.path_params)
             request = ServiceRequest(given.scope, given.receive)
-            state = state_of(request)
+            try:
+                return await answer_held(request, state_of(request))
+            finally:
+                request.release()
+
+        async def answer_held(request: ServiceRequest, state: ServiceState) -> Response:
             try:
                 if scope is not None:
                     await _admit(request, state)
@@ -149,64 +158,6 @@ def _require_json(request: Request) -> None:
     if kind != "application/json" and not kind.endswith("+json"):
         detail = f"the body is application/json; the Content-Type is {kind[:100] or 'missing'!a}"
         raise RequestRefused(415, "media-type", detail)
-
-
-async def _read_body(request: Request, state: ServiceState) -> bytes:
-    most = state.settings.max_body_bytes
-    length = request.headers.get("content-length", "0")
-    if len(length) > _MAX_DIGITS or not length.isdecimal() or int(length) > most:
-        raise _too_large(most)
-    try:
-        async with asyncio.timeout(state.settings.read_timeout_s):
-            body = await _received(request, most)
-    except TimeoutError:
-        detail = f"the body did not arrive within {state.settings.read_timeout_s:g} s"
-        raise RequestRefused(408, "too-slow", detail) from None
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return body
-    if encoding != "gzip":
-        detail = f"the Content-Encoding {encoding[:100]!a} is not known; send gzip or none"
-        raise RequestRefused(415, "media-type", detail)
-    return _decompressed(body, state.settings.max_decompressed_bytes)
-
-
-async def _received(request: Request, most: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise _too_large(most)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _decompressed(body: bytes, most: int) -> bytes:
-    """Decompress gzip up to a size and a ratio; a bomb is found before it goes off.
-
-    Raises RequestRefused.
-    """
-    cap = min(most, max(ALWAYS_BYTES, MAX_RATIO * len(body)))
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        result = stream.decompress(body, cap + 1)
-    except zlib.error as error:
-        raise RequestRefused(400, "not-gzip", f"the body is no gzip: {error}") from None
-    if len(result) > cap:
-        detail = (
-            f"the body becomes more than {most:,} bytes, or more than {MAX_RATIO} times what was "
-            "sent; send less at once"
-        )
-        raise RequestRefused(413, "too-large", detail)
-    if not stream.eof or stream.unused_data:
-        raise RequestRefused(400, "not-gzip", "the body is no single, whole gzip stream")
-    return result
-
-
-def _too_large(most: int) -> RequestRefused:
-    detail = f"the body has more than {most:,} bytes; send less at once"
-    return RequestRefused(413, "too-large", detail)
 
 
 async def _audit(request: Request, state: ServiceState, action: str, status: int) -> None:

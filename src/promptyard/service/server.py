@@ -148,7 +148,8 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then the connections."""
+        """End the streams and what has not arrived in full, then the connections."""
         self._state.stopping.set()
+        self._state.bodies.end()
         self._state.changes.look()
         await super().shutdown(sockets=sockets)

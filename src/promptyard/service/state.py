@@ -16,6 +16,7 @@ from promptyard.line.background import StoreFigures
 from promptyard.line.ingest import KnownVersions
 from promptyard.protocols import Store
 from promptyard.service.access import Access
+from promptyard.service.bodies import Bodies
 from promptyard.service.changes import Changes
 from promptyard.service.counts import Counts
 from promptyard.service.jobs import Jobs
@@ -48,6 +49,7 @@ class ServiceState:
     figures: StoreFigures | None = None
     wrong_keys: Rates = field(default_factory=wrong_keys)
     open_streams: OpenStreams = field(init=False)
+    bodies: Bodies = field(init=False)
     webhook_sender: WebhookSender = field(default_factory=WebhookSender)
     versions: KnownVersions = field(default_factory=KnownVersions)
     replica: str = field(default_factory=replica_name)
@@ -56,6 +58,7 @@ class ServiceState:
 
     def __post_init__(self) -> None:
         self.jobs = Jobs(self.store, self.settings, self.replica, self.stopping)
+        self.bodies = Bodies(self.settings)
         self.open_streams = OpenStreams(self.settings.max_streams)
 
     @classmethod
