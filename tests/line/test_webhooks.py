@@ -14,14 +14,19 @@ import pytest
 
 from promptyard.errors import ConfigError, NotFound
 from promptyard.line.webhook_addresses import ALLOW_VARIABLE
+from promptyard.line.webhook_delivery import (
+    GIVE_UP_S,
+    MAX_RETRY_S,
+    MIN_TRIES,
+    deliver_due,
+    retry_after_s,
+)
 from promptyard.line.webhook_settings import SECRET_VARIABLE
 from promptyard.line.webhooks import (
-    MAX_RETRY_S,
     create_webhook,
     delete_webhook,
-    deliver_due,
+    enable_webhook,
     list_webhooks,
-    retry_after_s,
     try_webhook,
 )
 from promptyard.protocols import Store
@@ -32,6 +37,7 @@ from promptyard.records.webhooks import (
     Delivered,
     Delivery,
     WebhookEvent,
+    WebhookRound,
     shown_secret,
     signed_headers,
     signing_key,
@@ -74,11 +80,11 @@ async def alerted(store: Store, prompt: str = "p") -> None:
     await store.add_alert(alert)
 
 
-async def rolled_out(store: Store, actions: Sequence[str]) -> None:
+async def rolled_out(store: Store, actions: Sequence[str], rollout_id: str = "v2-r1") -> None:
     """A rollout of version 2 beside 1 with a start and these decisions."""
     versions = await store.versions("p")
     rollout = Rollout(
-        id="v2-r1",
+        id=rollout_id,
         prompt="p",
         pointer="production",
         control=1,
@@ -89,14 +95,14 @@ async def rolled_out(store: Store, actions: Sequence[str]) -> None:
         started_at=AT,
         started_by="ann",
     )
-    await store.start_rollout(rollout, decision(1, "start"))
+    await store.start_rollout(rollout, decision(1, "start", rollout_id))
     for seq, action in enumerate(actions, 2):
-        await store.decide(decision(seq, action))
+        await store.decide(decision(seq, action, rollout_id))
 
 
-def decision(seq: int, action: str) -> Decision:
+def decision(seq: int, action: str, rollout_id: str = "v2-r1") -> Decision:
     state = {"abort": "aborted", "pause": "paused"}.get(action, "running")
-    values = {"rollout_id": "v2-r1", "seq": seq, "at": AT, "actor": "canary", "action": action}
+    values = {"rollout_id": rollout_id, "seq": seq, "at": AT, "actor": "canary", "action": action}
     more = {"state": state, "step": 0, "enrolled": 0.1, "step_at": AT}
     return Decision.model_validate({**values, **more})
 
@@ -135,11 +141,11 @@ def test_a_webhook_is_told_of_what_happens_after_it_was_made() -> None:
         await alerted(store)
         done = await deliver_due(store, receiver.send)
         assert (done.n_delivered, done.n_failed, done.n_waiting) == (3, 0, 0)
-        assert receiver.types == ["move.promote", "alert.threshold", "decision.abort"]
+        assert receiver.types == ["move.promote", "decision.abort", "alert.threshold"]
         bodies = [json.loads(item.body) for item in receiver.got]
         assert bodies[0]["data"]["reason"] == "{{x}}\ud800"
         assert bodies[0]["timestamp"] == (await store.moves("p"))[-1].moved_at
-        assert (bodies[2]["data"]["prompt"], bodies[2]["data"]["seq"]) == ("p", 5)
+        assert (bodies[1]["data"]["prompt"], bodies[1]["data"]["seq"]) == ("p", 5)
         assert (await deliver_due(store, receiver.send)).n_delivered == 0
 
     with_store(body)
@@ -193,12 +199,13 @@ def test_what_was_not_taken_is_sent_again_under_the_same_id_and_in_order() -> No
 
         assert await turn(down) == (0, 1, 0)
         (shown,) = await list_webhooks(store)
-        assert (shown.n_failures, shown.last_error) == (1, "answered 500")
-        assert shown.retry_at == (now + timedelta(seconds=5)).isoformat(timespec="microseconds")
+        moves = shown.progress["move"]
+        assert (shown.state, moves.n_failures, moves.last_error) == ("failing", 1, "answered 500")
+        assert moves.retry_at == (now + timedelta(seconds=5)).isoformat(timespec="microseconds")
         assert await turn(down) == (0, 0, 1)  # not before its time
         now += timedelta(seconds=6)
         assert await turn(down) == (0, 1, 0)
-        assert (await list_webhooks(store))[0].n_failures == 2
+        assert (await list_webhooks(store))[0].progress["move"].n_failures == 2
         now += timedelta(seconds=11)
         up = Receiver()
         assert await turn(up) == (2, 0, 0)
@@ -207,7 +214,128 @@ def test_what_was_not_taken_is_sent_again_under_the_same_id_and_in_order() -> No
         assert up.got[0].body == down.got[0].body
         assert len({item.id for item in up.got}) == 2
         (shown,) = await list_webhooks(store)
-        assert (shown.n_failures, shown.last_error, shown.retry_at) == (0, "", "")
+        assert (shown.state, shown.n_given_up) == ("fine", 0)
+        assert (shown.progress["move"].last_error, shown.progress["move"].retry_at) == ("", "")
+
+    with_store(body)
+
+
+def refusing_first_move(delivery: Delivery) -> Delivered:
+    is_first = delivery.id.endswith("_move_1")
+    return Delivered(status=400, error="answered 400") if is_first else Delivered(status=200)
+
+
+def test_what_is_refused_for_ever_stops_no_other_kind_and_is_given_up_in_the_end() -> None:
+    began = now = datetime(2030, 1, 1, tzinfo=UTC)
+
+    async def body(store: Store) -> None:
+        nonlocal now
+        webhook_id = await made(store)
+        await promoted(store, 1, None)
+        await alerted(store)
+        await rolled_out(store, ["abort"])
+        await promoted(store, 2, 1)
+        receiver = Receiver(refusing_first_move)
+
+        async def turn() -> WebhookRound:
+            return await deliver_due(store, receiver.send, clock=lambda: now, chance=lambda: 0.0)
+
+        assert (await turn()).n_delivered == 3
+        assert receiver.types == [
+            *("move.promote", "decision.start", "decision.abort", "alert.threshold")
+        ]
+        n_tries, done = 1, WebhookRound()
+        while (now - began).total_seconds() < GIVE_UP_S:
+            (shown,) = await list_webhooks(store)
+            assert shown.progress["move"].n_failures == n_tries
+            now = datetime.fromisoformat(shown.progress["move"].retry_at)
+            done = await turn()
+            n_tries += 1
+        assert n_tries == sum(item.id.endswith("_move_1") for item in receiver.got) >= MIN_TRIES
+        assert (done.n_failed, done.n_given_up, done.n_delivered) == (1, 1, 1)
+        given_up = f"{webhook_id}_move_1"
+        assert done.troubles == (f"{given_up} is given up: answered 400",)
+        assert receiver.got[-1].id == f"{webhook_id}_move_2"
+        (shown,) = await list_webhooks(store)
+        assert (shown.state, shown.n_given_up) == ("fine", 1)
+        noted = shown.progress["move"].last_given_up
+        assert noted is not None
+        assert (noted.id, noted.error) == (given_up, "answered 400")
+        assert datetime.fromisoformat(noted.at) == now
+
+    with_store(body)
+
+
+def test_nothing_is_given_up_for_time_that_went_by_without_tries() -> None:
+    days = iter(range(0, 4 * MIN_TRIES, 4))
+
+    async def body(store: Store) -> None:
+        await made(store)
+        await promoted(store, 1, None)
+        receiver = Receiver(refusing_first_move)
+
+        async def turn() -> None:
+            now = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=next(days))
+            await deliver_due(store, receiver.send, clock=lambda: now)
+
+        for n_failures in range(1, MIN_TRIES):
+            await turn()
+            (shown,) = await list_webhooks(store)
+            assert (shown.progress["move"].n_failures, shown.n_given_up) == (n_failures, 0)
+        await turn()
+        assert (await list_webhooks(store))[0].n_given_up == 1
+
+    with_store(body)
+
+
+def test_who_is_gone_is_told_nothing_until_enabled_and_then_goes_on() -> None:
+    async def body(store: Store) -> None:
+        webhook_id = await made(store)
+        other_id = await made(store)
+        await promoted(store, 1, None)
+        await alerted(store)
+
+        def gone(delivery: Delivery) -> Delivered:
+            if delivery.webhook_id == other_id:
+                return Delivered(status=200)
+            return Delivered(status=410, error="answered 410")
+
+        first = Receiver(gone)
+        done = await deliver_due(store, first.send)
+        assert (done.n_failed, done.n_delivered) == (1, 2)  # nor is the alert tried any more
+        assert done.troubles == (f"webhook {webhook_id} is disabled: it answered 410",)
+        shown, other = await list_webhooks(store)
+        assert (shown.state, shown.disabled_because) == ("disabled", "answered 410")
+        assert shown.disabled_at
+        assert other.state == "fine"
+        await promoted(store, 2, 1)
+        later = Receiver()
+        done = await deliver_due(store, later.send)
+        assert (done.n_disabled, done.n_delivered) == (1, 1)
+        enabled = await enable_webhook(store, webhook_id)
+        assert (enabled.state, enabled.disabled_at, enabled.disabled_because) == ("fine", "", "")
+        again = Receiver()
+        assert (await deliver_due(store, again.send)).n_delivered == 3
+        assert again.types == ["move.promote", "move.promote", "alert.threshold"]
+        with pytest.raises(NotFound, match=webhook_id):
+            await enable_webhook(store, "wh_0")
+
+    with_store(body)
+
+
+def test_what_is_stored_of_a_webhook_does_not_grow_with_rollouts() -> None:
+    async def body(store: Store) -> None:
+        await promoted(store, 1, None)
+        await made(store)
+        receiver = Receiver()
+        sizes: list[int] = []
+        for number in range(3):
+            await rolled_out(store, ["hold", "abort"], f"r{number}")
+            await deliver_due(store, receiver.send)
+            (webhook,) = await store.webhooks()
+            sizes.append(len(webhook.model_dump_json()))
+        assert len(set(sizes)) == 1
+        assert receiver.types == ["decision.start", "decision.abort"] * 3
 
     with_store(body)
 

@@ -21,6 +21,7 @@ SETTINGS = ServiceConfig()
         f"{SETTINGS.max_header_bytes >> 10} KiB (`max_header_bytes`",
         f"{SETTINGS.max_body_bytes >> 20} MiB (`max_body_bytes`",
         f"{SETTINGS.max_decompressed_bytes >> 20} MiB decompressed (`max_decompressed_bytes`",
+        f"{SETTINGS.max_bodies_bytes >> 20} MiB of bodies together (`max_bodies_bytes`",
         f"{SETTINGS.read_timeout_s:g} s each (`read_timeout_s`",
         f"{SETTINGS.max_connections:,} connections of which idle ones make room",
         f"{SETTINGS.requests_per_s:g} requests a second and key with bursts of {SETTINGS.burst}",

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
-import hashlib
-import hmac
 import json
 import socket
-import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptyard.line.webhook_addresses import ALLOW_VARIABLE
+from promptyard.line.webhook_delivery import deliver_due
 from promptyard.line.webhook_settings import SECRET_VARIABLE
-from promptyard.line.webhooks import deliver_due
 from promptyard.protocols import Store
 from promptyard.records.webhooks import Delivered, Delivery
 from promptyard.service.webhook_sender import WebhookSender
+from support.receiver import Receiver, is_signed, receiving
 from support.registered import first_move, version_of
 from support.served import served
 
@@ -31,56 +26,10 @@ HOOKS = "/api/v1/webhooks"
 LOOPBACK = {SECRET_VARIABLE: "m" * 32, ALLOW_VARIABLE: "127.0.0.0/8"}
 
 
-class Receiver(ThreadingHTTPServer):
-    """A real receiver on loopback: notes what it gets, answers as its path says."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.got: list[tuple[str, Mapping[str, str], bytes]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.port = int(self.server_address[1])
-        self.url = f"http://127.0.0.1:{self.port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver  # pyright: ignore[reportIncompatibleVariableOverride]
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self.server.got.append((self.path, dict(self.headers.items()), body))
-        if self.path == "/hang":
-            time.sleep(1.5)
-        status = int(self.path[1:4]) if self.path[1:4].isdigit() else 200
-        self.send_response(status)
-        if 300 <= status < 400:
-            self.send_header("Location", f"{self.server.url}/secret")
-        if self.path == "/endless":
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                while True:
-                    self.wfile.write(b"x" * 65536)
-        body = b"" if status == 204 else b"ok"
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        with contextlib.suppress(OSError):
-            self.wfile.write(body)
-
-    do_GET = do_POST  # noqa: N815 (http.server's name)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def receiver() -> Generator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    with receiving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -95,16 +44,6 @@ def delivery_to(url: str, body: str = '{"type":"test"}') -> Delivery:
 
 def sent(url: str, **more: Any) -> Delivered:
     return asyncio.run(WebhookSender(LOOPBACK, **more).send(delivery_to(url)))
-
-
-def is_signed(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
-    """Check a signature as a receiver would, from the words of the standard alone."""
-    given = {name.lower(): value for name, value in headers.items()}
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    head = f"{given['webhook-id']}.{given['webhook-timestamp']}.".encode()
-    digest = base64.b64encode(hmac.new(key, head + body, hashlib.sha256).digest()).decode()
-    is_fresh = abs(time.time() - int(given["webhook-timestamp"])) < 300
-    return is_fresh and f"v1,{digest}" in given["webhook-signature"].split(" ")
 
 
 @pytest.mark.usefixtures("environment")
@@ -132,7 +71,8 @@ def test_a_receiver_can_prove_what_it_is_told(tmp_path: Path, receiver: Receiver
         assert all(is_signed(secret, head, body) for _, head, body in receiver.got)
         assert not is_signed(secret, headers, told + b" ")
         (listed,) = service.get(HOOKS).json["items"]
-        assert (listed["n_failures"], listed["last_error"]) == (0, "")
+        assert (listed["state"], listed["n_given_up"]) == ("fine", 0)
+        assert listed["progress"]["move"]["last_error"] == ""
         assert secret not in service.get(HOOKS).body.decode()
         assert service.ask("DELETE", f"{HOOKS}/{webhook_id}").status == 204
         assert service.get(HOOKS).json["items"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -17,12 +18,15 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from promptyard.errors import StorageError
+from promptyard.line.webhook_delivery import deliver_due
+from promptyard.records.webhooks import Delivered, Delivery
 from promptyard.storage import migrations, open_store
 from promptyard.storage.address import parse_address
 from promptyard.storage.database import Database
 from promptyard.storage.stored_text import to_text
 from promptyard.storage.tables import metadata
 from promptyard.testing.store_suite import (
+    sample_decision,
     sample_eval_set,
     sample_move,
     sample_origin,
@@ -245,6 +249,72 @@ def test_a_version_of_the_second_revision_is_read_and_has_no_origins(
         await store.close()
 
     asyncio.run(read())
+
+
+def test_decisions_of_the_sixth_revision_are_numbered_and_told_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two rollouts that ran at once, a webhook had been told some of either."""
+    at = "2026-01-0{}T00:00:00+00:00"
+    days = {"a": (1, 3, 5), "b": (2, 4, 3)}  # the last of b was decided by a clock that went back
+    with monkeypatch.context() as sixth_revision:
+        sixth_revision.setattr(migrations, "HEAD", "0006")
+        database = _opened(url)
+        with database.writing() as connection:
+            for rollout_id, on in days.items():
+                row = {"id": rollout_id}
+                connection.execute(
+                    text("INSERT INTO rollouts (id, prompt, rollout) VALUES (:id, 'p', '{}')"), row
+                )
+                for seq, day in enumerate(on, 1):
+                    decided = sample_decision(seq).model_copy(
+                        update={"rollout_id": rollout_id, "at": at.format(day), "action": "pause"}
+                    )
+                    connection.execute(
+                        text("INSERT INTO decisions VALUES (:id, :seq, :decision)"),
+                        {**row, "seq": seq, "decision": to_text(decided)},
+                    )
+            hook = {"url": "https://x.example/", "created_at": at.format(1), "created_by": "ada"}
+            tries = {"n_failures": 2, "last_error": "answered 500", "retry_at": at.format(9)}
+            for name, told in {"behind": {"a": 1, "b": 2}, "done": {"a": 3, "b": 3}}.items():
+                record = {**hook, **tries, "id": name, "events": ["decision"]}
+                record |= {"delivered_moves": 7, "delivered_decisions": told}
+                connection.execute(
+                    text("INSERT INTO webhooks (id, webhook) VALUES (:id, :record)"),
+                    {"id": name, "record": json.dumps(record)},
+                )
+        database.close()
+
+    async def read() -> None:
+        store = open_store(url)
+        await store.open()
+        order = [(one.rollout_id, one.seq) for _, _, one in await store.decisions_after(0)]
+        assert order == [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("b", 3), ("a", 3)]
+        told: list[str] = []
+
+        async def send(delivery: Delivery) -> Delivered:
+            told.append(delivery.id)
+            return Delivered(status=200)
+
+        await deliver_due(store, send)
+        assert told == [f"behind_decision_{name}" for name in ("a_2", "b_3", "a_3")]
+        for webhook in await store.webhooks():
+            assert (webhook.progress_of("move").told, webhook.state) == (7, "fine")
+            assert webhook.told_before == {}
+        await store.close()
+
+    asyncio.run(read())
+    with pytest.raises(DBAPIError, match="append-only"):
+        _execute_in(url, "UPDATE decisions SET number = 9")
+
+
+def _execute_in(url: str, statement: str) -> None:
+    database = _opened(url)
+    try:
+        with database.writing() as connection:
+            connection.execute(text(statement))
+    finally:
+        database.close()
 
 
 def _opened(url: str) -> Database:

@@ -133,11 +133,11 @@ def test_a_rollout_of_ten_thousand_decisions_is_looked_at_in_no_time(tmp_path: P
     async def body(store: Store) -> None:
         await started(store)
         rows = [
-            ("rollout-1", seq, json.dumps(sample_decision(seq).model_dump(mode="json")))
+            ("rollout-1", seq, json.dumps(sample_decision(seq).model_dump(mode="json")), seq)
             for seq in range(2, 10_001)
         ]
         with closing(sqlite3.connect(path)) as connection, connection:
-            connection.executemany("INSERT INTO decisions VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT INTO decisions VALUES (?, ?, ?, ?)", rows)
         start_s = time.perf_counter()
         assert (await store.rollout("rollout-1", last_only=True)).last.seq == 10_000
         (record,) = await store.rollouts("support", last_only=True)

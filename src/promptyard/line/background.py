@@ -11,17 +11,23 @@ from promptyard.records.base import Record
 from promptyard.records.jobs import JOB_ENDED, JobState
 from promptyard.records.leases import WORK, Lease
 from promptyard.records.rollouts import RolloutState
+from promptyard.records.webhooks import WEBHOOK_STATES
 
 MANY = 1_000
 
 
 class StoreFigures(Record):
-    """How much there is: rollouts and jobs by state; leases of background work by name."""
+    """How much there is: rollouts, jobs and webhooks by state; leases of background work by name.
+
+    `n_given_up` counts events that the webhooks there are were given up on.
+    """
 
     revision: int
     rollouts: Mapping[str, int]
     jobs: Mapping[str, int]
     work: tuple[Lease, ...]
+    webhooks: Mapping[str, int]
+    n_given_up: int
 
 
 async def list_leases(url: StoreOrUrl) -> Sequence[Lease]:
@@ -35,7 +41,7 @@ async def list_leases(url: StoreOrUrl) -> Sequence[Lease]:
 
 
 async def store_figures(url: StoreOrUrl, *, known: StoreFigures | None = None) -> StoreFigures:
-    """Count rollouts, jobs that have not ended, and leases of background work.
+    """Count rollouts, jobs that have not ended, webhooks, and leases of background work.
 
     `known` is what was found before: rollouts are not read again while nothing was decided.
     """
@@ -49,4 +55,13 @@ async def store_figures(url: StoreOrUrl, *, known: StoreFigures | None = None) -
         active = Counter(job.state for job in await store.jobs(active=True, limit=MANY))
         jobs = {state: active[state] for state in get_args(JobState) if state not in JOB_ENDED}
         work = tuple(lease for lease in await store.leases() if lease.name in WORK)
-    return StoreFigures(revision=revision, rollouts=rollouts, jobs=jobs, work=work)
+        webhooks = await store.webhooks()
+    told = Counter(webhook.state for webhook in webhooks)
+    return StoreFigures(
+        revision=revision,
+        rollouts=rollouts,
+        jobs=jobs,
+        work=work,
+        webhooks={state: told[state] for state in WEBHOOK_STATES},
+        n_given_up=sum(webhook.n_given_up for webhook in webhooks),
+    )

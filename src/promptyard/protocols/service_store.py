@@ -15,7 +15,7 @@ from promptyard.records.live import LiveEvent
 from promptyard.records.rollouts import Decision
 from promptyard.records.spans import Ingested, Span, StoredSpan
 from promptyard.records.versions import Move
-from promptyard.records.webhooks import LogEnds, Webhook
+from promptyard.records.webhooks import KindProgress, LogEnds, Webhook, WebhookEvent
 
 
 class ServiceStore(Protocol):
@@ -135,11 +135,23 @@ class ServiceStore(Protocol):
         """Store a webhook, in the place of the one with the same id."""
         ...
 
-    async def note_webhook(self, webhook: Webhook) -> bool:
-        """Store how far a webhook has been told and how its last try went; False where it is gone.
+    async def note_webhook(
+        self,
+        webhook_id: str,
+        kind: WebhookEvent,
+        progress: KindProgress,
+        *,
+        disabled_because: str = "",
+    ) -> bool:
+        """Store how it goes with one kind of event of a webhook; False where the webhook is gone.
 
-        What somebody else has noted as delivered stays delivered.
+        What somebody else has noted as told stays told. With `disabled_because` it is told nothing
+        any more.
         """
+        ...
+
+    async def enable_webhook(self, webhook_id: str) -> Webhook:
+        """Let a webhook be told again, from where it was and at once. Raises NotFound."""
         ...
 
     async def remove_webhook(self, webhook_id: str) -> None:
@@ -151,7 +163,7 @@ class ServiceStore(Protocol):
         ...
 
     async def log_ends(self) -> LogEnds:
-        """The numbers of the last move, alert and decisions: where a new reader begins."""
+        """The numbers of the last move, decision and alert: where a new reader begins."""
         ...
 
     async def moves_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Move]]:
@@ -173,7 +185,10 @@ class ServiceStore(Protocol):
         ...
 
     async def decisions_after(
-        self, told: Mapping[str, int], limit: int = 100
-    ) -> Sequence[tuple[str, Decision]]:
-        """Decisions with their prompts, by rollout and number, above the number told by rollout."""
+        self, number: int, limit: int = 100
+    ) -> Sequence[tuple[int, str, Decision]]:
+        """Decisions on all rollouts with number and prompt, oldest first; `number` is left out.
+
+        Numbers are given in the order of the commits, as those of moves and alerts are.
+        """
         ...

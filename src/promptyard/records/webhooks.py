@@ -17,22 +17,54 @@ from promptyard.records.base import Record
 
 WebhookEvent: TypeAlias = Literal["move", "decision", "alert"]
 WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
+WebhookState: TypeAlias = Literal["fine", "failing", "disabled"]
+WEBHOOK_STATES: tuple[WebhookState, ...] = get_args(WebhookState)
 
 
 class LogEnds(Record):
-    """The last numbers of the logs; `decisions` by rollout."""
+    """The last numbers of the logs: of moves, decisions and alerts."""
 
     move: int = 0
+    decision: int = 0
     alert: int = 0
-    decisions: Mapping[str, int] = Field(default_factory=dict)
+
+
+class GivenUp(Record):
+    """A delivery that is tried no more: its id, when that was, UTC, and what the last try said."""
+
+    id: str
+    at: str
+    error: str
+
+
+class KindProgress(Record):
+    """How it goes with one kind of event."""
+
+    told: int = Field(default=0, description="Number in the log of the last event that is done.")
+    n_failures: int = Field(default=0, description="Failed tries of the event that is due.")
+    failing_since: str = Field(default="", description="When the first of them was, UTC.")
+    last_error: str = Field(default="", description="What the last of them said.")
+    retry_at: str = Field(default="", description="When the next try is due, UTC; empty: at once.")
+    n_given_up: int = Field(default=0, description="Events that were given up, ever.")
+    last_given_up: GivenUp | None = Field(default=None, description="The last of them.")
+
+    def after_telling(self, number: int) -> KindProgress:
+        """Return how it goes once an event was told: with the next one all begins anew."""
+        return KindProgress(
+            told=number, n_given_up=self.n_given_up, last_given_up=self.last_given_up
+        )
+
+    def after_giving_up(self, number: int, given_up: GivenUp) -> KindProgress:
+        """Return how it goes once an event was given up; the next one is due at once."""
+        return KindProgress(told=number, n_given_up=self.n_given_up + 1, last_given_up=given_up)
 
 
 class Webhook(Record):
-    """One address. `delivered` holds for each kind of event how far it has been told.
+    """One address, and for each kind of event how it goes.
 
-    For moves and alerts that is the last number of the log, for decisions the last number by
-    rollout. `n_failures` counts failed tries since the last that worked; `retry_at` is when the
-    next is due, UTC, ISO 8601.
+    One that is disabled is told nothing until it is enabled again; it then goes on where it was.
+    `told_before` holds for rollouts of a time when decisions had no common log how far each had
+    been told; it is empty as soon as all of these have been.
     """
 
     id: str
@@ -41,12 +73,32 @@ class Webhook(Record):
     prompt: str | None = None
     created_at: str
     created_by: str
-    delivered_moves: int = 0
-    delivered_alerts: int = 0
-    delivered_decisions: Mapping[str, int] = Field(default_factory=dict)
-    n_failures: int = 0
-    last_error: str = ""
-    retry_at: str = ""
+    progress: Mapping[WebhookEvent, KindProgress] = Field(
+        default_factory=dict[WebhookEvent, KindProgress]
+    )
+    disabled_at: str = ""
+    disabled_because: str = ""
+    told_before: Mapping[str, int] = Field(default_factory=dict)
+
+    def progress_of(self, kind: WebhookEvent) -> KindProgress:
+        """How it goes with a kind of event."""
+        return self.progress.get(kind, KindProgress())
+
+    def with_progress(self, kind: WebhookEvent, progress: KindProgress) -> Webhook:
+        """Return the webhook with something new about one kind."""
+        return self.model_copy(update={"progress": {**self.progress, kind: progress}})
+
+    @property
+    def state(self) -> WebhookState:
+        """Whether it is told, and takes it."""
+        if self.disabled_at:
+            return "disabled"
+        return "failing" if any(item.n_failures for item in self.progress.values()) else "fine"
+
+    @property
+    def n_given_up(self) -> int:
+        """Events of all kinds that were given up, ever."""
+        return sum(item.n_given_up for item in self.progress.values())
 
 
 class Delivery(Record):
@@ -74,15 +126,22 @@ class WebhookInfo(Record):
     prompt: str | None = None
     created_at: str
     created_by: str
-    n_failures: int = Field(default=0, description="Failed tries since the last that worked.")
-    last_error: str = ""
-    retry_at: str = Field(default="", description="When the next try is due, UTC; empty: at once.")
+    state: WebhookState = Field(description="`failing`: an event that is due was not taken.")
+    n_given_up: int = Field(default=0, description="Events that were given up, ever.")
+    disabled_at: str = Field(default="", description="Since when it is told nothing, UTC.")
+    disabled_because: str = ""
+    progress: Mapping[WebhookEvent, KindProgress] = Field(
+        default_factory=dict[WebhookEvent, KindProgress],
+        description="How it goes, by kind of event.",
+    )
 
     @classmethod
     def of(cls, webhook: Webhook) -> WebhookInfo:
-        """Leave out how far it has been told."""
-        told = {"delivered_moves", "delivered_alerts", "delivered_decisions"}
-        return cls.model_validate(webhook.model_dump(exclude=told))
+        """Show a webhook; kinds of which nothing is to be said yet among what is shown."""
+        values = webhook.model_dump(exclude={"told_before", "progress"})
+        progress = {kind: webhook.progress_of(kind) for kind in webhook.events}
+        more = {"state": webhook.state, "n_given_up": webhook.n_given_up}
+        return cls.model_validate({**values, **more, "progress": progress})
 
 
 class MadeWebhook(Record):
@@ -93,11 +152,18 @@ class MadeWebhook(Record):
 
 
 class WebhookRound(Record):
-    """What one round did: things told, tries that failed, webhooks that wait for their next try."""
+    """What one round did.
+
+    Things told, tries that failed, webhooks that wait for their next try, events given up, webhooks
+    that are disabled. `troubles` say in one line each what was given up or disabled just now.
+    """
 
     n_delivered: int = 0
     n_failed: int = 0
     n_waiting: int = 0
+    n_given_up: int = 0
+    n_disabled: int = 0
+    troubles: tuple[str, ...] = ()
 
 
 def signing_key(master: str, webhook_id: str) -> bytes:

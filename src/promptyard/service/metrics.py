@@ -66,6 +66,9 @@ def _families(state: ServiceState, figures: StoreFigures | None) -> Generator[Me
     yield _gauge("promptyard_revision", "Moves and decisions in the store.", figures.revision)
     yield _by("promptyard_jobs", "Jobs that have not ended.", "state", figures.jobs)
     yield _by("promptyard_rollouts", "Rollouts there ever were.", "state", figures.rollouts)
+    yield _by("promptyard_webhooks", "Webhooks there are.", "state", figures.webhooks)
+    given_up = "Events that these webhooks were given up on."
+    yield _gauge("promptyard_webhook_given_up", given_up, figures.n_given_up)
     held = {
         work.name: float(work.ends_in_s > 0 and work.owner == state.replica)
         for work in figures.work

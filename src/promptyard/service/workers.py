@@ -9,7 +9,7 @@ from promptyard.line.monitoring import look_at_all_traffic
 from promptyard.line.retention import prune
 from promptyard.line.rollout_engine import Ticked
 from promptyard.line.rollout_watch import RolloutWatch
-from promptyard.line.webhooks import deliver_due
+from promptyard.line.webhook_delivery import deliver_due
 from promptyard.records.monitoring import MonitorPlan
 from promptyard.service.background import Did, Turn, Worker
 from promptyard.service.state import ServiceState
@@ -82,7 +82,13 @@ def _webhooks(state: ServiceState) -> Turn:
     async def turn() -> Did:
         told = await deliver_due(state.store, state.webhook_sender.send)
         waiting = f"; {told.n_waiting} webhooks wait for their next try" if told.n_waiting else ""
-        return Did(f"told {told.n_delivered} times, {told.n_failed} tries failed{waiting}")
+        disabled = f"; {told.n_disabled} are disabled" if told.n_disabled else ""
+        given_up = f", {told.n_given_up} events given up" if told.n_given_up else ""
+        return Did(
+            f"told {told.n_delivered} times, {told.n_failed} tries failed{given_up}"
+            f"{waiting}{disabled}",
+            trouble="; ".join(told.troubles),
+        )
 
     return turn
 

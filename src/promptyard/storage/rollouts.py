@@ -35,7 +35,7 @@ _ENDS: dict[Action, RolloutState] = {
 
 
 def insert_rollout(connection: Connection, rollout: Rollout, first: Decision) -> RolloutRecord:
-    """Store a rollout and its first decision; the caller holds the prompt's lock.
+    """Store a rollout and its first decision; the caller holds the prompt's and the log's lock.
 
     Raises NotFound or Tampered for its versions, Conflict where it cannot start, ApprovalNeeded
     where it would run behind a protected pointer at once.
@@ -107,7 +107,7 @@ def list_decisions(
 
 
 def insert_decision(connection: Connection, decision: Decision, at: str) -> Decision:
-    """Append a decision and make its move; the caller holds the prompt's lock.
+    """Append a decision and make its move; the caller holds the prompt's and the logs' locks.
 
     Raises Conflict when it is not the next one, or whatever the move raises: nothing is written.
     """
@@ -224,9 +224,14 @@ def _apply_move(connection: Connection, rollout: Rollout, move: Move, at: str) -
 
 
 def _append(connection: Connection, decision: Decision) -> None:
+    """Append a decision under the next number of all; the caller holds the log's lock."""
+    last = select(func.coalesce(func.max(decisions.c.number), 0)).scalar_subquery()
     connection.execute(
         insert(decisions).values(
-            rollout_id=decision.rollout_id, seq=decision.seq, decision=to_text(decision)
+            rollout_id=decision.rollout_id,
+            seq=decision.seq,
+            decision=to_text(decision),
+            number=last + 1,
         )
     )
 

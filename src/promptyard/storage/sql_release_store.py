@@ -19,6 +19,7 @@ from promptyard.storage.sql_access import SqlAccess
 from promptyard.storage.stored_text import check_characters, check_names
 
 MOVES_LOG = "log:moves"
+DECISIONS_LOG = "log:decisions"
 ALERTS_LOG = "log:alerts"
 """Who appends to a log that is read on from its last number holds its lock until the commit: else
 PostgreSQL could commit a lower number after a higher one, and the reader would miss it."""
@@ -144,7 +145,7 @@ class SqlReleaseStore(SqlAccess):
         check_names(rollout=rollout.id, prompt=rollout.prompt, pointer=rollout.pointer)
         return await self._write(
             lambda connection: rollouts.insert_rollout(connection, rollout, first),
-            lock=f"prompt:{rollout.prompt}",
+            lock=(f"prompt:{rollout.prompt}", DECISIONS_LOG),
         )
 
     async def rollout(self, rollout_id: str, *, last_only: bool = False) -> RolloutRecord:
@@ -184,7 +185,7 @@ class SqlReleaseStore(SqlAccess):
         record = await self.rollout(decision.rollout_id, last_only=True)
         return await self._write(
             lambda connection: rollouts.insert_decision(connection, decision, at),
-            lock=(f"prompt:{record.rollout.prompt}", MOVES_LOG),
+            lock=(f"prompt:{record.rollout.prompt}", MOVES_LOG, DECISIONS_LOG),
         )
 
     async def add_live_events(self, events: Sequence[LiveEvent]) -> int:

@@ -14,7 +14,7 @@ from promptyard.records.live import LiveEvent
 from promptyard.records.rollouts import Decision
 from promptyard.records.spans import Ingested, Span, StoredSpan
 from promptyard.records.versions import Move
-from promptyard.records.webhooks import LogEnds, Webhook
+from promptyard.records.webhooks import KindProgress, LogEnds, Webhook, WebhookEvent
 from promptyard.storage import access, jobs, leases, webhooks
 from promptyard.storage.live import check_event_names, list_numbered_alerts
 from promptyard.storage.spans import SpanQuery, insert_batches, list_spans, span_batch
@@ -174,15 +174,34 @@ class SqlServiceStore(SqlAccess):
             lock=f"webhook:{webhook.id}",
         )
 
-    async def note_webhook(self, webhook: Webhook) -> bool:
-        """Store how far a webhook has been told and how its last try went; False where it is gone.
+    async def note_webhook(
+        self,
+        webhook_id: str,
+        kind: WebhookEvent,
+        progress: KindProgress,
+        *,
+        disabled_because: str = "",
+    ) -> bool:
+        """Store how it goes with one kind of event of a webhook; False where the webhook is gone.
 
-        What somebody else has noted as delivered stays delivered.
+        What somebody else has noted as told stays told. With `disabled_because` it is told nothing
+        any more.
         """
-        check_names(webhook=webhook.id)
+        check_names(webhook=webhook_id)
+        disabled = (self._clock(), disabled_because) if disabled_because else None
         return await self._write(
-            lambda connection: webhooks.update_webhook(connection, webhook),
-            lock=f"webhook:{webhook.id}",
+            lambda connection: webhooks.update_progress(
+                connection, webhook_id, kind, progress, disabled
+            ),
+            lock=f"webhook:{webhook_id}",
+        )
+
+    async def enable_webhook(self, webhook_id: str) -> Webhook:
+        """Let a webhook be told again, from where it was and at once. Raises NotFound."""
+        check_names(webhook=webhook_id)
+        return await self._write(
+            lambda connection: webhooks.enable_webhook(connection, webhook_id),
+            lock=f"webhook:{webhook_id}",
         )
 
     async def remove_webhook(self, webhook_id: str) -> None:
@@ -195,7 +214,7 @@ class SqlServiceStore(SqlAccess):
         return await self._read(webhooks.list_webhooks)
 
     async def log_ends(self) -> LogEnds:
-        """The numbers of the last move, alert and decisions: where a new reader begins."""
+        """The numbers of the last move, decision and alert: where a new reader begins."""
         return await self._read(webhooks.read_ends)
 
     async def moves_after(self, seq: int, limit: int = 100) -> Sequence[tuple[int, Move]]:
@@ -224,9 +243,12 @@ class SqlServiceStore(SqlAccess):
         )
 
     async def decisions_after(
-        self, told: Mapping[str, int], limit: int = 100
-    ) -> Sequence[tuple[str, Decision]]:
-        """Decisions with their prompts, by rollout and number, above the number told by rollout."""
+        self, number: int, limit: int = 100
+    ) -> Sequence[tuple[int, str, Decision]]:
+        """Decisions on all rollouts with number and prompt, oldest first; `number` is left out.
+
+        Numbers are given in the order of the commits, as those of moves and alerts are.
+        """
         return await self._read(
-            lambda connection: webhooks.list_decisions_after(connection, told, limit)
+            lambda connection: webhooks.list_decisions_after(connection, number, limit)
         )

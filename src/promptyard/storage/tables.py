@@ -250,7 +250,9 @@ decisions = Table(
     Column("rollout_id", Text, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("decision", Text, nullable=False),
+    Column("number", BigInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(["rollout_id"], ["rollouts.id"], name="fk_decisions_rollout"),
+    Index("ix_decisions_number", "number", unique=True),
 )
 
 live_events = Table(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from promptyard.errors import NotFound
 from promptyard.records.alerts import Alert
 from promptyard.records.rollouts import Decision
 from promptyard.records.versions import Move
-from promptyard.records.webhooks import LogEnds, Webhook
+from promptyard.records.webhooks import KindProgress, LogEnds, Webhook, WebhookEvent
 from promptyard.storage.stored_text import from_text, to_text
 from promptyard.storage.tables import alerts, decisions, moves, rollouts, webhooks
 
@@ -23,37 +21,59 @@ def replace_webhook(connection: Connection, webhook: Webhook) -> None:
         connection.execute(insert(webhooks).values(id=webhook.id, webhook=to_text(webhook)))
 
 
-def update_webhook(connection: Connection, webhook: Webhook) -> bool:
-    """Store how a webhook stands, if it is still there; the caller holds its lock.
+def update_progress(
+    connection: Connection,
+    webhook_id: str,
+    kind: WebhookEvent,
+    progress: KindProgress,
+    disabled: tuple[str, str] | None,
+) -> bool:
+    """Store how one kind of event goes, if the webhook is still there; the caller holds its lock.
 
-    Two replicas may tell the same for a moment: what either has delivered is delivered.
+    Two replicas may tell the same for a moment: what either has delivered is delivered, and what
+    the one that is behind says of its tries is of no interest any more. `disabled` is when and why
+    it was found that nobody wants to be told.
     """
-    here = webhooks.c.id == webhook.id
-    text = connection.execute(select(webhooks.c.webhook).where(here)).scalar()
-    if text is None:
+    known = _known(connection, webhook_id)
+    if known is None:
         return False
-    known = from_text(Webhook, text)
-    told = known.delivered_decisions
-    decisions = {
-        rollout: max(number, told.get(rollout, 0))
-        for rollout, number in {**told, **webhook.delivered_decisions}.items()
-    }
-    merged = webhook.model_copy(
+    before = known.progress_of(kind)
+    changed = known
+    if progress.told >= before.told:
+        most = max(progress.n_given_up, before.n_given_up)
+        changed = known.with_progress(kind, progress.model_copy(update={"n_given_up": most}))
+    if disabled is not None and not known.disabled_at:
+        at, because = disabled
+        changed = changed.model_copy(update={"disabled_at": at, "disabled_because": because})
+    if changed.told_before and changed.progress_of("decision").told >= _last_decision(connection):
+        changed = changed.model_copy(update={"told_before": {}})
+    replace_webhook(connection, changed)
+    return True
+
+
+def enable_webhook(connection: Connection, webhook_id: str) -> Webhook:
+    """Let a webhook be told again, at once; the caller holds its lock. Raises NotFound."""
+    known = _known(connection, webhook_id)
+    if known is None:
+        raise _not_found(connection, webhook_id)
+    fresh = {"n_failures": 0, "failing_since": "", "last_error": "", "retry_at": ""}
+    enabled = known.model_copy(
         update={
-            "delivered_moves": max(known.delivered_moves, webhook.delivered_moves),
-            "delivered_alerts": max(known.delivered_alerts, webhook.delivered_alerts),
-            "delivered_decisions": decisions,
+            "disabled_at": "",
+            "disabled_because": "",
+            "progress": {
+                kind: progress.model_copy(update=fresh) for kind, progress in known.progress.items()
+            },
         }
     )
-    connection.execute(update(webhooks).where(here).values(webhook=to_text(merged)))
-    return True
+    replace_webhook(connection, enabled)
+    return enabled
 
 
 def delete_webhook(connection: Connection, webhook_id: str) -> None:
     """Forget a webhook. Raises NotFound naming the webhooks there are."""
     if connection.execute(delete(webhooks).where(webhooks.c.id == webhook_id)).rowcount == 0:
-        known = ", ".join(item.id for item in list_webhooks(connection)) or "none"
-        raise NotFound(f"There is no webhook '{webhook_id}'; webhooks: {known}.")
+        raise _not_found(connection, webhook_id)
 
 
 def list_webhooks(connection: Connection) -> list[Webhook]:
@@ -77,36 +97,38 @@ def list_alerts_after(connection: Connection, seq: int, limit: int) -> list[tupl
 
 
 def list_decisions_after(
-    connection: Connection, told: Mapping[str, int], limit: int
-) -> list[tuple[str, Decision]]:
-    """Decisions with their prompts above a number by rollout; none told is 0."""
-    found: list[tuple[str, Decision]] = []
-    for rollout_id, prompt, last in _last_decisions(connection):
-        after = told.get(rollout_id, 0)
-        if last <= after:
-            continue
-        query = select(decisions.c.decision).where(
-            decisions.c.rollout_id == rollout_id, decisions.c.seq > after
-        )
-        texts = connection.execute(query.order_by(decisions.c.seq).limit(limit - len(found)))
-        found += [(prompt, from_text(Decision, text)) for text in texts.scalars()]
-        if len(found) >= limit:
-            break
-    return found
+    connection: Connection, number: int, limit: int
+) -> list[tuple[int, str, Decision]]:
+    """Decisions on all rollouts above a number, oldest first: number, prompt, decision."""
+    query = (
+        select(decisions.c.number, rollouts.c.prompt, decisions.c.decision)
+        .join(rollouts, rollouts.c.id == decisions.c.rollout_id)
+        .where(decisions.c.number > number)
+        .order_by(decisions.c.number)
+    )
+    rows = connection.execute(query.limit(limit)).all()
+    return [(int(row[0]), str(row[1]), from_text(Decision, row[2])) for row in rows]
 
 
 def read_ends(connection: Connection) -> LogEnds:
     """The last numbers of all logs that webhooks are told of."""
     return LogEnds(
         move=connection.execute(select(func.max(moves.c.seq))).scalar() or 0,
+        decision=_last_decision(connection),
         alert=connection.execute(select(func.max(alerts.c.seq))).scalar() or 0,
-        decisions={rollout_id: last for rollout_id, _, last in _last_decisions(connection)},
     )
 
 
-def _last_decisions(connection: Connection) -> list[tuple[str, str, int]]:
-    """Every rollout, its prompt and the number of its last decision: a look at the index each."""
-    last = select(func.max(decisions.c.seq)).where(decisions.c.rollout_id == rollouts.c.id)
-    query = select(rollouts.c.id, rollouts.c.prompt, last.scalar_subquery())
-    rows = connection.execute(query.order_by(rollouts.c.seq)).all()
-    return [(str(row[0]), str(row[1]), int(row[2] or 0)) for row in rows]
+def _last_decision(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(decisions.c.number))).scalar() or 0)
+
+
+def _known(connection: Connection, webhook_id: str) -> Webhook | None:
+    query = select(webhooks.c.webhook).where(webhooks.c.id == webhook_id)
+    text = connection.execute(query).scalar()
+    return None if text is None else from_text(Webhook, text)
+
+
+def _not_found(connection: Connection, webhook_id: str) -> NotFound:
+    known = ", ".join(item.id for item in list_webhooks(connection)) or "none"
+    return NotFound(f"There is no webhook '{webhook_id}'; webhooks: {known}.")

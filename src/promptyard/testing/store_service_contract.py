@@ -20,7 +20,7 @@ from promptyard.records.spans import (
     response_outcome_id,
     span_outcome_id,
 )
-from promptyard.records.webhooks import LogEnds, Webhook
+from promptyard.records.webhooks import GivenUp, KindProgress, LogEnds, Webhook
 from promptyard.testing.store_suite import (
     N_CONCURRENT,
     UNUSUAL_TEXTS,
@@ -283,7 +283,7 @@ class ServiceContract(StoreSuite):
         async def body(store: Store) -> None:
             await store.save_webhook(hook)
             await store.save_webhook(hook.model_copy(update={"id": "h2"}))
-            changed = hook.model_copy(update={"n_failures": 2, "delivered_decisions": {"r": 3}})
+            changed = hook.with_progress("move", KindProgress(told=3, n_failures=2))
             await store.save_webhook(changed)
             assert [item.id for item in await store.webhooks()] == ["h1", "h2"]
             assert (await store.webhooks())[0] == changed
@@ -297,28 +297,53 @@ class ServiceContract(StoreSuite):
     def test_what_a_webhook_was_told_is_never_less(self) -> None:
         """Whoever notes it last; and one that is gone stays gone."""
         hook = Webhook(id="h1", url="https://x.example/", created_at=_AT, created_by="ada")
-        far = {"delivered_moves": 7, "delivered_decisions": {"r": 3}}
-        near = {
-            "delivered_moves": 5,
-            "delivered_alerts": 2,
-            "delivered_decisions": {"r": 1, "s": 4},
-        }
+        given_up = GivenUp(id="h1_move_6", at=_AT, error="answered 400")
+        far = KindProgress(told=7, n_failures=3, n_given_up=1, last_given_up=given_up)
 
         async def body(store: Store) -> None:
             await store.save_webhook(hook)
-            assert await store.note_webhook(hook.model_copy(update={**far, "n_failures": 3}))
-            assert await store.note_webhook(hook.model_copy(update=near))
+            assert await store.note_webhook("h1", "move", far)
+            assert await store.note_webhook("h1", "move", KindProgress(told=5, n_failures=9))
+            assert await store.note_webhook("h1", "alert", KindProgress(told=2))
             (noted,) = await store.webhooks()
-            assert (noted.delivered_moves, noted.delivered_alerts, noted.n_failures) == (7, 2, 0)
-            assert noted.delivered_decisions == {"r": 3, "s": 4}
+            assert (noted.progress_of("move"), noted.progress_of("alert").told) == (far, 2)
+            assert (noted.state, noted.n_given_up) == ("failing", 1)
+            await store.note_webhook("h1", "move", KindProgress(told=8))
+            assert (await store.webhooks())[0].n_given_up == 1
             await store.remove_webhook("h1")
-            assert not await store.note_webhook(noted)
+            assert not await store.note_webhook("h1", "move", far)
             assert not await store.webhooks()
 
         self.with_store(body)
 
-    def test_decisions_are_read_on_by_rollout(self) -> None:
-        """Each rollout from the number that was told of it; where logs end, a new reader begins."""
+    def test_a_disabled_webhook_stays_so_until_it_is_enabled(self) -> None:
+        """Whoever notes something meanwhile; it then goes on where it was, at once."""
+        hook = Webhook(id="h1", url="https://x.example/", created_at=_AT, created_by="ada")
+        failed = KindProgress(told=4, n_failures=2, last_error="answered 410", retry_at=_AT)
+
+        async def body(store: Store) -> None:
+            await store.save_webhook(hook)
+            assert await store.note_webhook("h1", "move", failed, disabled_because="answered 410")
+            assert await store.note_webhook("h1", "alert", KindProgress(told=9))
+            (noted,) = await store.webhooks()
+            assert (noted.state, noted.disabled_because) == ("disabled", "answered 410")
+            assert noted.disabled_at
+            enabled = await store.enable_webhook("h1")
+            assert (enabled.state, enabled.disabled_at, enabled.disabled_because) == (
+                "fine",
+                "",
+                "",
+            )
+            assert enabled.progress_of("move") == KindProgress(told=4)
+            assert enabled.progress_of("alert") == KindProgress(told=9)
+            assert await store.webhooks() == [enabled]
+            with raises(NotFound):
+                await store.enable_webhook("h2")
+
+        self.with_store(body)
+
+    def test_decisions_are_read_on_from_a_number(self) -> None:
+        """Those of all rollouts in one log; where logs end, a new reader begins."""
 
         async def body(store: Store) -> None:
             assert await store.log_ends() == LogEnds()
@@ -326,17 +351,19 @@ class ServiceContract(StoreSuite):
             await store.start_rollout(rollout, sample_decision(1))
             for seq in (2, 3):
                 await store.decide(sample_decision(seq))
-            found = await store.decisions_after({})
-            assert [(prompt, decision.seq) for prompt, decision in found] == [
+            found = await store.decisions_after(0)
+            assert [(prompt, decision.seq) for _, prompt, decision in found] == [
                 ("support", 1),
                 ("support", 2),
                 ("support", 3),
             ]
-            assert [item.seq for _, item in await store.decisions_after({}, limit=2)] == [1, 2]
-            assert [item.seq for _, item in await store.decisions_after({"rollout-1": 2})] == [3]
+            numbers = [number for number, _, _ in found]
+            assert numbers == sorted(set(numbers))
+            assert await store.decisions_after(0, limit=2) == found[:2]
+            assert await store.decisions_after(numbers[1]) == found[2:]
             ends = await store.log_ends()
-            assert (ends.move, ends.alert, ends.decisions) == (1, 0, {"rollout-1": 3})
-            assert not await store.decisions_after(ends.decisions)
+            assert (ends.move, ends.decision, ends.alert) == (1, numbers[-1], 0)
+            assert not await store.decisions_after(ends.decision)
 
         self.with_store(body)
 

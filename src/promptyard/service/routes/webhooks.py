@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
+from promptyard.line import webhooks
 from promptyard.line.webhook_addresses import MAX_URL_CHARS
 from promptyard.line.webhooks import (
     create_webhook,
@@ -58,7 +59,7 @@ class NewWebhook(Record):
 async def list_all_webhooks(
     request: Request, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[WebhookInfo]:
-    """List webhooks, oldest first, with failed tries and when the next one is due."""
+    """List webhooks, oldest first, with failed tries, what was given up, and which are disabled."""
     return slice_of(await list_webhooks(state_of(request).store), cursor, limit)
 
 
@@ -81,6 +82,12 @@ async def make_webhook(request: Request, response: Response, wanted: NewWebhook)
 async def remove_webhook(request: Request, webhook_id: WebhookId) -> None:
     """Tell an address no longer."""
     await delete_webhook(state_of(request).store, webhook_id)
+
+
+@router.post("/{webhook_id}/enable", **needs("admin"), responses=refusals(404))
+async def enable_webhook(request: Request, webhook_id: WebhookId) -> WebhookInfo:
+    """Tell a webhook again that was disabled or waits for its next try, from where it was."""
+    return await webhooks.enable_webhook(state_of(request).store, webhook_id)
 
 
 @router.post("/{webhook_id}/test", **needs("admin"), responses=refusals(404))

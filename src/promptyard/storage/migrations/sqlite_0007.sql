@@ -215,7 +215,7 @@ CREATE INDEX ix_rollouts_prompt ON rollouts (prompt);
 CREATE TABLE decisions (
 	rollout_id TEXT NOT NULL, 
 	seq BIGINT NOT NULL, 
-	decision TEXT NOT NULL, 
+	decision TEXT NOT NULL, number BIGINT DEFAULT '0' NOT NULL, 
 	PRIMARY KEY (rollout_id, seq), 
 	CONSTRAINT fk_decisions_rollout FOREIGN KEY(rollout_id) REFERENCES rollouts (id)
 );
@@ -256,10 +256,6 @@ CREATE TRIGGER protections_refuse_delete BEFORE DELETE ON protections BEGIN SELE
 CREATE TRIGGER rollouts_refuse_update BEFORE UPDATE ON rollouts BEGIN SELECT RAISE(ABORT, 'rollouts is append-only'); END;
 
 CREATE TRIGGER rollouts_refuse_delete BEFORE DELETE ON rollouts BEGIN SELECT RAISE(ABORT, 'rollouts is append-only'); END;
-
-CREATE TRIGGER decisions_refuse_update BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
-
-CREATE TRIGGER decisions_refuse_delete BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
 
 CREATE TABLE spans (
 	id INTEGER NOT NULL, 
@@ -336,4 +332,10 @@ CREATE TRIGGER audit_refuse_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABO
 
 CREATE INDEX ix_spans_prompt ON spans (prompt, id) WHERE prompt IS NOT NULL;
 
-CREATE INDEX ix_spans_response_id ON spans (response_id) WHERE response_id IS NOT NULL
+CREATE INDEX ix_spans_response_id ON spans (response_id) WHERE response_id IS NOT NULL;
+
+CREATE TRIGGER decisions_refuse_update BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
+
+CREATE TRIGGER decisions_refuse_delete BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
+
+CREATE UNIQUE INDEX ix_decisions_number ON decisions (number)

@@ -1,0 +1,231 @@
+"""Tells webhooks what has happened: each kind of event in order, and no kind waits for another.
+
+At least once: a delivery that was sent and not noted down is sent again, under the same id. One
+that is not taken is tried again, at most an hour apart, and the later ones of its kind wait. After
+three days of tries it is given up, which is noted, and the next one is tried: so a receiver that
+cannot be reached misses one event of a kind in three days, and one that refuses a certain event
+goes on with the rest. A receiver that answers 410 Gone is told nothing any more.
+
+Logs are read on from the last number that was told. Numbers are given in the order of the commits
+(the store's writers hold the log's lock), so none turns up behind the reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from promptyard.line.webhook_events import Due, due_events
+from promptyard.protocols import Store
+from promptyard.records.webhooks import (
+    Delivered,
+    Delivery,
+    GivenUp,
+    KindProgress,
+    Webhook,
+    WebhookEvent,
+    WebhookRound,
+)
+
+FIRST_RETRY_S = 5.0
+MAX_RETRY_S = 3_600.0
+GIVE_UP_S = 3 * 86_400.0
+"""How long after its first failed try an event is given up."""
+MIN_TRIES = 20
+"""So often it is tried at least, were it that the service did not run for most of that time."""
+ROUND_S = 20.0
+"""Seconds after which a round begins no further delivery, however much is due."""
+GONE = 410
+_AGAIN_S = 0.5
+
+Send: TypeAlias = Callable[[Delivery], Awaitable[Delivered]]
+"""Tries a delivery once. Raises nothing: what went wrong stands in what it returns."""
+
+
+async def deliver_due(
+    store: Store,
+    send: Send,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    chance: Callable[[], float] = random.random,
+) -> WebhookRound:
+    """Tell every webhook what it has not been told yet; kinds whose next try is not due wait.
+
+    All webhooks are told at once. While one keeps us waiting, the others are looked after again and
+    again, so that it delays none of them. A round ends after 20 s and the delivery under way then.
+    `chance` in [0, 1) spreads the tries of many webhooks.
+    """
+    work = _Round(store, send, clock, chance)
+    webhooks = await store.webhooks()
+    if webhooks:
+        await asyncio.gather(*(work.look_after(webhook) for webhook in webhooks))
+    return WebhookRound(
+        n_delivered=work.n_delivered,
+        n_failed=work.n_failed,
+        n_waiting=work.n_waiting,
+        n_given_up=work.n_given_up,
+        n_disabled=work.n_disabled,
+        troubles=tuple(work.troubles),
+    )
+
+
+def retry_after_s(n_failures: int, chance: float) -> float:
+    """Return the seconds to the next try: 5, 10, 20 ... up to an hour, less up to half of it.
+
+    Source: exponential backoff with jitter, half of it equal (AWS Architecture Blog, 2015).
+    """
+    longest = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(n_failures - 1, 30))
+    return longest * (1 - chance / 2)
+
+
+def sample_delivery(webhook: Webhook) -> Delivery:
+    """Return a delivery that has no meaning, of the type `test`."""
+    number = secrets.token_hex(8)
+    return _delivery(webhook, "test", Due(0, number, "test", _written(datetime.now(UTC)), {}))
+
+
+class _Round:
+    def __init__(
+        self,
+        store: Store,
+        send: Send,
+        clock: Callable[[], datetime],
+        chance: Callable[[], float],
+    ) -> None:
+        self.n_delivered = 0
+        self.n_failed = 0
+        self.n_waiting = 0
+        self.n_given_up = 0
+        self.n_disabled = 0
+        self.troubles: list[str] = []
+        self.store = store
+        self.send = send
+        self.clock = clock
+        self.chance = chance
+        self._n_busy = 0
+        self._ends_s = time.monotonic() + ROUND_S
+
+    async def look_after(self, webhook: Webhook) -> None:
+        """Tell one webhook what is due, again and again until all others are done or it fails."""
+        if webhook.disabled_at:
+            self.n_disabled += 1
+            return
+        now = _written(self.clock())
+        kinds: list[WebhookEvent] = [
+            kind for kind in webhook.events if webhook.progress_of(kind).retry_at <= now
+        ]
+        self.n_waiting += len(kinds) < len(webhook.events)
+        if not kinds:
+            return
+        telling = _Telling(self, webhook, kinds)
+        self._n_busy += 1
+        try:
+            await telling.go_on(lambda: time.monotonic() < self._ends_s)
+        finally:
+            self._n_busy -= 1
+        while self._n_busy and telling.kinds:
+            await asyncio.sleep(_AGAIN_S)
+            await telling.go_on(lambda: self._n_busy > 0)
+
+
+class _Telling:
+    """One webhook in a round; `kinds` are those of which nothing has failed."""
+
+    def __init__(self, work: _Round, webhook: Webhook, kinds: Sequence[WebhookEvent]) -> None:
+        self.kinds = list(kinds)
+        self._work = work
+        self._webhook = webhook
+
+    async def go_on(self, may_go_on: Callable[[], bool]) -> None:
+        """Tell what is due: a page of each kind, then the next one, until there is no more."""
+        is_more = True
+        while is_more and may_go_on():
+            is_more = False
+            for kind in tuple(self.kinds):
+                if kind not in self.kinds:  # it is gone, or disabled, since the kind before
+                    continue
+                due = await due_events(self._work.store, self._webhook, kind)
+                is_more = is_more or bool(due)
+                if due:
+                    await self._tell(kind, due, may_go_on)
+
+    async def _tell(
+        self, kind: WebhookEvent, due: list[Due], may_go_on: Callable[[], bool]
+    ) -> None:
+        """Tell some events of one kind in order, up to one that is not taken."""
+        noted = progress = self._webhook.progress_of(kind)
+        for event in due:
+            if not may_go_on():
+                break
+            if not event.type:  # it is passed, and noted with what comes next
+                progress = progress.model_copy(update={"told": event.number})
+                continue
+            delivery = _delivery(self._webhook, kind, event)
+            result = await self._work.send(delivery)
+            noted = progress = self._after(progress, event, delivery, result)
+            if not await self._note(kind, progress, result) or progress.n_failures:
+                return
+        if progress != noted:
+            await self._note(kind, progress, Delivered())
+
+    async def _note(self, kind: WebhookEvent, progress: KindProgress, result: Delivered) -> bool:
+        """Store how it goes; returns whether the webhook is to be told more."""
+        self._webhook = webhook = self._webhook.with_progress(kind, progress)
+        because = result.error if result.status == GONE else ""
+        is_there = await self._work.store.note_webhook(
+            webhook.id, kind, progress, disabled_because=because
+        )
+        if because and is_there:
+            self._work.troubles.append(f"webhook {webhook.id} is disabled: it {because}")
+        if because or not is_there:
+            self.kinds.clear()
+        elif progress.n_failures:
+            self.kinds.remove(kind)
+        return is_there and not because
+
+    def _after(
+        self, progress: KindProgress, event: Due, delivery: Delivery, result: Delivered
+    ) -> KindProgress:
+        """Return how it goes after a try."""
+        if not result.error:
+            self._work.n_delivered += 1
+            return progress.after_telling(event.number)
+        self._work.n_failed += 1
+        now = self._work.clock()
+        since = progress.failing_since or _written(now)
+        n_failures = progress.n_failures + 1
+        failing_s = (now - datetime.fromisoformat(since)).total_seconds()
+        if failing_s >= GIVE_UP_S and n_failures >= MIN_TRIES and result.status != GONE:
+            self._work.n_given_up += 1
+            self._work.troubles.append(f"{delivery.id} is given up: {result.error}")
+            given_up = GivenUp(id=delivery.id, at=_written(now), error=result.error)
+            return progress.after_giving_up(event.number, given_up)
+        wait = timedelta(seconds=retry_after_s(n_failures, self._work.chance()))
+        return progress.model_copy(
+            update={
+                "n_failures": n_failures,
+                "failing_since": since,
+                "last_error": result.error,
+                "retry_at": _written(now + wait),
+            }
+        )
+
+
+def _delivery(webhook: Webhook, kind: str, event: Due) -> Delivery:
+    body = {"type": event.type, "timestamp": event.at, "data": dict(event.data)}
+    return Delivery(
+        id=f"{webhook.id}_{kind}_{event.name}",
+        webhook_id=webhook.id,
+        url=webhook.url,
+        body=json.dumps(body, separators=(",", ":"), allow_nan=False),
+    )
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")
