@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 from promptyard.protocols import Store
 from promptyard.testing.store_suite import sample_outcome, sample_version
@@ -53,3 +55,17 @@ def test_live_events_are_listed_in_the_order_of_storing(tmp_path: Path) -> None:
         assert rest["next"] is None
         assert service.get(f"{PROMPT}/live-events?rollout=none").json["items"] == []
         assert service.get("/api/v1/prompts/none/live-events").status == 404
+
+
+def test_background_monitors_hold_traffic_to_the_limits_of_the_settings(tmp_path: Path) -> None:
+    limits = {"error_rate": None, "hard_failure_rate": None, "latency_p95_s": 1e-9}
+    plan = {"window_s": 3600, "min_outcomes": 10, "limits": limits}
+    with served(tmp_path, monitor_every_s=0.05, lease_s=1, monitors=plan) as service:
+        service.in_store(store_traffic)
+        found: list[Any] = []
+        for _ in range(200):
+            found = service.get("/api/v1/alerts").json["items"]
+            if found:
+                break
+            time.sleep(0.02)
+        assert [item["alert"]["metric"] for item in found] == ["latency_p95_s"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from promptyard.records.base import Record
+from promptyard.records.monitoring import MonitorPlan
 
 
 class RetentionConfig(Record):
@@ -73,6 +74,10 @@ class ServiceConfig(Record):
     )
     monitor_every_s: float = Field(
         default=300, gt=0, description="Seconds between looks at live traffic."
+    )
+    monitors: MonitorPlan = Field(
+        default_factory=MonitorPlan,
+        description="Which windows of live traffic are looked at, and what they are held to.",
     )
     judge_every_s: float = Field(
         default=300,

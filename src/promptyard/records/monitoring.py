@@ -20,11 +20,19 @@ class MonitorLimits(Record):
     outcome, `score` a lower limit of the mean score.
     """
 
-    error_rate: float | None = Field(default=0.05, ge=0, le=1)
-    hard_failure_rate: float | None = Field(default=0.05, ge=0, le=1)
-    latency_p95_s: float | None = Field(default=None, gt=0)
-    cost_usd: float | None = Field(default=None, gt=0)
-    score: float | None = Field(default=None, ge=0, le=1)
+    error_rate: float | None = Field(
+        default=0.05, ge=0, le=1, description="Share of outcomes that are errors; null is no limit."
+    )
+    hard_failure_rate: float | None = Field(
+        default=0.05, ge=0, le=1, description="Share of outcomes that are unusable."
+    )
+    latency_p95_s: float | None = Field(
+        default=None, gt=0, description="95th percentile of the latency, seconds."
+    )
+    cost_usd: float | None = Field(default=None, gt=0, description="Mean cost of an outcome.")
+    score: float | None = Field(
+        default=None, ge=0, le=1, description="Lower limit of the mean score."
+    )
 
 
 class MonitorPlan(Record):
@@ -34,11 +42,15 @@ class MonitorPlan(Record):
     `min_outcomes` nothing is said of a window.
     """
 
-    window_s: float = Field(default=86_400.0, gt=0)
-    reference_s: float = Field(default=7 * 86_400.0, gt=0)
-    min_outcomes: int = Field(default=50, ge=1)
-    alpha: float = Field(default=0.01, gt=0, lt=0.5)
-    limits: MonitorLimits = MonitorLimits()
+    window_s: float = Field(default=86_400.0, gt=0, description="Length of the window, seconds.")
+    reference_s: float = Field(
+        default=7 * 86_400.0, gt=0, description="Length of the time before it, to compare with."
+    )
+    min_outcomes: int = Field(default=50, ge=1, description="Below this a window says nothing.")
+    alpha: float = Field(
+        default=0.01, gt=0, lt=0.5, description="How often a limit may be found passed by chance."
+    )
+    limits: MonitorLimits = Field(default=MonitorLimits(), description="What is held to what.")
 
 
 class WindowStats(Record):

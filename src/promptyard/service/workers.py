@@ -10,7 +10,6 @@ from promptyard.line.retention import prune
 from promptyard.line.rollout_engine import Ticked
 from promptyard.line.rollout_watch import RolloutWatch
 from promptyard.line.webhook_delivery import deliver_due
-from promptyard.records.monitoring import MonitorPlan
 from promptyard.service.background import Did, Turn, Worker
 from promptyard.service.state import ServiceState
 
@@ -41,7 +40,7 @@ def _trouble(ticked: Ticked) -> str:
 
 def _monitors(state: ServiceState) -> Turn:
     async def turn() -> Did:
-        found = await look_at_all_traffic(state.store, MonitorPlan())
+        found = await look_at_all_traffic(state.store, state.settings.monitors)
         n_alerts = sum(len(report.alerts) for report in found.reports)
         said = f"looked at {len(found.reports)} prompts, {n_alerts} alerts"
         return Did(said, trouble="; ".join(found.troubles))
