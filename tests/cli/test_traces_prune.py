@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 from promptyard.testing.store_service_contract import sample_span
@@ -11,9 +13,14 @@ from support.stores import on_store
 
 
 def test_what_is_too_much_goes_once(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "promptyard.yaml").write_text("service: {retention: {max_spans: 5}}\n")
+    (tmp_path / "promptyard.yaml").write_text(
+        "service: {retention: {max_spans: 5, trace_days: 1000000}}\n"
+    )
     store = str(tmp_path / "store.db")
     on_store(store, lambda opened: opened.add_spans([sample_span(n) for n in range(12)], []))
+    assert "0 spans" in run("traces", "prune", "--store", store).out  # they may be sent again
+    with contextlib.closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE spans SET stored_at = '2026-01-01T00:00:00.000000+00:00'")
     dry = run("traces", "prune", "--dry-run", "--store", store)
     assert dry.code == 0, dry.err
     assert "7 spans, 0 outcomes" in dry.out

@@ -98,12 +98,49 @@ def test_a_rollout_that_has_not_ended_keeps_its_events(url: str) -> None:
 def test_only_the_newest_spans_stay(url: str) -> None:
     async def body(store: Store) -> None:
         await store.add_spans([sample_span(n) for n in range(1_300)], [])
-        found = await prune(store, KEPT)
+        found = await prune(store, KEPT, now=in_days(1))
         assert found.n_spans == 300
         stored = await store.spans(limit=2_000)
         assert [item.span for item in reversed(stored)] == [
             sample_span(n) for n in range(300, 1300)
         ]
+
+    on_store(url, body)
+
+
+def test_spans_of_the_last_hour_stay_however_many_they_are(url: str) -> None:
+    async def body(store: Store) -> None:
+        await store.add_spans([sample_span(n) for n in range(700)], [])
+        an_hour_later = in_days(1 / 24)
+        await store.add_spans([sample_span(n) for n in range(700, 1_300)], [])
+        few = KEPT.model_copy(update={"max_spans": 100})
+        assert (await prune(store, few)).n_spans == 0
+        dry = await prune(store, few, now=an_hour_later, dry_run=True)
+        assert await prune(store, few, now=an_hour_later) == dry
+        assert dry.n_spans == 700
+        assert len(await store.spans(limit=2_000)) == 600
+        assert (await prune(store, few, now=in_days(1))).n_spans == 500
+
+    on_store(url, body)
+
+
+def test_what_is_sent_again_within_an_hour_counts_once(url: str) -> None:
+    """However little is kept: a sender that had no answer sends again."""
+    least = RetentionConfig(
+        trace_days=1e-9, max_spans=1, outcome_days=1e-9, keep_rollouts_days=1e-9
+    )
+
+    async def body(store: Store) -> None:
+        spans = [sample_span(n, prompt="p", version=1) for n in range(5)]
+        outcomes = [outcome(n) for n in range(5)]
+        for _ in range(3):
+            await store.add_spans(spans, outcomes)
+            assert (await prune(store, least)).n_rows == 0
+        counted = await total(store)
+        assert (counted.n_spans, counted.n_outcomes) == (5, 5)
+        found = await prune(store, least, now=in_days(1 / 24))
+        assert (found.n_spans, found.n_outcomes) == (5, 5)
+        assert await total(store) == counted
 
     on_store(url, body)
 

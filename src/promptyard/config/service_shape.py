@@ -12,7 +12,9 @@ class RetentionConfig(Record):
 
     trace_days: float = Field(default=30, gt=0, description="Days that spans are kept.")
     max_spans: int = Field(
-        default=2_000_000, ge=1, description="How many spans are kept at most: the newest."
+        default=2_000_000,
+        ge=1,
+        description="How many spans are kept: the newest, and all of the last hour.",
     )
     outcome_days: float = Field(
         default=90, gt=0, description="Days that outcomes outside of rollouts are kept."

@@ -20,6 +20,9 @@ from promptyard.records.traffic import Folded
 
 STEP = 500
 """Rows of one transaction: some 20 ms, in which nothing else can be written."""
+RESENT_S = 3600.0
+"""So long nothing that was sent is deleted, whatever is to be kept: what is known counts once, and
+who had no answer sends again. OpenTelemetry's Collector tries for 5 minutes, its SDKs for less."""
 
 
 class Pruned(Record):
@@ -47,8 +50,9 @@ async def prune(
 ) -> Pruned:
     """Delete what `kept` says is not to be kept `now` (UTC, ISO 8601; by default: now).
 
-    Others get as much time of the store as this takes. Stopped at any moment, it goes on the next
-    time. With `dry_run` nothing is changed. Costs no model call. Raises NotFound, StorageError.
+    What came within the last `RESENT_S` seconds stays in any case. Others get as much time of the
+    store as this takes. Stopped at any moment, it goes on the next time. With `dry_run` nothing is
+    changed. Costs no model call. Raises NotFound, StorageError.
     """
     at = datetime.fromisoformat(now) if now else datetime.now(UTC)
     async with opened(url) as store:
@@ -57,6 +61,7 @@ async def prune(
             return await store.fold_spans(
                 before=_days_before(at, kept.trace_days),
                 keep=kept.max_spans,
+                spare_from=_spared_from(at),
                 after=after,
                 limit=STEP,
                 dry_run=dry_run,
@@ -82,7 +87,7 @@ async def _fold_events(
     async def fold(after: int) -> Folded:
         return await store.fold_events(
             rollout_id,
-            before=_days_before(at, kept.outcome_days),
+            before=min(_days_before(at, kept.outcome_days), _spared_from(at)),
             after=after,
             limit=STEP,
             dry_run=dry_run,
@@ -103,6 +108,10 @@ async def _to_the_end(fold: Callable[[int], Awaitable[Folded]]) -> list[Folded]:
 
 def _is_over(record: RolloutRecord, at: datetime, keep_days: float) -> bool:
     return record.last.is_final and record.last.at < _days_before(at, keep_days)
+
+
+def _spared_from(at: datetime) -> str:
+    return _days_before(at, RESENT_S / 86_400)
 
 
 def _days_before(at: datetime, days: float) -> str:

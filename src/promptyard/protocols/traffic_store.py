@@ -61,13 +61,15 @@ class TrafficStore(Protocol):
         *,
         before: str,
         keep: int,
+        spare_from: str,
         after: int = 0,
         limit: int = 1_000,
         dry_run: bool = False,
     ) -> Folded:
         """Delete spans stored before a time, and those below the `keep` newest numbers.
 
-        In steps, as `fold_events` does; they are counted in their hours.
+        None that was stored at `spare_from` or later: whoever sent it may do so again, and what is
+        known counts once. In steps, as `fold_events` does; they are counted in their hours.
         """
         ...
 

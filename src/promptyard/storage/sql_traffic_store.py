@@ -66,15 +66,17 @@ class SqlTrafficStore(SqlAccess):
         *,
         before: str,
         keep: int,
+        spare_from: str,
         after: int = 0,
         limit: int = 1_000,
         dry_run: bool = False,
     ) -> Folded:
         """Delete spans stored before a time, and those below the `keep` newest numbers.
 
-        In steps, as `fold_events` does; they are counted in their hours.
+        None that was stored at `spare_from` or later. In steps, as `fold_events` does; they are
+        counted in their hours.
         """
-        return await self._fold(traffic.SpanFold(keep, before, after, limit, dry_run))
+        return await self._fold(traffic.SpanFold(keep, before, spare_from, after, limit, dry_run))
 
     async def _fold(self, fold: traffic.EventFold | traffic.SpanFold) -> Folded:
         if fold.dry_run:

@@ -128,10 +128,14 @@ class EventFold:
 
 @dataclass(frozen=True)
 class SpanFold:
-    """A step of deleting spans: those stored before a time, and all but the `keep` newest."""
+    """A step of deleting spans: those stored before a time, and all but the `keep` newest.
+
+    Those stored at `spare_from` or later stay in any case.
+    """
 
     keep: int
     before: str
+    spare_from: str
     after: int
     limit: int
     dry_run: bool
@@ -139,10 +143,15 @@ class SpanFold:
     def run(self, connection: Connection) -> Folded:
         """Delete spans and count them in their hours; the caller holds the lock of live events."""
         too_many = last_number(connection, spans) - self.keep
-        through = max(too_many, number_at(connection, spans, self.before))
+        through = min(
+            max(too_many, number_at(connection, spans, self.before)),
+            number_at(connection, spans, self.spare_from),
+        )
+        # Asked of each row as well: of a clock that was wrong for a while, numbers say nothing.
         here = (
             spans.c.id > self.after,
             spans.c.id <= through,
+            spans.c.stored_at < self.spare_from,
             (spans.c.id <= too_many) | (spans.c.stored_at < self.before),
         )
         wanted = select(spans.c.id).where(*here).order_by(spans.c.id).limit(self.limit)
