@@ -71,6 +71,33 @@ class TrafficContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_however_much_was_said_of_an_outcome_it_counts_once(self) -> None:
+        """The latest score of each name, also where more was said than a step takes.
+
+        What another prompt's feedback says of an outcome of that name is not of it.
+        """
+        names = ("score", "tone", "length")
+        said = [
+            sample_feedback(f"f{n}", f"o{n % 2}", scores={names[n % 3]: n / 60}) for n in range(60)
+        ]
+        foreign = sample_feedback("f-other", "o0", prompt="other", scores={"score": 0.0})
+
+        async def body(store: Store) -> None:
+            await store.add_live_events([sample_outcome(f"o{n}", scores={}) for n in range(3)])
+            await store.add_live_events([*said, foreign])
+            before = await _all(store)
+            assert {name: item.n for name, item in before.scores.items()} == dict.fromkeys(names, 2)
+            found = await asyncio.gather(
+                *(store.fold_events(None, before=_LATER, limit=7) for _ in range(3))
+            )
+            assert sum(item.n_outcomes for item in found) == 3
+            assert sum(item.n_feedback for item in found) == 60
+            assert await _all(store) == before
+            assert await store.live_events("support") == []
+            assert [item.event for item in await store.live_events("other")] == [foreign]
+
+        self.with_store(body)
+
     def test_events_go_by_their_rollout_and_their_time(self) -> None:
         """Those of other rollouts stay, and those that are not old enough."""
         shown = sample_exposure("e1", rollout_id="r1")
