@@ -6,12 +6,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from promptyard.config.service_shape import RetentionConfig
+from promptyard.line.jobs import change_job, ended
 from promptyard.line.retention import prune
 from promptyard.line.rollout_engine import replay_rollout
 from promptyard.line.rollout_watch import RolloutWatch
 from promptyard.line.rollouts import By, start_rollout
 from promptyard.line.traffic import traffic_hours
 from promptyard.protocols import Store
+from promptyard.records.audit import AuditEntry
+from promptyard.records.jobs import Job
 from promptyard.records.live import Feedback, Outcome
 from promptyard.records.rollouts import LiveBaseline, RolloutPlan
 from promptyard.records.traffic import TrafficTotals, added
@@ -98,12 +101,98 @@ def test_a_rollout_that_has_not_ended_keeps_its_events(url: str) -> None:
 def test_only_the_newest_spans_stay(url: str) -> None:
     async def body(store: Store) -> None:
         await store.add_spans([sample_span(n) for n in range(1_300)], [])
-        found = await prune(store, KEPT)
+        found = await prune(store, KEPT, now=in_days(1))
         assert found.n_spans == 300
         stored = await store.spans(limit=2_000)
         assert [item.span for item in reversed(stored)] == [
             sample_span(n) for n in range(300, 1300)
         ]
+
+    on_store(url, body)
+
+
+def test_spans_of_the_last_hour_stay_however_many_they_are(url: str) -> None:
+    async def body(store: Store) -> None:
+        await store.add_spans([sample_span(n) for n in range(700)], [])
+        an_hour_later = in_days(1 / 24)
+        await store.add_spans([sample_span(n) for n in range(700, 1_300)], [])
+        few = KEPT.model_copy(update={"max_spans": 100})
+        assert (await prune(store, few)).n_spans == 0
+        dry = await prune(store, few, now=an_hour_later, dry_run=True)
+        assert await prune(store, few, now=an_hour_later) == dry
+        assert dry.n_spans == 700
+        assert len(await store.spans(limit=2_000)) == 600
+        assert (await prune(store, few, now=in_days(1))).n_spans == 500
+
+    on_store(url, body)
+
+
+def test_what_is_sent_again_within_an_hour_counts_once(url: str) -> None:
+    """However little is kept: a sender that had no answer sends again."""
+    least = RetentionConfig(
+        trace_days=1e-9, max_spans=1, outcome_days=1e-9, keep_rollouts_days=1e-9
+    )
+
+    async def body(store: Store) -> None:
+        spans = [sample_span(n, prompt="p", version=1) for n in range(5)]
+        outcomes = [outcome(n) for n in range(5)]
+        for _ in range(3):
+            await store.add_spans(spans, outcomes)
+            assert (await prune(store, least)).n_rows == 0
+        counted = await total(store)
+        assert (counted.n_spans, counted.n_outcomes) == (5, 5)
+        found = await prune(store, least, now=in_days(1 / 24))
+        assert (found.n_spans, found.n_outcomes) == (5, 5)
+        assert await total(store) == counted
+
+    on_store(url, body)
+
+
+def test_jobs_go_a_while_after_their_end(url: str) -> None:
+    order = {"kind": "eval", "task": "t", "requested_by": "ada", "created_at": in_days(-900)}
+
+    async def body(store: Store) -> None:
+        for number in range(45):
+            await store.add_job(Job.model_validate({"id": f"j{number}", **order}))
+        for number in range(2, 45):
+            await change_job(store, f"j{number}", lambda job: ended(job, "done"))
+        assert (await prune(store, KEPT, now=in_days(29))).n_jobs == 0
+        assert (await prune(store, KEPT, now=in_days(31), dry_run=True)).n_jobs == 43
+        assert (await prune(store, KEPT, now=in_days(31))).n_jobs == 43
+        assert [job.id for job in await store.jobs()] == ["j1", "j0"]
+
+    on_store(url, body)
+
+
+def test_the_audit_log_says_once_a_day_that_it_was_shortened(url: str) -> None:
+    act = AuditEntry(actor="ada", action="promote", target="prompts/p", status=200)
+
+    async def body(store: Store) -> None:
+        for _ in range(1_200):
+            await store.add_audit(act)
+        assert (await prune(store, KEPT, now=in_days(400.5))).n_audit == 0
+        due = in_days(401.5)
+        assert (await prune(store, KEPT, now=due, dry_run=True)).n_audit == 1_200
+        assert (await prune(store, KEPT, now=due, actor="bob")).n_audit == 1_200
+        (said,) = await store.audit()
+        assert (said.actor, said.action, said.target) == ("bob", "prune_audit", "audit")
+        assert said.detail["n"] == 1_200
+        assert str(said.detail["before"]) < in_days(1.6)
+        assert (await prune(store, KEPT, now=in_days(400))).n_audit == 0
+        assert await store.audit() == [said]
+
+    on_store(url, body)
+
+
+def test_what_was_to_go_from_the_audit_log_goes_after_an_interruption(url: str) -> None:
+    act = AuditEntry(actor="ada", action="promote", target="prompts/p", status=200)
+
+    async def body(store: Store) -> None:
+        await store.add_audit(act)
+        says = act.model_copy(update={"action": "prune_audit"})
+        said = await store.shorten_audit(says, before=in_days(1))
+        assert (await prune(store, KEPT)).n_audit == 1
+        assert await store.audit() == [said]
 
     on_store(url, body)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptyard.records.joined import joined
 from promptyard.records.live import Feedback, Outcome, StoredEvent
-from promptyard.records.traffic import TrafficRow, TrafficSums, TrafficTotals, added
+from promptyard.records.traffic import Said, TrafficRow, TrafficSums, TrafficTotals, added
 
 AMOUNTS = st.none() | st.floats(0, 1e12) | st.floats(1e-9, 10)
 SCORES = st.dictionaries(st.sampled_from(["score", "tone", "Länge"]), st.floats(0, 1), max_size=3)
@@ -48,17 +48,22 @@ def outcomes_said(draw: st.DrawFn) -> tuple[str, Outcome, list[Feedback]]:
     return f"2026-11-27T0{draw(st.integers(0, 2))}:00:00", outcome, feedback
 
 
+def add(sums: TrafficSums, row: tuple[str, Outcome, list[Feedback]]) -> None:
+    at, outcome, feedback = row
+    sums.add_outcome(at, outcome, Said.of(feedback))
+
+
 @given(st.lists(outcomes_said(), max_size=12), st.randoms(use_true_random=False), st.data())
 def test_any_parts_in_any_order_add_up_to_the_same(
     rows: list[tuple[str, Outcome, list[Feedback]]], chance: random.Random, data: st.DataObject
 ) -> None:
     whole = TrafficSums()
     for row in rows:
-        whole.add_outcome(*row)
+        add(whole, row)
     chance.shuffle(rows)
     parts = [TrafficSums() for _ in range(data.draw(st.integers(1, 4)))]
     for row in rows:
-        chance.choice(parts).add_outcome(*row)
+        add(chance.choice(parts), row)
     chance.shuffle(parts)
     together = TrafficSums()
     for part in parts:
@@ -79,7 +84,7 @@ def test_scores_and_failures_count_as_monitors_count_them(
     ]
     (expected,) = joined(stored)
     sums = TrafficSums()
-    sums.add_outcome(at, outcome, feedback)
+    add(sums, row)
     found = added(sums.hours)
     assert found.n_looked_at == (expected.hard_failure is not None)
     assert found.n_hard_failures == (expected.hard_failure is True)
@@ -99,7 +104,7 @@ def test_a_quantile_is_at_most_two_percent_beside_the_value(
         outcome = Outcome(
             id=f"o{number}", prompt="p", version=1, digest="d", at="", latency_s=latency_s
         )
-        sums.add_outcome("2026-11-27T00", outcome, [])
+        sums.add_outcome("2026-11-27T00", outcome, Said())
     exact = sorted(latencies)[max(1, math.ceil(share * len(latencies))) - 1]
     found = added(sums.hours).latency_s(share)
     assert found is not None
@@ -110,11 +115,11 @@ def test_a_quantile_is_at_most_two_percent_beside_the_value(
 def test_what_no_outcome_says_is_not_shown_as_nothing() -> None:
     sums = TrafficSums()
     silent = Outcome(id="o1", prompt="p", version=1, digest="d", at="")
-    sums.add_outcome("2026-11-27T05:00:00", silent, [])
+    sums.add_outcome("2026-11-27T05:00:00", silent, Said())
     (row,) = (TrafficRow.of(hour) for hour in sums.hours)
     assert (row.n_outcomes, row.n_counted, row.n_priced) == (1, 0, 0)
     assert (row.input_tokens, row.output_tokens, row.cost_usd) == (None, None, None)
     free = silent.model_copy(update={"id": "o2", "input_tokens": 0, "cost_usd": 0.0})
-    sums.add_outcome("2026-11-27T05:00:00", free, [])
+    sums.add_outcome("2026-11-27T05:00:00", free, Said())
     (row,) = (TrafficRow.of(hour) for hour in sums.hours)
     assert (row.n_counted, row.input_tokens, row.n_priced, row.cost_usd) == (1, 0, 1, 0.0)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from promptyard.line.api_keys import create_key
 from support.postgres import PostgresServer, postgres_server
 from support.replicas import Replica, replicas
 from support.served import served
@@ -47,14 +48,16 @@ def test_without_a_store_it_lives_and_is_not_ready_until_it_is_back(
 ) -> None:
     monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
     with served(tmp_path) as service:
+        assert service.get("/readyz").status == 200
         asyncio.run(service.state.store.close())
+        wait_for(lambda: service.get("/readyz").status == 503)
         for path in ("/readyz", "/api/v1/background", "/metrics"):
             failed = service.get(path)
             assert (failed.status, failed.headers["retry-after"]) == (503, "1"), path
             assert failed.json["type"].endswith("store-failed")
         assert service.get("/healthz").json == {"status": "ok"}
         asyncio.run(service.state.store.open())
-        assert service.get("/readyz").status == 200
+        wait_for(lambda: service.get("/readyz").status == 200)
         counted = re.search(
             r"promptyard_store_errors_total (\d+)", service.get("/metrics").body.decode()
         )
@@ -67,9 +70,11 @@ def test_prompts_are_served_without_a_store_to_keys_that_were_known(
 ) -> None:
     monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
     with served(tmp_path) as service:
-        known, unknown = service.new_key("read"), service.new_key("read", name="bob")
+        known = service.new_key("read")
         assert service.get("/api/v1/manifest", key=known).status == 200
         asyncio.run(service.state.store.close())
+        made = service.in_store(lambda store: create_key(store, "bob", ["read"], actor="me"))
+        unknown = made.secret
         assert service.get("/api/v1/manifest", key=known).status == 200
         assert service.get("/api/v1/manifest", key=unknown).status == 503
         assert service.get("/api/v1/manifest", key=known + "x").status == 401

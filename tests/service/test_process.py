@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 import pytest
 
 from support.shell import command
+from support.stores import on_store
 
 COMMAND = (sys.executable, "-m", "promptyard")
 SERVE = ("serve", "--host", "0.0.0.0", "--port", "0", "--store", "service.db")
@@ -41,6 +42,10 @@ def test_only_loopback_is_listened_on_until_there_is_a_key(tmp_path: Path) -> No
         environment=os.environ,
     )
     key = made.stdout.strip()
+    on_store(
+        str(tmp_path / "service.db"),
+        lambda store: store.take_lease("monitors", "first-1", for_s=60),
+    )
     serving = subprocess.Popen(
         [*COMMAND, *SERVE],
         cwd=tmp_path,
@@ -68,6 +73,8 @@ def test_only_loopback_is_listened_on_until_there_is_a_key(tmp_path: Path) -> No
         serving.kill()
         serving.wait()
     assert key.split("_", 2)[2] not in told
+    (warning,) = told.splitlines()
+    assert "replica first-1 works on this store, or was killed within" in warning
     assert serving.returncode in (0, -signal.SIGTERM)
 
 

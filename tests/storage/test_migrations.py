@@ -19,6 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from promptyard.errors import StorageError
 from promptyard.line.webhook_delivery import deliver_due
+from promptyard.protocols import Store
+from promptyard.records.audit import AuditEntry
+from promptyard.records.jobs import Job
 from promptyard.records.webhooks import Delivered, Delivery
 from promptyard.storage import migrations, open_store
 from promptyard.storage.address import parse_address
@@ -26,6 +29,7 @@ from promptyard.storage.database import Database
 from promptyard.storage.stored_text import to_text
 from promptyard.storage.tables import metadata
 from promptyard.testing.store_suite import (
+    UNUSUAL_TEXTS,
     sample_decision,
     sample_eval_set,
     sample_move,
@@ -33,6 +37,7 @@ from promptyard.testing.store_suite import (
     sample_report,
     sample_version,
 )
+from support.stores import on_store
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -155,6 +160,8 @@ def test_a_database_that_cannot_hold_all_text_is_refused(
         "DELETE FROM versions",
         "UPDATE moves SET to_number = 2",
         "DELETE FROM moves",
+        "UPDATE audit SET actor = 'bob'",
+        "DELETE FROM audit",
     ],
 )
 def test_the_database_itself_refuses_to_rewrite_history(url: str, statement: str) -> None:
@@ -163,6 +170,10 @@ def test_the_database_itself_refuses_to_rewrite_history(url: str, statement: str
         await store.open()
         await store.add_version(sample_version("one"))
         await store.move_pointer(sample_move(None, 1))
+        act = AuditEntry(actor="ada", action="a", target="t", status=200)
+        said = await store.shorten_audit(act, before="9999")
+        assert await store.prune_audit(limit=10) == 0  # it does not let itself go
+        assert said.seq == 1
         await store.close()
 
     asyncio.run(write())
@@ -315,6 +326,37 @@ def _execute_in(url: str, statement: str) -> None:
             connection.execute(text(statement))
     finally:
         database.close()
+
+
+def test_jobs_of_the_sixth_revision_go_when_they_ended(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(id="j", kind="eval", task="t", requested_by="ada", created_at="2026-01-01")
+    ended = {"state": "failed", "error": UNUSUAL_TEXTS[3], "ended_at": "2026-01-02"}
+    with monkeypatch.context() as sixth_revision:
+        sixth_revision.setattr(migrations, "HEAD", "0006")
+        database = _opened(url)
+        with database.writing() as connection:
+            for number in range(150):
+                state = ended if number else {}
+                stored = job.model_copy(update={"id": f"j{number}", **state})
+                connection.execute(
+                    text("INSERT INTO jobs VALUES (:seq, :id, :active, 0, :job)"),
+                    {
+                        "seq": number + 1,
+                        "id": stored.id,
+                        "active": int(not number),
+                        "job": to_text(stored),
+                    },
+                )
+        database.close()
+
+    async def read(store: Store) -> None:
+        assert await store.n_ended_jobs(before="2026-01-02") == 0
+        assert await store.prune_jobs(before="2026-01-03", limit=1_000) == 149
+        assert [item.id for item in await store.jobs()] == ["j0"]
+
+    on_store(url, read)
 
 
 def _opened(url: str) -> Database:

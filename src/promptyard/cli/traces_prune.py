@@ -1,4 +1,4 @@
-"""`promptyard traces prune`: deletes what is too old; its totals by hours stay."""
+"""`promptyard traces prune`: deletes what is too old; totals of traffic by hours stay."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import typer
 
 from promptyard.cli.draw import console, print_json
 from promptyard.cli.options import AsJson, StoreUrl
+from promptyard.cli.person import Actor, acting
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
 
 
-def command(dry_run: DryRun = False, store: StoreUrl = None, as_json: AsJson = False) -> None:
+def command(
+    dry_run: DryRun = False, actor: Actor = None, store: StoreUrl = None, as_json: AsJson = False
+) -> None:
     """Delete spans and outcomes that are too old or too many; what they came to stays, by hours.
 
-    How long is in promptyard.yaml under `service: retention:`. Events of a rollout stay as long as
-    it can be replayed. A service does this by itself.
+    Then jobs that ended long ago, and old entries of the audit log, where it is logged. How long is
+    in promptyard.yaml under `service: retention:`. Events of a rollout stay as long as it can be
+    replayed, and all that was sent within the last hour. A service does this by itself.
     """
     from promptyard.line.retention import prune
     from promptyard.line.sync import run_sync
     from promptyard.line.wiring import project_config
     from promptyard.reports.figures import counted
 
-    found = run_sync(prune(store, project_config().service.retention, dry_run=dry_run))
+    kept = project_config().service.retention
+    found = run_sync(prune(store, kept, dry_run=dry_run, actor=acting(actor)))
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -34,6 +39,8 @@ def command(dry_run: DryRun = False, store: StoreUrl = None, as_json: AsJson = F
         counted(found.n_outcomes, "outcome"),
         counted(found.n_exposures, "exposure"),
         f"{found.n_feedback:,} feedback",
+        counted(found.n_jobs, "job"),
+        f"{found.n_audit:,} of the audit log",
     )
     out.print(f"{', '.join(parts)} {verb}", markup=False)
     if found.kept_rollouts:

@@ -9,11 +9,13 @@ from promptyard.records.monitoring import MonitorPlan
 
 
 class RetentionConfig(Record):
-    """How long what applications send is kept. What is deleted stays in hourly totals."""
+    """How long what is stored is kept. Of traffic that is deleted totals by hours stay."""
 
     trace_days: float = Field(default=30, gt=0, description="Days that spans are kept.")
     max_spans: int = Field(
-        default=2_000_000, ge=1, description="How many spans are kept at most: the newest."
+        default=2_000_000,
+        ge=1,
+        description="How many spans are kept: the newest, and all of the last hour.",
     )
     outcome_days: float = Field(
         default=90, gt=0, description="Days that outcomes outside of rollouts are kept."
@@ -22,6 +24,14 @@ class RetentionConfig(Record):
         default=180,
         gt=0,
         description="Days after its end that a rollout can be replayed: its events stay so long.",
+    )
+    keep_jobs_days: float = Field(
+        default=30,
+        gt=0,
+        description="Days after its end that a job, with progress and result, is kept.",
+    )
+    keep_audit_days: float = Field(
+        default=400, ge=1, description="Days that entries of the audit log are kept."
     )
 
 

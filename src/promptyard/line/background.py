@@ -40,6 +40,19 @@ async def list_leases(url: StoreOrUrl) -> Sequence[Lease]:
     return sorted(found, key=lambda lease: lease.ends_in_s <= 0)[:MANY]
 
 
+async def other_replica(url: StoreOrUrl) -> Lease | None:
+    """Return a lease of background work on an SQLite store that somebody holds, or None.
+
+    For who is about to start: over SQLite there is to be one replica, over PostgreSQL None is
+    returned. One that was killed holds its leases until they end.
+    """
+    async with opened(url) as store:
+        if store.url.startswith("postgresql:"):
+            return None
+        held = (item for item in await store.leases() if item.name in WORK and item.ends_in_s > 0)
+        return next(held, None)
+
+
 async def store_figures(url: StoreOrUrl, *, known: StoreFigures | None = None) -> StoreFigures:
     """Count rollouts, jobs that have not ended, webhooks, and leases of background work.
 

@@ -81,6 +81,24 @@ class ServiceStore(Protocol):
         """Entries of the log, newest first; `before` is left out."""
         ...
 
+    async def n_audit(self, *, before: str) -> int:
+        """How many entries of the log are from before a time."""
+        ...
+
+    async def shorten_audit(self, entry: AuditEntry, *, before: str) -> AuditEntry:
+        """Log an entry that says that those from before a time go: nothing else lets them go.
+
+        Returns it with its number and time.
+        """
+        ...
+
+    async def prune_audit(self, *, limit: int) -> int:
+        """Delete the oldest entries that a stored one lets go, `limit` at most.
+
+        Returns how many it were.
+        """
+        ...
+
     # jobs
     async def add_job(self, job: Job) -> Job:
         """Store a new job. Raises Conflict when its id is taken."""
@@ -104,6 +122,14 @@ class ServiceStore(Protocol):
 
         Raises Conflict when another change came first, NotFound.
         """
+        ...
+
+    async def n_ended_jobs(self, *, before: str) -> int:
+        """How many jobs ended before a time."""
+        ...
+
+    async def prune_jobs(self, *, before: str, limit: int) -> int:
+        """Delete jobs that ended before a time, `limit` at most; returns how many it were."""
         ...
 
     # leases

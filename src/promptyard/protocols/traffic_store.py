@@ -50,9 +50,10 @@ class TrafficStore(Protocol):
     ) -> Folded:
         """Delete events of a rollout, or of none, stored before a time; add them to their hours.
 
-        `limit` at most, oldest first, from the number `after` on, in one transaction: the outcomes
-        with all that was said of them, exposures, and feedback whose outcome is not there. With
-        `dry_run` nothing is changed, only counted.
+        `limit` at most, oldest first, from the number `after` on, in one transaction: outcomes,
+        counted with all that was said of them, exposures, and feedback whose outcome is not there.
+        Feedback on the outcomes goes with them; what is more than `limit` right after them, in
+        transactions of its own. With `dry_run` nothing is changed, only counted.
         """
         ...
 
@@ -61,13 +62,15 @@ class TrafficStore(Protocol):
         *,
         before: str,
         keep: int,
+        spare_from: str,
         after: int = 0,
         limit: int = 1_000,
         dry_run: bool = False,
     ) -> Folded:
         """Delete spans stored before a time, and those below the `keep` newest numbers.
 
-        In steps, as `fold_events` does; they are counted in their hours.
+        None that was stored at `spare_from` or later: whoever sent it may do so again, and what is
+        known counts once. In steps, as `fold_events` does; they are counted in their hours.
         """
         ...
 
@@ -80,7 +83,9 @@ class TrafficStore(Protocol):
     ) -> tuple[Sequence[TrafficHour], int]:
         """Add up to `limit` events of a prompt up that are still there, with what was said of them.
 
-        Returns the hours, and the number up to which was read; 0 where nothing was left to read.
+        That is read page by page, in readings of its own; what is deleted meanwhile may be in it in
+        part, so `folded_hours` is to be the same before and after. Returns the hours, and the
+        number up to which was read; 0 where nothing was left to read.
         """
         ...
 

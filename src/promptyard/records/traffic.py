@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import Field
@@ -165,20 +165,45 @@ class Folded(Record):
 
 
 @dataclass
+class Said:
+    """What feedback on an outcome comes to: the latest score of each name, the latest word on it.
+
+    Feedback is added oldest first, in any number of parts.
+    """
+
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    hard_failure: bool | None = None
+
+    @classmethod
+    def of(cls, feedback: Iterable[Feedback]) -> Said:
+        """Return what some feedback, oldest first, comes to."""
+        said = cls()
+        for item in feedback:
+            said.add(item)
+        return said
+
+    def add(self, feedback: Feedback) -> None:
+        """Take in what was said next."""
+        self.scores.update(feedback.scores)
+        if feedback.hard_failure is not None:
+            self.hard_failure = feedback.hard_failure
+
+
+@dataclass
 class TrafficSums:
     """Totals that are being added up, by version, arm and hour."""
 
     _sums: dict[TrafficKey, _Sum] = field(default_factory=dict["TrafficKey", "_Sum"])
 
-    def add_outcome(self, stored_at: str, outcome: Outcome, feedback: Sequence[Feedback]) -> None:
-        """Count an outcome with its feedback, oldest first; of one name the latest score counts."""
+    def add_outcome(self, stored_at: str, outcome: Outcome, said: Said) -> None:
+        """Count an outcome with what was said of it; of one name the latest score counts."""
         key = TrafficKey(
             prompt=outcome.prompt,
             version=outcome.version,
             arm=outcome.arm or "",
             hour=hour_of(stored_at),
         )
-        self._sum(key).add_outcome(outcome, feedback)
+        self._sum(key).add_outcome(outcome, said)
 
     def add(self, key: TrafficKey, totals: TrafficTotals) -> None:
         """Count what has been added up already."""
@@ -216,13 +241,10 @@ class _Sum:
         self._classes: Counter[int] = Counter()
         self._scores: dict[str, tuple[int, int]] = {}
 
-    def add_outcome(self, outcome: Outcome, feedback: Sequence[Feedback]) -> None:
+    def add_outcome(self, outcome: Outcome, said: Said) -> None:
         counts = self._counts
-        scores = dict(outcome.scores)
-        hard = outcome.hard_failure
-        for item in feedback:
-            scores.update(item.scores)
-            hard = hard if item.hard_failure is None else item.hard_failure
+        scores = {**outcome.scores, **said.scores}
+        hard = outcome.hard_failure if said.hard_failure is None else said.hard_failure
         if outcome.error:
             hard = True
         counts["n_outcomes"] += 1

@@ -6,9 +6,10 @@ While no key exists, whoever reaches loopback may do everything, under the name 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import math
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ from promptyard.line.api_keys import checked_actor
 from promptyard.protocols import Store
 from promptyard.records.api_keys import ApiKey, Scope, digest_of, id_in
 from promptyard.service.problems import RequestRefused
+from promptyard.service.rates import Rates
 
 SCOPE_FIELD = "x-promptyard-scope"
 """Where a route's scope stands in the OpenAPI document."""
@@ -30,7 +32,11 @@ CACHE_S = 2.0
 """How long another replica may go on to take a key that was revoked."""
 OUTAGE_S = 300.0
 """How long a key that was known is taken while the store does not answer."""
-MAX_CACHED = 10_000
+UNKNOWN_PER_S = 2.0
+UNKNOWN_BURST = 10
+"""How often keys are read for ids that are not known: one that was just made works at once."""
+UNKNOWN_S = 1.0
+"""How long, under a stream of wrong keys, one that was just made elsewhere may be refused."""
 LOCAL = "local"
 _NO_DIGEST = "0" * 64
 
@@ -68,30 +74,33 @@ class KeyRefused(RequestRefused):
 
 
 class Access:
-    """Looks keys up in the store, and remembers them for `CACHE_S`."""
+    """Knows all keys of the store, and reads them anew when they are `CACHE_S` old.
+
+    How often it reads does not depend on how many ask, or with what: those who find the keys too
+    old wait for one reading together, and for ids that are not known it reads `UNKNOWN_PER_S` times
+    a second, or where all are `UNKNOWN_S` old. What was read last counts in between.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
-        self._any: tuple[float, bool] | None = None
+        self._keys: dict[str, ApiKey] = {}
+        self._read_at_s = -math.inf
+        self._is_forgotten = True
         self._n_forgotten = 0
+        self._reading: asyncio.Task[bool] | None = None
+        self._unknown = Rates(UNKNOWN_PER_S, UNKNOWN_BURST)
 
     def forget(self) -> None:
         """Look everything up anew: keys have just been changed here."""
-        self._known.clear()
-        self._any = None
+        self._is_forgotten = True
         self._n_forgotten += 1
+        self._reading = None  # it began before the change
 
     async def has_keys(self) -> bool:
         """Whether a key was ever made: then none is asked without."""
-        now_s = time.monotonic()
-        if self._any is None or (not self._any[1] and now_s - self._any[0] > CACHE_S):
-            n_forgotten = self._n_forgotten
-            found = bool(await self._store.keys())
-            if found or n_forgotten == self._n_forgotten:
-                self._any = (now_s, found)
-            return found
-        return self._any[1]
+        if not self._keys and (self._is_forgotten or self._age_s() > CACHE_S):
+            await self._read()
+        return bool(self._keys)
 
     async def caller(self, text: str | None, claimed: str) -> Caller:
         """Return who has this key, without one whoever is `claimed`.
@@ -122,27 +131,61 @@ class Access:
         return key is not None and key.refusal(now) is None
 
     async def _key(self, key_id: str) -> ApiKey | None:
-        now_s = time.monotonic()
-        known = self._known.get(key_id)
-        if known is not None and now_s - known[0] <= CACHE_S:
-            return known[1]
-        n_forgotten = self._n_forgotten
+        if self._is_forgotten:
+            await self._read()
+        elif key_id not in self._keys:
+            is_first = self._may_look()
+            if is_first or self._age_s() > UNKNOWN_S:
+                await self._read(anew=is_first)
+        elif self._age_s() > CACHE_S:
+            try:
+                await self._read()
+            except StorageError:
+                # What is in memory is served without the store, to those who were known before:
+                # where it is away, nobody can revoke a key either.
+                if self._is_forgotten or self._age_s() > OUTAGE_S:
+                    raise
+        return self._keys.get(key_id)
+
+    def _age_s(self) -> float:
+        return time.monotonic() - self._read_at_s
+
+    def _may_look(self) -> bool:
+        """Whether one more reading for an unknown id is not one too many."""
         try:
-            key = await self._store.key(key_id)
-        except StorageError:
-            # What is in memory is served without the store, to those who were known before: where
-            # it is away, nobody can revoke a key either.
-            if known is not None and now_s - known[0] <= OUTAGE_S:
-                return known[1]
-            raise
-        # Unknown ids are not remembered: there are more of them than of keys. Nor is what was
-        # read before a change that has been made meanwhile.
-        if key is not None and n_forgotten == self._n_forgotten:
-            self._known[key_id] = (now_s, key)
-            self._known.move_to_end(key_id)
-            if len(self._known) > MAX_CACHED:
-                self._known.popitem(last=False)
-        return key
+            self._unknown.take("")
+        except RequestRefused:
+            return False
+        return True
+
+    async def _read(self, *, anew: bool = False) -> None:
+        """Read all keys, together with whoever wants them now; `anew` not with who began before.
+
+        Raises StorageError.
+        """
+        is_known = False
+        while not is_known:
+            if self._reading is None or anew or self._reading.done():
+                self._reading = asyncio.create_task(self._read_all(), name="keys")
+                self._reading.add_done_callback(_look_at)
+            # Whoever leaves while waiting does not end it for the others.
+            is_known = await asyncio.shield(self._reading)
+
+    async def _read_all(self) -> bool:
+        """Read all keys; False where some were changed here meanwhile."""
+        began_s, n_forgotten = time.monotonic(), self._n_forgotten
+        found = {key.id: key for key in await self._store.keys()}
+        if n_forgotten != self._n_forgotten:
+            return False
+        if began_s >= self._read_at_s:
+            self._keys, self._read_at_s, self._is_forgotten = found, began_s, False
+        return True
+
+
+def _look_at(reading: asyncio.Task[bool]) -> None:
+    """Take note of an error that nobody waits for any more, so that it is no warning."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def needs(scope: Scope, **openapi: Any) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import gzip
 import logging
 from typing import NamedTuple
 
-from promptyard.errors import PromptyardError
+from promptyard.errors import PromptyardError, StorageError
 from promptyard.line.publish import ManifestBytes, manifest_bytes
 from promptyard.protocols import Store
 from promptyard.service.changes import Changes
+from promptyard.service.counts import Counts
 
 RETRY_S = 1.0
 """How long to wait before a store that failed is read again."""
@@ -47,12 +48,13 @@ class ManifestBoard:
         n_waiting: how many wait for another one: the open streams.
     """
 
-    def __init__(self, store: Store, changes: Changes) -> None:
+    def __init__(self, store: Store, changes: Changes, counts: Counts) -> None:
         self.current: ServedManifest | None = None
         self.trouble = ""
         self.n_waiting = 0
         self._store = store
         self._changes = changes
+        self._counts = counts
         self._turned = asyncio.Event()
 
     async def run(self) -> None:
@@ -65,6 +67,7 @@ class ManifestBoard:
             try:
                 made = await manifest_bytes(self._store)
             except (PromptyardError, OSError, ValueError) as error:
+                self._counts.store_errors += isinstance(error, StorageError)
                 self._say(f"the manifest could not be built: {error}")
                 await asyncio.sleep(RETRY_S)
                 continue

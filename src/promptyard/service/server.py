@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
 import threading
@@ -15,6 +16,7 @@ import uvicorn
 
 from promptyard.config.service_shape import ServiceConfig
 from promptyard.errors import ConfigError
+from promptyard.line.background import other_replica
 from promptyard.line.webhook_settings import check_webhook_settings
 from promptyard.protocols import Store
 from promptyard.service.app import build_app, is_loopback
@@ -26,6 +28,7 @@ GRACE_S = 10
 """How long requests that are under way may take after the order to end."""
 
 BACKLOG = 2_048
+log = logging.getLogger("promptyard.service")
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -57,6 +60,7 @@ async def _serve(
             "with `promptyard keys create NAME --scope admin`"
         )
     listener = await _listen(store, settings)
+    await _warn_of_another(store)
     state = ServiceState.of(store, settings)
     server = Server(state)
     _spare_the_collector()
@@ -65,6 +69,16 @@ async def _serve(
         on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     await server.serve(sockets=[listener])
     return server.interrupted
+
+
+async def _warn_of_another(store: Store) -> None:
+    lease = await other_replica(store)
+    if lease is not None:
+        log.warning(
+            "%s: replica %s works on this store, or was killed within the last %.0f s; over SQLite "
+            "run one replica, over PostgreSQL many: two wait for each other's locks",
+            *(store.url, lease.owner, lease.ends_in_s),
+        )
 
 
 def _spare_the_collector() -> None:

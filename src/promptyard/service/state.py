@@ -64,8 +64,9 @@ class ServiceState:
     @classmethod
     def of(cls, store: Store, settings: ServiceConfig) -> ServiceState:
         """Put together what a replica works with; the store need not be open yet."""
-        changes = Changes(store)
-        manifest = ManifestBoard(store, changes)
+        counts = Counts()
+        changes = Changes(store, counts)
+        manifest = ManifestBoard(store, changes, counts)
         return cls(
             store=store,
             settings=settings,
@@ -74,6 +75,7 @@ class ServiceState:
             changes=changes,
             manifest=manifest,
             resolver=Resolver(store, manifest),
+            counts=counts,
         )
 
 

@@ -53,7 +53,9 @@ def _retention(state: ServiceState) -> Turn:
         found = await prune(state.store, state.settings.retention)
         n_events = found.n_outcomes + found.n_feedback + found.n_exposures
         trouble = f"{found.n_damaged} events cannot be read and stay" if found.n_damaged else ""
-        return Did(f"deleted {found.n_spans} spans, {n_events} live events", trouble=trouble)
+        traffic = f"{found.n_spans} spans, {n_events} live events"
+        rest = f"{found.n_jobs} jobs, {found.n_audit} entries of the audit log"
+        return Did(f"deleted {traffic}, {rest}", trouble=trouble)
 
     return turn
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from promptyard.errors import Conflict, NotFound
@@ -64,10 +64,17 @@ def insert_successor(connection: Connection, key: ApiKey, expires_at: str, at: s
     return update_key_end(connection, old.id, revoked_at=None, expires_at=expires_at)
 
 
-def insert_audit(connection: Connection, entry: AuditEntry, at: str) -> AuditEntry:
-    """Log an act under the next number; its time is now."""
+def insert_audit(
+    connection: Connection, entry: AuditEntry, at: str, *, prunes_before: str | None = None
+) -> AuditEntry:
+    """Log an act under the next number; its time is now. Entries before `prunes_before` may go."""
     timed = entry.model_copy(update={"at": at})
-    values = {"actor": shown_text(entry.actor), "at": at, "entry": to_text(timed)}
+    values = {
+        "actor": shown_text(entry.actor),
+        "at": at,
+        "entry": to_text(timed),
+        "prunes_before": prunes_before,
+    }
     seq = connection.execute(insert(audit).values(values).returning(audit.c.seq)).scalar_one()
     return timed.model_copy(update={"seq": seq})
 
@@ -83,6 +90,24 @@ def list_audit(
         query = query.where(audit.c.seq < before)
     rows = connection.execute(query).all()
     return [from_text(AuditEntry, text).model_copy(update={"seq": seq}) for seq, text in rows]
+
+
+def count_audit(connection: Connection, before: str) -> int:
+    """How many entries are from before a time."""
+    query = select(func.count()).select_from(audit).where(audit.c.at < before)
+    return connection.execute(query).scalar_one()
+
+
+def delete_audit(connection: Connection, limit: int) -> int:
+    """Delete the oldest entries that a later one lets go, `limit` at most; returns how many."""
+    last = select(audit.c.seq, audit.c.prunes_before).where(audit.c.prunes_before.is_not(None))
+    row = connection.execute(last.order_by(audit.c.prunes_before.desc()).limit(1)).first()
+    if row is None:
+        return 0
+    seq, before = row
+    some = select(audit.c.seq).where(audit.c.at < before, audit.c.seq < seq)
+    numbers = some.order_by(audit.c.at).limit(limit).scalar_subquery()
+    return connection.execute(delete(audit).where(audit.c.seq.in_(numbers))).rowcount
 
 
 def _require_key(connection: Connection, key_id: str) -> ApiKey:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from promptyard.errors import Conflict, NotFound
@@ -51,10 +51,25 @@ def replace_job(connection: Connection, job: Job) -> Job:
     return after
 
 
+def count_ended(connection: Connection, before: str) -> int:
+    """How many jobs ended before a time."""
+    query = select(func.count()).select_from(jobs).where(jobs.c.ended_at < before)
+    return connection.execute(query).scalar_one()
+
+
+def delete_ended(connection: Connection, before: str, limit: int) -> int:
+    """Delete jobs that ended before a time, `limit` at most; returns how many it were."""
+    some = select(jobs.c.seq).where(jobs.c.ended_at < before).order_by(jobs.c.ended_at).limit(limit)
+    return connection.execute(
+        delete(jobs).where(jobs.c.seq.in_(some.scalar_subquery()), jobs.c.is_active == 0)
+    ).rowcount
+
+
 def _row(job: Job) -> dict[str, object]:
     return {
         "id": job.id,
         "is_active": int(not job.has_ended),
         "change": job.change,
         "job": to_text(job),
+        "ended_at": job.ended_at if job.has_ended else None,
     }

@@ -106,6 +106,21 @@ class SqlServiceStore(SqlAccess):
             lambda connection: access.list_audit(connection, actor, before, limit)
         )
 
+    async def n_audit(self, *, before: str) -> int:
+        """How many entries of the log are from before a time."""
+        return await self._read(lambda connection: access.count_audit(connection, before))
+
+    async def shorten_audit(self, entry: AuditEntry, *, before: str) -> AuditEntry:
+        """Log an entry that says that those from before a time go: nothing else lets them go."""
+        at = self._clock()
+        return await self._write(
+            lambda connection: access.insert_audit(connection, entry, at, prunes_before=before)
+        )
+
+    async def prune_audit(self, *, limit: int) -> int:
+        """Delete the oldest entries that a stored one lets go, `limit` at most."""
+        return await self._write(lambda connection: access.delete_audit(connection, limit))
+
     async def add_job(self, job: Job) -> Job:
         """Store a new job. Raises Conflict when its id is taken."""
         check_names(job=job.id)
@@ -135,6 +150,14 @@ class SqlServiceStore(SqlAccess):
         """
         check_names(job=job.id)
         return await self._write(lambda connection: jobs.replace_job(connection, job))
+
+    async def n_ended_jobs(self, *, before: str) -> int:
+        """How many jobs ended before a time."""
+        return await self._read(lambda connection: jobs.count_ended(connection, before))
+
+    async def prune_jobs(self, *, before: str, limit: int) -> int:
+        """Delete jobs that ended before a time, `limit` at most; returns how many it were."""
+        return await self._write(lambda connection: jobs.delete_ended(connection, before, limit))
 
     async def take_lease(self, name: str, owner: str, *, for_s: float) -> Lease | None:
         """Take a lease that is free or has run out, or renew one's own; None where it is taken.

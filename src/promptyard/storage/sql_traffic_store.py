@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from sqlalchemy import Connection
 
 from promptyard.records.live import StoredEvent
 from promptyard.records.traffic import Folded, TrafficHour
 from promptyard.storage import live, traffic
-from promptyard.storage.sql_access import SqlAccess
+from promptyard.storage.event_sums import EventFold, part_of_prompt
+from promptyard.storage.feedback import FeedbackReading, delete_feedback
+from promptyard.storage.sql_access import Result, SqlAccess
 from promptyard.storage.stored_text import check_names
 from promptyard.storage.tables import live_events, spans
 
@@ -55,31 +61,52 @@ class SqlTrafficStore(SqlAccess):
     ) -> Folded:
         """Delete events of a rollout, or of none, stored before a time; add them to their hours.
 
-        `limit` at most, oldest first, from the number `after` on, in one transaction.
+        `limit` at most, oldest first, from the number `after` on, in one transaction; of feedback
+        on them, which there may be more of, the rest goes right after it, `limit` at a time.
         """
         check_names(rollout=rollout_id or "")
-        fold = traffic.EventFold(rollout_id, before, after, limit, dry_run)
-        return await self._fold(fold)
+        fold = EventFold(rollout_id, before, after, limit, dry_run)
+        part = await self._read(fold.part)
+        reading = part.reading(limit)
+        await self._read_feedback(reading)
+        while (step := await self._fold(partial(fold.run, part, reading), dry_run)) is None:
+            reading.go_on(await self._read(partial(traffic.last_number, table=live_events)))
+            await self._read_feedback(reading)
+        outcomes, has_more = step.outcomes, step.has_more
+        while has_more:
+            n_deleted = await self._fold(
+                lambda connection: delete_feedback(connection, outcomes, limit), dry_run
+            )
+            has_more = n_deleted == limit
+        return step.folded
 
     async def fold_spans(
         self,
         *,
         before: str,
         keep: int,
+        spare_from: str,
         after: int = 0,
         limit: int = 1_000,
         dry_run: bool = False,
     ) -> Folded:
         """Delete spans stored before a time, and those below the `keep` newest numbers.
 
-        In steps, as `fold_events` does; they are counted in their hours.
+        None that was stored at `spare_from` or later. In steps, as `fold_events` does; they are
+        counted in their hours.
         """
-        return await self._fold(traffic.SpanFold(keep, before, after, limit, dry_run))
+        fold = traffic.SpanFold(keep, before, spare_from, after, limit, dry_run)
+        return await self._fold(fold.run, dry_run)
 
-    async def _fold(self, fold: traffic.EventFold | traffic.SpanFold) -> Folded:
-        if fold.dry_run:
-            return await self._read(fold.run)
-        return await self._write(fold.run, lock="live events")
+    async def _fold(self, run: Callable[[Connection], Result], dry_run: bool) -> Result:
+        if dry_run:
+            return await self._read(run)
+        return await self._write(run, lock="live events")
+
+    async def _read_feedback(self, reading: FeedbackReading) -> None:
+        """Read page by page, so that others get at the database in between."""
+        while not reading.is_done:
+            reading.take(await self._read(reading.page))
 
     async def folded_hours(self, name: str, *, since: str, until: str) -> Sequence[TrafficHour]:
         """What was deleted of a prompt, by hours from `since` up to before `until`."""
@@ -96,8 +123,13 @@ class SqlTrafficStore(SqlAccess):
         Returns the hours, and the number up to which was read; 0 where nothing was left to read.
         """
         check_names(prompt=name)
-        part = traffic.Part(after, through, limit)
-        return await self._read(lambda connection: traffic.add_up(connection, name, part))
+        which = traffic.Part(after, through, limit)
+        part = await self._read(lambda connection: part_of_prompt(connection, name, which))
+        reading = part.reading(limit)
+        await self._read_feedback(reading)
+        # Not in the event loop: a part takes some 20 ms.
+        hours = await asyncio.to_thread(part.hours, reading)
+        return hours, 0 if part.is_done else part.after
 
     async def present_spans(
         self, name: str, *, after: int, through: int, limit: int = 5_000

@@ -3,7 +3,7 @@
 Records are kept whole, as JSON text, beside the columns that queries need. Ids count in the order
 of writing. What grows with the eval set (`report_trials`, `eval_sets`) stands apart from what lists
 read. Logs (`versions`, `moves`, `protections`, `rollouts`, `decisions`, `audit`) refuse UPDATE and
-DELETE by triggers.
+DELETE by triggers; of `audit` those rows can go of which a later one says so (`prunes_before`).
 """
 
 from __future__ import annotations
@@ -269,7 +269,13 @@ live_events = Table(
     UniqueConstraint("event_id", name="uq_live_events_event_id"),
     Index("ix_live_events_prompt", "prompt", "id"),
     Index("ix_live_events_rollout_id", "rollout_id", "id"),
-    Index("ix_live_events_outcome_id", "outcome_id"),
+    Index(
+        "ix_live_events_outcome_id",
+        "outcome_id",
+        "id",
+        sqlite_where=text("outcome_id IS NOT NULL"),
+        postgresql_where=text("outcome_id IS NOT NULL"),
+    ),
 )
 
 alerts = Table(
@@ -337,7 +343,15 @@ audit = Table(
     Column("actor", Text, nullable=False),
     Column("at", Text, nullable=False),
     Column("entry", Text, nullable=False),
+    Column("prunes_before", Text),
     Index("ix_audit_actor", "actor", "seq"),
+    Index("ix_audit_at", "at"),
+    Index(
+        "ix_audit_prunes_before",
+        "prunes_before",
+        sqlite_where=text("prunes_before IS NOT NULL"),
+        postgresql_where=text("prunes_before IS NOT NULL"),
+    ),
 )
 
 jobs = Table(
@@ -348,8 +362,15 @@ jobs = Table(
     Column("is_active", BigInteger, nullable=False),
     Column("change", BigInteger, nullable=False),
     Column("job", Text, nullable=False),
+    Column("ended_at", Text),
     UniqueConstraint("id", name="uq_jobs_id"),
     Index("ix_jobs_is_active", "is_active", "seq"),
+    Index(
+        "ix_jobs_ended_at",
+        "ended_at",
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
 )
 
 leases = Table(

@@ -1,24 +1,20 @@
-"""Deletes what is too old and adds it to its hours, in one transaction; adds up what is there."""
+"""Totals by hours: deletes spans into them in one transaction, and counts those that are there."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, tuple_
 
-from promptyard.errors import Tampered
-from promptyard.records.live import Feedback, Outcome
 from promptyard.records.traffic import (
     Folded,
     TrafficHour,
     TrafficKey,
     TrafficSums,
     TrafficTotals,
-    hour_of,
 )
-from promptyard.storage.live import read_event
 from promptyard.storage.statements import insert_or_replace
 from promptyard.storage.stored_text import from_text, to_text
 from promptyard.storage.tables import live_events, spans, traffic_hours
@@ -34,18 +30,6 @@ class Part:
     after: int
     through: int
     limit: int
-
-
-@dataclass
-class _Found:
-    """What a part of the events came to, and which rows that was."""
-
-    sums: TrafficSums = field(default_factory=TrafficSums)
-    ids: list[int] = field(default_factory=list[int])
-    n_outcomes: int = 0
-    n_feedback: int = 0
-    n_exposures: int = 0
-    n_damaged: int = 0
 
 
 def number_at(connection: Connection, table: Table, at: str) -> int:
@@ -89,49 +73,15 @@ def list_event_rollouts(connection: Connection) -> list[str]:
 
 
 @dataclass(frozen=True)
-class EventFold:
-    """A step of deleting events of a rollout, or of none, that were stored before a time."""
-
-    rollout_id: str | None
-    before: str
-    after: int
-    limit: int
-    dry_run: bool
-
-    def run(self, connection: Connection) -> Folded:
-        """Delete events and add them to their hours; the caller holds the lock of live events."""
-        column = live_events.c.rollout_id
-        of_rollout = column.is_(None) if self.rollout_id is None else column == self.rollout_id
-        through = number_at(connection, live_events, self.before)
-        # Asked of each row as well: of a clock that was wrong for a while, numbers say nothing.
-        here = of_rollout & (live_events.c.stored_at < self.before)
-        rows = _rows(connection, here, Part(self.after, through, self.limit))
-        found = _Found()
-        _add_outcomes(connection, [row for row in rows if row["kind"] == "outcome"], found)
-        _add_exposures([row for row in rows if row["kind"] == "exposure"], found)
-        orphans = _without_outcome(connection, [row for row in rows if row["kind"] == "feedback"])
-        found.n_feedback += len(orphans)
-        found.ids += orphans
-        if not self.dry_run:
-            for some in _portions(found.ids):
-                connection.execute(delete(live_events).where(live_events.c.id.in_(some)))
-            _add_to_hours(connection, found.sums)
-        return Folded(
-            n_outcomes=found.n_outcomes,
-            n_feedback=found.n_feedback,
-            n_exposures=found.n_exposures,
-            n_damaged=found.n_damaged,
-            after=rows[-1]["id"] if rows else through,
-            is_done=len(rows) < self.limit,
-        )
-
-
-@dataclass(frozen=True)
 class SpanFold:
-    """A step of deleting spans: those stored before a time, and all but the `keep` newest."""
+    """A step of deleting spans: those stored before a time, and all but the `keep` newest.
+
+    Those stored at `spare_from` or later stay in any case.
+    """
 
     keep: int
     before: str
+    spare_from: str
     after: int
     limit: int
     dry_run: bool
@@ -139,17 +89,22 @@ class SpanFold:
     def run(self, connection: Connection) -> Folded:
         """Delete spans and count them in their hours; the caller holds the lock of live events."""
         too_many = last_number(connection, spans) - self.keep
-        through = max(too_many, number_at(connection, spans, self.before))
+        through = min(
+            max(too_many, number_at(connection, spans, self.before)),
+            number_at(connection, spans, self.spare_from),
+        )
+        # Asked of each row as well: of a clock that was wrong for a while, numbers say nothing.
         here = (
             spans.c.id > self.after,
             spans.c.id <= through,
+            spans.c.stored_at < self.spare_from,
             (spans.c.id <= too_many) | (spans.c.stored_at < self.before),
         )
         wanted = select(spans.c.id).where(*here).order_by(spans.c.id).limit(self.limit)
         numbers = list(connection.execute(wanted).scalars())
         if numbers and not self.dry_run:
             of_part = (*here, spans.c.id <= numbers[-1])
-            _add_to_hours(connection, _span_sums(connection, of_part))
+            add_to_hours(connection, _span_sums(connection, of_part))
             connection.execute(delete(spans).where(*of_part))
         return Folded(
             n_spans=len(numbers),
@@ -174,15 +129,6 @@ def list_hours(connection: Connection, name: str, since: str, until: str) -> lis
     ]
 
 
-def add_up(connection: Connection, name: str, part: Part) -> tuple[list[TrafficHour], int]:
-    """Add up events that are there, outcomes with all feedback on them; and how far it got."""
-    rows = _rows(connection, live_events.c.prompt == name, part)
-    found = _Found()
-    _add_outcomes(connection, [row for row in rows if row["kind"] == "outcome"], found)
-    _add_exposures([row for row in rows if row["kind"] == "exposure"], found)
-    return found.sums.hours, rows[-1]["id"] if len(rows) == part.limit else 0
-
-
 def count_spans(connection: Connection, name: str, part: Part) -> tuple[list[TrafficHour], int]:
     """Count spans that are there, of a prompt or, for an empty name, of none; and how far."""
     of_prompt = spans.c.prompt == name if name else spans.c.prompt.is_(None)
@@ -195,72 +141,6 @@ def count_spans(connection: Connection, name: str, part: Part) -> tuple[list[Tra
     return sums.hours, numbers[-1] if len(numbers) == part.limit else 0
 
 
-def _rows(connection: Connection, here: ColumnElement[bool], part: Part) -> Sequence[RowMapping]:
-    numbers = (live_events.c.id > part.after, live_events.c.id <= part.through)
-    query = select(live_events).where(here, *numbers).order_by(live_events.c.id)
-    return connection.execute(query.limit(part.limit)).mappings().all()
-
-
-def _add_outcomes(connection: Connection, rows: Sequence[RowMapping], found: _Found) -> None:
-    said = _feedback_on(connection, rows)
-    for row in rows:
-        spoken = said.get((row["prompt"], row["event_id"]), [])
-        try:
-            outcome = read_event(row["id"], row["event"])
-            feedback = [read_event(item["id"], item["event"]) for item in spoken]
-        except Tampered:
-            found.n_damaged += 1
-            continue
-        assert isinstance(outcome, Outcome)
-        words = [item for item in feedback if isinstance(item, Feedback)]
-        found.sums.add_outcome(row["stored_at"], outcome, words)
-        found.n_outcomes += 1
-        found.n_feedback += len(spoken)
-        found.ids += [row["id"], *(item["id"] for item in spoken)]
-
-
-def _add_exposures(rows: Sequence[RowMapping], found: _Found) -> None:
-    for row in rows:
-        try:
-            event = read_event(row["id"], row["event"])
-        except Tampered:
-            found.n_damaged += 1
-            continue
-        assert not isinstance(event, Feedback)
-        key = TrafficKey(
-            prompt=event.prompt,
-            version=event.version,
-            arm=event.arm or "",
-            hour=hour_of(row["stored_at"]),
-        )
-        found.sums.add(key, TrafficTotals(n_exposures=1))
-        found.n_exposures += 1
-        found.ids.append(row["id"])
-
-
-def _feedback_on(
-    connection: Connection, outcomes: Sequence[RowMapping]
-) -> dict[tuple[str, str], list[RowMapping]]:
-    """Return the feedback on outcomes by (prompt, outcome), in the order of its numbers."""
-    said: dict[tuple[str, str], list[RowMapping]] = {}
-    for some in _portions([row["event_id"] for row in outcomes]):
-        query = select(live_events).where(live_events.c.outcome_id.in_(some))
-        for row in connection.execute(query.order_by(live_events.c.id)).mappings():
-            said.setdefault((row["prompt"], row["outcome_id"]), []).append(row)
-    return said
-
-
-def _without_outcome(connection: Connection, feedback: Sequence[RowMapping]) -> list[int]:
-    """Return the numbers of feedback whose outcome is not there: it says nothing of anything."""
-    there: set[tuple[str, str]] = set()
-    for some in _portions([row["outcome_id"] for row in feedback]):
-        query = select(live_events.c.prompt, live_events.c.event_id).where(
-            live_events.c.event_id.in_(some), live_events.c.kind == "outcome"
-        )
-        there.update((prompt, event_id) for prompt, event_id in connection.execute(query))
-    return [row["id"] for row in feedback if (row["prompt"], row["outcome_id"]) not in there]
-
-
 def _span_sums(connection: Connection, of_part: Sequence[ColumnElement[bool]]) -> TrafficSums:
     sums = TrafficSums()
     columns = (spans.c.prompt, spans.c.version, func.substr(spans.c.stored_at, 1, 13))
@@ -271,10 +151,11 @@ def _span_sums(connection: Connection, of_part: Sequence[ColumnElement[bool]]) -
     return sums
 
 
-def _add_to_hours(connection: Connection, sums: TrafficSums) -> None:
+def add_to_hours(connection: Connection, sums: TrafficSums) -> None:
+    """Add totals to those of their hours that are stored."""
     new = sums.hours
     columns = [traffic_hours.c[name] for name in _KEY]
-    for some in _portions([tuple(getattr(item.key, name) for name in _KEY) for item in new]):
+    for some in portions([tuple(getattr(item.key, name) for name in _KEY) for item in new]):
         query = select(*columns, traffic_hours.c.totals).where(tuple_(*columns).in_(some))
         for *key, totals in connection.execute(query):
             known = TrafficKey(**dict(zip(_KEY, key, strict=True)))
@@ -285,6 +166,7 @@ def _add_to_hours(connection: Connection, sums: TrafficSums) -> None:
         connection.execute(insert_or_replace(connection, traffic_hours, _KEY, values))
 
 
-def _portions(items: Sequence[Any]) -> Generator[Sequence[Any]]:
+def portions(items: Sequence[Any]) -> Generator[Sequence[Any]]:
+    """Yield what fits the parameters of one statement, until all was there."""
     for start in range(0, len(items), _MAX_PARAMETERS):
         yield items[start : start + _MAX_PARAMETERS]

@@ -18,6 +18,7 @@ from promptyard.testing.store_call_contract import CallContract
 from promptyard.testing.store_live_contract import LiveContract
 from promptyard.testing.store_measure_contract import EvalSetContract, MeasureContract
 from promptyard.testing.store_protection_contract import ProtectionContract
+from promptyard.testing.store_pruning_contract import PruningContract
 from promptyard.testing.store_release_contract import RolloutContract
 from promptyard.testing.store_run_contract import RegistryContract, RunContract
 from promptyard.testing.store_service_contract import ServiceContract
@@ -46,6 +47,7 @@ class TransientStoreContract(
     LiveContract,
     ServiceContract,
     TrafficContract,
+    PruningContract,
 ):
     """What also a store does that forgets everything when it is closed. See `StoreContract`."""
 

@@ -65,7 +65,8 @@ def _is_of(event: LiveEvent, outcome_id: str) -> bool:
     return isinstance(event, Feedback) and event.outcome_id == outcome_id
 
 
-def _job(job_id: str = "j1") -> Job:
+def sample_job(job_id: str = "j1") -> Job:
+    """Return a job that waits."""
     return Job(id=job_id, kind="eval", task="t", requested_by="ada", created_at=_AT)
 
 
@@ -215,9 +216,9 @@ class ServiceContract(StoreSuite):
 
         async def body(store: Store) -> None:
             for job_id in ("j1", "j2", "j3"):
-                await store.add_job(_job(job_id))
+                await store.add_job(sample_job(job_id))
             with raises(Conflict):
-                await store.add_job(_job("j1"))
+                await store.add_job(sample_job("j1"))
             read = await store.job("j1")
             progress = Progress(phase="eval", done=1, total=2)
             running = read.model_copy(update={"state": "running", "progress": progress})
@@ -235,7 +236,7 @@ class ServiceContract(StoreSuite):
             with raises(NotFound):
                 await store.job("j9")
             with raises(NotFound):
-                await store.save_job(_job("j9"))
+                await store.save_job(sample_job("j9"))
 
         self.with_store(body)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from promptyard.protocols import Store
 from promptyard.records.traffic import TrafficSums, TrafficTotals, added
@@ -14,6 +15,7 @@ from promptyard.testing.store_suite import (
     sample_outcome,
 )
 
+_EARLIER = "2000-01-01T00:00:00.000000+00:00"
 _LATER = "2999-01-01T00:00:00.000000+00:00"
 _EVER = {"since": "0", "until": "9"}
 
@@ -69,6 +71,33 @@ class TrafficContract(StoreSuite):
 
         self.with_store(body)
 
+    def test_however_much_was_said_of_an_outcome_it_counts_once(self) -> None:
+        """The latest score of each name, also where more was said than a step takes.
+
+        What another prompt's feedback says of an outcome of that name is not of it.
+        """
+        names = ("score", "tone", "length")
+        said = [
+            sample_feedback(f"f{n}", f"o{n % 2}", scores={names[n % 3]: n / 60}) for n in range(60)
+        ]
+        foreign = sample_feedback("f-other", "o0", prompt="other", scores={"score": 0.0})
+
+        async def body(store: Store) -> None:
+            await store.add_live_events([sample_outcome(f"o{n}", scores={}) for n in range(3)])
+            await store.add_live_events([*said, foreign])
+            before = await _all(store)
+            assert {name: item.n for name, item in before.scores.items()} == dict.fromkeys(names, 2)
+            found = await asyncio.gather(
+                *(store.fold_events(None, before=_LATER, limit=7) for _ in range(3))
+            )
+            assert sum(item.n_outcomes for item in found) == 3
+            assert sum(item.n_feedback for item in found) == 60
+            assert await _all(store) == before
+            assert await store.live_events("support") == []
+            assert [item.event for item in await store.live_events("other")] == [foreign]
+
+        self.with_store(body)
+
     def test_events_go_by_their_rollout_and_their_time(self) -> None:
         """Those of other rollouts stay, and those that are not old enough."""
         shown = sample_exposure("e1", rollout_id="r1")
@@ -83,7 +112,7 @@ class TrafficContract(StoreSuite):
         async def body(store: Store) -> None:
             await store.add_live_events(events)
             assert list(await store.event_rollouts()) == ["r1", "r2"]
-            none = await store.fold_events("r1", before="2000-01-01T00:00:00.000000+00:00")
+            none = await store.fold_events("r1", before=_EARLIER)
             assert (none.n_outcomes, none.is_done) == (0, True)
             found = await store.fold_events("r1", before=_LATER)
             assert (found.n_outcomes, found.n_exposures, found.n_feedback) == (1, 1, 1)
@@ -154,19 +183,35 @@ class TrafficContract(StoreSuite):
 
         async def body(store: Store) -> None:
             await store.add_spans(spans, [])
-            none = await store.fold_spans(before="2000-01-01T00:00:00.000000+00:00", keep=10)
+            many = partial(store.fold_spans, before=_EARLIER, spare_from=_LATER)
+            none = await many(keep=10)
             assert (none.n_spans, none.is_done) == (0, True)
-            dry = await store.fold_spans(before="2000-01-01", keep=4, dry_run=True)
+            dry = await many(keep=4, dry_run=True)
             assert dry.n_spans == 6
-            step = await store.fold_spans(before="2000-01-01", keep=4, limit=5)
+            step = await many(keep=4, limit=5)
             assert (step.n_spans, step.is_done) == (5, False)
-            last = await store.fold_spans(before="2000-01-01", keep=4, after=step.after)
+            last = await many(keep=4, after=step.after)
             assert (last.n_spans, last.is_done) == (1, True)
             assert [item.span for item in reversed(await store.spans())] == spans[6:]
-            assert (await store.fold_spans(before=_LATER, keep=100)).n_spans == 4
+            assert (await many(before=_LATER, keep=100)).n_spans == 4
             named = added(await store.folded_hours("support", **_EVER))
             unnamed = added(await store.folded_hours("", **_EVER))
             assert (named.n_spans, named.n_span_errors) == (5, 1)
             assert (unnamed.n_spans, unnamed.n_span_errors) == (5, 0)
+
+        self.with_store(body)
+
+    def test_spans_that_may_be_sent_again_stay(self) -> None:
+        """However old and however many they are said to be."""
+
+        async def body(store: Store) -> None:
+            await store.add_spans([sample_span(n) for n in range(3)], [])
+            await store.add_spans([sample_span(n) for n in range(3, 5)], [])
+            stored = list(reversed(await store.spans()))
+            fold = partial(store.fold_spans, keep=1, before=_LATER)
+            assert (await fold(spare_from=_EARLIER)).n_spans == 0
+            found = await fold(spare_from=stored[3].stored_at)
+            assert (found.n_spans, found.is_done) == (3, True)
+            assert list(reversed(await store.spans())) == stored[3:]
 
         self.with_store(body)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 
 from promptyard.records.base import Record
@@ -31,13 +29,15 @@ async def health() -> Health:
 
 @router.get("/readyz")
 async def readiness(request: Request) -> Health:
-    """Say whether requests can be served: the store answers, and the process is not ending."""
+    """Say whether requests can be served: the store answers, and the process is not ending.
+
+    The store is asked twice a second, not for each who wants to know.
+    """
     state = state_of(request)
     if state.stopping.is_set():
         raise RequestRefused(503, "stopping", "this process is ending", retry_after_s=1)
     try:
-        async with asyncio.timeout(STORE_S):
-            await state.store.revision()
+        await state.changes.check(timeout_s=STORE_S)
     except TimeoutError:
         detail = f"the store has not answered within {STORE_S:g} s"
         raise RequestRefused(503, "store-slow", detail, retry_after_s=1) from None

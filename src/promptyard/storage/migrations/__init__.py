@@ -15,7 +15,7 @@ from sqlalchemy import Connection, column, insert, inspect, select, table
 from promptyard.errors import StorageError
 from promptyard.storage.tables import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """All revisions, oldest first; each is a file of `versions/`."""
 
 HEAD = REVISIONS[-1]

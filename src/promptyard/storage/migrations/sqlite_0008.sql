@@ -237,8 +237,6 @@ CREATE INDEX ix_live_events_prompt ON live_events (prompt, id);
 
 CREATE INDEX ix_live_events_rollout_id ON live_events (rollout_id, id);
 
-CREATE INDEX ix_live_events_outcome_id ON live_events (outcome_id);
-
 CREATE TABLE alerts (
 	seq INTEGER NOT NULL, 
 	prompt TEXT NOT NULL, 
@@ -291,7 +289,7 @@ CREATE TABLE audit (
 	seq INTEGER NOT NULL, 
 	actor TEXT NOT NULL, 
 	at TEXT NOT NULL, 
-	entry TEXT NOT NULL, 
+	entry TEXT NOT NULL, prunes_before TEXT, 
 	PRIMARY KEY (seq)
 );
 
@@ -302,7 +300,7 @@ CREATE TABLE jobs (
 	id TEXT NOT NULL, 
 	is_active BIGINT NOT NULL, 
 	change BIGINT NOT NULL, 
-	job TEXT NOT NULL, 
+	job TEXT NOT NULL, ended_at TEXT, 
 	PRIMARY KEY (seq), 
 	CONSTRAINT uq_jobs_id UNIQUE (id)
 );
@@ -328,8 +326,6 @@ CREATE TABLE webhooks (
 
 CREATE TRIGGER audit_refuse_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
-CREATE TRIGGER audit_refuse_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
-
 CREATE INDEX ix_spans_prompt ON spans (prompt, id) WHERE prompt IS NOT NULL;
 
 CREATE INDEX ix_spans_response_id ON spans (response_id) WHERE response_id IS NOT NULL;
@@ -338,4 +334,14 @@ CREATE TRIGGER decisions_refuse_update BEFORE UPDATE ON decisions BEGIN SELECT R
 
 CREATE TRIGGER decisions_refuse_delete BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions is append-only'); END;
 
-CREATE UNIQUE INDEX ix_decisions_number ON decisions (number)
+CREATE UNIQUE INDEX ix_decisions_number ON decisions (number);
+
+CREATE INDEX ix_jobs_ended_at ON jobs (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE INDEX ix_audit_at ON audit (at);
+
+CREATE INDEX ix_audit_prunes_before ON audit (prunes_before) WHERE prunes_before IS NOT NULL;
+
+CREATE INDEX ix_live_events_outcome_id ON live_events (outcome_id, id) WHERE outcome_id IS NOT NULL;
+
+CREATE TRIGGER audit_refuse_delete BEFORE DELETE ON audit WHEN NOT EXISTS (SELECT 1 FROM audit WHERE prunes_before > OLD.at AND seq > OLD.seq) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END
