@@ -65,12 +65,28 @@ def test_a_search_and_the_gate_of_what_it_registered_are_jobs(tmp_path: Path) ->
         run = service.in_store(lambda store: store.run_result(str(searched.run_id)))
         assert run is not None
         assert run.header.budget.task_calls == 120
-        gated = ended_job(service, ordered(service, "gate", candidate="1", baseline="1"))
-        assert gated.state == "failed"
-        assert "name two versions" in gated.error
+        service.in_store(register_another)
+        gated = ended_job(service, ordered(service, "gate", candidate="latest", baseline="1"))
+        assert gated.state == "done", gated.error
+        assert gated.result["baseline"] == "v1"
 
 
-def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(tmp_path: Path) -> None:
+async def register_another(store: Store) -> None:
+    """Register the newest version of `tiny` with one line more."""
+    newest = await store.version("tiny", (await store.versions("tiny"))[-1].number)
+    step = newest.program.steps[0]
+    prompt = step.prompt.model_copy(update={"text": f"{step.prompt.text}\n"})
+    program = newest.program.model_copy(
+        update={"steps": (step.model_copy(update={"prompt": prompt}),)}
+    )
+    made = {"number": 0, "program": program, "digest": program.id, "parent": newest.number}
+    await store.add_version(newest.model_copy(update=made))
+
+
+def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "unused")
     costly = "models: {task: openai/gpt-5-mini}"
     with task_service(tmp_path) as service:
         tiny = tmp_path / "tasks" / "tiny"
@@ -105,6 +121,15 @@ def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(tmp_pa
         assert refused(limited)[0] == 422
         missing = {"kind": "optimize", "task": "tiny", "options": {"resume": "no-such-run"}}
         assert refused(missing)[0] == 404
+        for kind, options in (
+            ("gate", {}),
+            ("gate", {"candidate": "7"}),
+            ("eval", {"only_failing_of": "no-such-run"}),
+            ("eval", {"compare": "no-such-run"}),
+            ("eval", {"against_production": True}),
+        ):
+            absent = refused({"kind": kind, "task": "tiny", "options": options})
+            assert absent[0] == 404, (kind, options, absent)
         assert service.in_store(lambda store: store.jobs()) == []
         limited["options"] = {"budget": {"task_calls": 5}}
         assert service.post("/api/v1/jobs", limited).status == 202

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from promptyard.line.evaluation import EvaluationPlan, run_evaluation
+from promptyard.line.evaluation import run_evaluation
 from promptyard.line.evaluation_seen import view_of
 from promptyard.line.gating import run_gate
+from promptyard.line.job_admission import evaluation_plan, merged_budget
 from promptyard.line.task import Task, load_task, with_strategy
 from promptyard.protocols import ProgressSink
 from promptyard.records.base import Json
-from promptyard.records.budget import Budget
 from promptyard.records.jobs import (
     EvalOptions,
     EvalOrder,
@@ -51,12 +51,6 @@ async def run_job(
     return sayable(result)
 
 
-def merged_budget(own: Budget, given: Budget) -> Budget | None:
-    """Return the task's own budget with the limits that are given; None where none is given."""
-    changed = given.model_dump(exclude_none=True)
-    return own.model_copy(update=changed) if changed else None
-
-
 async def _eval(
     task: Task,
     options: EvalOptions,
@@ -64,17 +58,9 @@ async def _eval(
     on_begin: BeginSink,
     on_progress: ProgressSink,
 ) -> Json:
-    plan = EvaluationPlan(
-        split=options.split,
-        n_repeats=options.n_repeats,
-        only_failing_of=options.only_failing_of,
-        compare=options.compare,
-        itself=options.itself,
-        against_production=options.against_production,
-    )
     found = await run_evaluation(
         task,
-        plan,
+        evaluation_plan(options),
         budget=merged_budget(task.budget, options.budget),
         store=store,
         on_progress=on_progress,
