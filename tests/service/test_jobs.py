@@ -40,6 +40,7 @@ def test_an_eval_runs_beside_the_service_and_leaves_its_run_in_the_store(tmp_pat
         job = ended_job(service, job_id)
         assert job.result["task"] == "tiny"
         assert job.result["n_cases"] == 9
+        assert "the split `all` runs all 27" in job.result["not_run"]
         assert job.progress is not None
         assert job.progress.done == job.progress.total == 9
         reports = service.in_store(lambda store: store.reports(str(job.run_id)))
@@ -136,7 +137,7 @@ def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(
     with served(str(tmp_path / "empty.db")) as service:
         answer = service.post("/api/v1/jobs", {"kind": "eval", "task": "tiny"})
         assert answer.status == 422
-        assert "--tasks" in answer.json["detail"]
+        assert "service.tasks in promptyard.yaml" in answer.json["detail"]
 
 
 def test_a_running_job_is_called_off_and_one_that_waits_never_starts(tmp_path: Path) -> None:

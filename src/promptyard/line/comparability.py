@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptyard.errors import EvalSetError, NotFound
+from promptyard.errors import Advised, EvalSetError, NotFound
 from promptyard.line.references import StoredRun
 from promptyard.line.session import Session
 from promptyard.line.task import Task
@@ -35,8 +35,12 @@ def require_split(found: StoredRun, split: EvalSplit) -> None:
     measured = found.report.split
     if measured != split:
         raise EvalSetError(
-            f"run {found.run_id} measured {measured}, this one measures {split}; compare with a "
-            f"run of {split}, or measure {measured} (--split)"
+            Advised(
+                f"run {found.run_id} measured {measured}, this one measures {split}; compare with "
+                f"a run of {split}, or measure {measured} ",
+                "(--split)",
+                "(split)",
+            )
         )
 
 

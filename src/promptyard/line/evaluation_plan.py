@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptyard.errors import EvalSetError, NotFound
+from promptyard.errors import Advised, EvalSetError, NotFound
 from promptyard.line.comparability import require_split
 from promptyard.line.references import StoredRun, eval_run, run_or_version
 from promptyard.line.task import Task
@@ -75,8 +75,12 @@ async def chosen_cases(
     chosen = [case for case in cases if case.id in failing]
     if not chosen:
         raise EvalSetError(
-            f"run {before.run_id} left no failing case in {split} ({len(tried)} cases, "
-            f"{len(failing)} failing, split {report.split}); leave --filter-failing out"
+            Advised(
+                f"run {before.run_id} left no failing case in {split} ({len(tried)} cases, "
+                f"{len(failing)} failing, split {report.split}); leave ",
+                "--filter-failing out",
+                "only_failing_of out",
+            )
         )
     return chosen, before
 
@@ -95,8 +99,11 @@ async def named_baseline(
         return None
     if plan.compare is None and await pointer_named(store, task.name, PRODUCTION) is None:
         raise NotFound(
-            f"--gate needs something to compare with, and no version of '{task.name}' is in "
-            "production; add --compare RUN|VERSION or --aa"
+            Advised(
+                f"there is nothing to compare with: no version of '{task.name}' is in production; ",
+                "--gate needs one, so add --compare RUN|VERSION or --aa",
+                "give compare (a run or a version) or itself instead of against_production",
+            )
         )
     reference = plan.compare or PRODUCTION
     found = await run_or_version(store, task, reference, split)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from promptyard.errors import ApprovalNeeded, ConfigError, PromptError
+from promptyard.errors import Advised, ApprovalNeeded, ConfigError, PromptError
 from promptyard.line.prompt_sources import PromptSource, read_source
 from promptyard.line.publish import Publication, publish_after
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
@@ -80,11 +80,11 @@ async def import_prompts(
     )
     refused = source.refused
     if refused and not wishes.skip_refused:
-        hint = ""
+        first = refused[0]
         if source.has_prompts:
-            option = "--skip-refused" if wishes.moves else "skip_refused"
-            hint = f" ({option} imports the others)"
-        raise PromptError(f"{refused[0]}{hint}", others=refused[1:])
+            how = "imports the others)"
+            first = Advised(first, f" (--skip-refused {how}", f" (skip_refused {how}")
+        raise PromptError(first, others=refused[1:])
     if not source.has_prompts:
         raise PromptError(f"{path}: there is no prompt in it")
     async with opened(url, must_exist=False) as store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from promptyard.errors import Conflict, EvalSetError, NotFound
+from promptyard.errors import Advised, Conflict, EvalSetError, NotFound
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.measured import require_answers
 from promptyard.line.query import require_prompt
@@ -203,8 +203,12 @@ async def _baseline(
             number = candidate.parent
         if number is None:
             raise NotFound(
-                f"nothing to compare v{candidate.number} of '{task.name}' with: no version is in "
-                "production and it has no parent; add --baseline VERSION"
+                Advised(
+                    f"nothing to compare v{candidate.number} of '{task.name}' with: no version is "
+                    "in production and it has no parent; ",
+                    "add --baseline VERSION",
+                    "give baseline (a version)",
+                )
             )
         found = await store.version(task.name, number)
     if found.digest == candidate.digest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from promptyard.errors import over_http
 from promptyard.line.evaluation import run_evaluation
 from promptyard.line.evaluation_seen import view_of
 from promptyard.line.gating import run_gate
@@ -37,6 +38,7 @@ async def run_job(
 ) -> Json:
     """Run what is ordered; returns what the command of this kind prints with `--json`.
 
+    Advice in it is in the words of HTTP.
     Costs what the budget of the order allows, where it says nothing that of the task. Interrupted,
     the run is marked so and can be resumed (`OptimizeOptions.resume`). Raises what the kind raises.
     """
@@ -66,7 +68,8 @@ async def _eval(
         on_progress=on_progress,
         on_begin=on_begin,
     )
-    return evaluation_data(view_of(task, found))
+    view = view_of(task, found)
+    return {**evaluation_data(view), "not_run": over_http(view.not_run) or None}
 
 
 async def _optimize(

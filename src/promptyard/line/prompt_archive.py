@@ -69,7 +69,9 @@ async def import_archive(
         else:
             path = folder / _checked_part(file)
             path.write_bytes(content)
-        return await import_prompts(url, path, alone, actor=actor)
+        imported = await import_prompts(url, path, alone, actor=actor)
+    refused = tuple(line.replace(f"{made}/", "") for line in imported.refused)
+    return imported.model_copy(update={"refused": refused})
 
 
 def _packed(folder: str, files: Mapping[str, bytes]) -> bytes:
@@ -131,6 +133,7 @@ def _named_from(folder: str) -> Generator[None]:
         if not any(folder in line for line in error.lines):
             raise
         first, *others = [
-            line.replace(f"{folder}/", "").replace(folder, "the archive") for line in error.lines
+            line.replace(f"{folder}/", "").replace(folder, "the archive")
+            for line in error.lines_over_http
         ]
         raise PromptError(first, others=others) from None

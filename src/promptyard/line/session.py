@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from promptyard.config import ProjectConfig
-from promptyard.errors import ConfigError, Conflict, EvalSetError, NotFound
+from promptyard.errors import Advised, ConfigError, Conflict, EvalSetError, NotFound
 from promptyard.line.role_models import build_models
 from promptyard.line.task import Task
 from promptyard.line.wiring import (
@@ -295,7 +295,8 @@ async def last_unfinished(store: Store, task: str, kind: str = OPTIMIZE) -> RunH
             header = await store.run_header(str(row["id"]))
             if header.settings.get("kind") == kind:
                 return header
-    raise NotFound(f"task '{task}' has no unfinished run to resume; leave --resume out")
+    said = f"task '{task}' has no unfinished run to resume; leave "
+    raise NotFound(Advised(said, "--resume out", "resume out"))
 
 
 async def _refuse_live(store: Store, run_id: str) -> None:

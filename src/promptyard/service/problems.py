@@ -22,6 +22,7 @@ from promptyard.errors import (
     Tampered,
 )
 from promptyard.records.base import Record
+from promptyard.service.http_words import http_line, http_lines
 from promptyard.service.wrong_values import wrong_parameters
 
 MEDIA_TYPE = "application/problem+json"
@@ -121,7 +122,8 @@ def problem_of(request: Request, error: Exception) -> Response:
             headers = {"Retry-After": "1"} if status == 503 else {}
             if isinstance(error, StorageError):
                 request.app.state.service.counts.store_errors += 1
-            return problem(request, status, kind, str(error), errors=error.lines, headers=headers)
+            lines = http_lines(error)
+            return problem(request, status, kind, http_line(error), errors=lines, headers=headers)
     return problem(request, 500, "internal", "The service failed; its log has the reason.")
 
 
