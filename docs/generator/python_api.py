@@ -162,7 +162,7 @@ def errors_page() -> str:
             first(cls.__doc__),
         )
         for name, cls in vars(errors).items()
-        if inspect.isclass(cls) and cls.__module__ == errors.__name__
+        if inspect.isclass(cls) and issubclass(cls, Exception) and cls.__module__ == errors.__name__
     ]
     out.append(table(("error", "kind in counts", "tried again", "meaning"), rows))
     out.append("## ModelError\n\n" + docstring(ModelError.__doc__) + "\n\n")

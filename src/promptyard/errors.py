@@ -40,6 +40,37 @@ from typing import TypeVar
 ErrorT = TypeVar("ErrorT", bound="PromptyardError")
 
 
+class Advised(str):
+    """A line whose advice names an option, which is called otherwise where one speaks HTTP.
+
+    As a text it is what the command line says; `over_http` is what the service says instead.
+    """
+
+    __slots__ = ("over_http",)
+
+    def __new__(cls, fact: str, command_line: str, http: str) -> Advised:
+        """Make both lines: what is the case, and what to do about it in the words of either."""
+        line = super().__new__(cls, f"{fact}{command_line}")
+        line.over_http = f"{over_http(fact)}{http}"
+        return line
+
+    def after(self, prefix: str) -> Advised:
+        """Return the same line with something before it."""
+        line = Advised(prefix, self, "")
+        line.over_http = f"{prefix}{self.over_http}"
+        return line
+
+
+def over_http(line: str) -> str:
+    """Return a line in the words of somebody who speaks HTTP."""
+    return line.over_http if isinstance(line, Advised) else line
+
+
+def prefixed(prefix: str, line: str) -> str:
+    """Write something before a line of an error, in whichever words it is told."""
+    return line.after(prefix) if isinstance(line, Advised) else f"{prefix}{line}"
+
+
 class PromptyardError(Exception):
     """Base of all errors raised on purpose. `str(error)` is one line for a person.
 
@@ -52,6 +83,11 @@ class PromptyardError(Exception):
         more = f" (and {len(others)} more)" if others else ""
         super().__init__(f"{message}{more}")
         self.lines: tuple[str, ...] = (message, *others)
+
+    @property
+    def lines_over_http(self) -> tuple[str, ...]:
+        """The lines in the words of somebody who speaks HTTP."""
+        return tuple(over_http(line) for line in self.lines)
 
 
 class ConfigError(PromptyardError):

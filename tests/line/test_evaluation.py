@@ -12,7 +12,8 @@ import pytest
 
 import promptyard as py
 from promptyard.errors import EvalSetError, NotFound
-from promptyard.line.evaluation import EvaluationPlan, run_evaluation
+from promptyard.line.evaluation import run_evaluation
+from promptyard.line.evaluation_plan import EvaluationPlan
 from promptyard.records.evaluations import Evaluation
 from promptyard.testing import ScriptedModel
 

@@ -11,7 +11,8 @@ import pytest
 
 import promptyard as py
 from promptyard.errors import EvalSetError, InvalidRequest, NotFound
-from promptyard.line.evaluation import EvaluationPlan, run_evaluation
+from promptyard.line.evaluation import run_evaluation
+from promptyard.line.evaluation_plan import EvaluationPlan
 from promptyard.line.history import History, HistoryRow, bucket_names, eval_set_history
 from promptyard.line.sync import evaluate, optimize, run_sync
 from promptyard.protocols import Store

@@ -23,7 +23,7 @@ from promptyard.errors import (
     NotFound,
 )
 from promptyard.line.calibrate import CalibrationPlan, stored_certificates
-from promptyard.line.evaluation import EvaluationPlan
+from promptyard.line.evaluation_plan import EvaluationPlan
 from promptyard.line.sentinel import SentinelPlan
 from promptyard.line.sync import run_calibration, run_evaluation, run_sentinel
 from promptyard.metrics.injections import INJECTIONS

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 import promptyard as py
 from promptyard.errors import EvalSetError, NotFound
-from promptyard.line.evaluation import EvaluationPlan, run_evaluation
+from promptyard.line.evaluation import run_evaluation
+from promptyard.line.evaluation_plan import EvaluationPlan
 from promptyard.line.history import eval_set_history
 from promptyard.line.query import opened
 from promptyard.line.sync import run_sync

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from support.job_service import ended_job, ordered, task_service
+from support.task_folder import write_task
 
 TASK = "/api/v1/tasks/tiny"
 NAME = "/api/v1/eval-sets/tiny"
@@ -69,6 +71,36 @@ def test_cases_that_are_sent_run_no_code_and_read_no_file(tmp_path: Path) -> Non
         assert unknown.status == 422
         assert service.post(f"{TASK}x/cases", {"rows": [new_row("x")]}).status == 404
         assert cases.read_bytes() == before
+
+
+def test_an_exported_eval_set_is_imported_into_another_task(tmp_path: Path) -> None:
+    lines = {"Content-Type": "application/x-ndjson"}
+    with task_service(tmp_path) as service:
+        other = write_task(tmp_path / "tasks" / "other")
+        splits = enumerate(("train", "dev", "holdout"))
+        own = [new_row(f"other {n}", id=f"o{n}", split=split) for n, split in splits]
+        (other / "cases.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in own))
+        exported = service.get(f"{TASK}/export")
+        assert (exported.status, exported.body.count(b"\n")) == (200, 27)
+        assert service.get(f"{TASK}/export?format=csv").headers["content-type"].startswith("text/")
+        assert b"lost_card" in service.get(f"{TASK}/export?format=promptfoo").body
+        path = "/api/v1/tasks/other/cases/import"
+        taken = service.post(path, body=exported.body, headers=lines)
+        assert taken.status == 201, taken.body
+        assert len(taken.json["difference"]["added"]) == 27
+        about = service.get("/api/v1/tasks/other").json
+        assert about["n_by_split"] == {"train": 10, "dev": 10, "holdout": 10}
+        for body, said in (
+            (exported.body, "is taken"),
+            (b'{"input": {"text": "x"}}\n[1]\n', "line 2: expected a case"),
+            (b"{\n", "line 1: no JSON"),
+            (b"\n", "no case in the file"),
+            (b'{"input": {"text": "y"}, "checks": []}', "no checks of its own"),
+        ):
+            refused = service.post(path, body=body, headers=lines)
+            assert (refused.status, said in refused.json["detail"]) == (422, True), refused.body
+        assert service.post(path, [1]).status == 415
+        assert service.get(f"{TASK}/export?format=xls").status == 422
 
 
 def test_a_task_says_what_it_measures_and_what_is_wrong_with_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from promptyard import __version__
 from promptyard.line.api_keys import create_key
 from support.postgres import PostgresServer, postgres_server
 from support.replicas import Replica, replicas
@@ -29,7 +30,38 @@ def test_a_service_that_can_serve_says_so(tmp_path: Path) -> None:
         assert missing.status == 404
         assert missing.headers["content-type"] == "application/problem+json"
         assert missing.json["request_id"] == missing.headers["x-request-id"]
-        assert service.ask("DELETE", "/healthz").status == 405
+        assert "nothing lies at /nothing; /api/v1/openapi.json says" in missing.json["detail"]
+
+
+def test_the_first_page_says_what_answers_and_where_everything_lies(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        service.new_key("read")
+        index = service.get("/")
+        assert (index.status, index.headers["content-type"]) == (200, "application/json")
+        assert (index.json["name"], index.json["version"]) == ("Promptyard", __version__)
+        for name in ("openapi", "health", "readiness"):
+            assert service.get(index.json[name]).status == 200, name
+        assert service.get(index.json["metrics"]).status == 401
+        page = service.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert f"<h1>Promptyard {__version__}</h1>" in page.body.decode()
+        assert f"href='{index.json['openapi']}'" in page.body.decode()
+
+
+def test_a_method_that_is_not_allowed_is_told_which_are(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        for path, allowed in (
+            ("/healthz", "GET"),
+            ("/api/v1/keys", "GET, POST"),
+            ("/api/v1/prompts/a%2Fb/versions", "GET, POST"),
+            ("/api/v1/webhooks/1", "DELETE"),
+            ("/v1/traces", "POST"),
+        ):
+            answer = service.ask("PUT", path)
+            assert (answer.status, answer.headers["allow"]) == (405, allowed), path
+            said = f"PUT is not allowed at {path}; allowed: {allowed}"
+            assert answer.json["detail"] == said
+        assert "GET" in service.ask("PUT", "/api/v1/openapi.json").headers["allow"]
 
 
 def test_without_keys_only_loopback_names_are_answered(tmp_path: Path) -> None:

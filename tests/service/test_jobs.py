@@ -15,6 +15,7 @@ from promptyard.errors import StorageError
 from promptyard.protocols import Store
 from promptyard.records.jobs import Job
 from promptyard.service import jobs as jobs_module
+from promptyard.service.routes import jobs as routes_module
 from support.job_service import (
     ended_job,
     job_when,
@@ -25,6 +26,14 @@ from support.job_service import (
     write_slow_task,
 )
 from support.served import Service, served
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait for the next look; how often there is one changes nothing else."""
+    monkeypatch.setattr(jobs_module, "POLL_S", 0.05)
+    monkeypatch.setattr(jobs_module, "FOLLOW_S", 0.05)
+    monkeypatch.setattr(routes_module, "FOLLOW_S", 0.05)
 
 
 def test_an_eval_runs_beside_the_service_and_leaves_its_run_in_the_store(tmp_path: Path) -> None:
@@ -40,6 +49,7 @@ def test_an_eval_runs_beside_the_service_and_leaves_its_run_in_the_store(tmp_pat
         job = ended_job(service, job_id)
         assert job.result["task"] == "tiny"
         assert job.result["n_cases"] == 9
+        assert "the split `all` runs all 27" in job.result["not_run"]
         assert job.progress is not None
         assert job.progress.done == job.progress.total == 9
         reports = service.in_store(lambda store: store.reports(str(job.run_id)))
@@ -65,14 +75,30 @@ def test_a_search_and_the_gate_of_what_it_registered_are_jobs(tmp_path: Path) ->
         run = service.in_store(lambda store: store.run_result(str(searched.run_id)))
         assert run is not None
         assert run.header.budget.task_calls == 120
-        gated = ended_job(service, ordered(service, "gate", candidate="1", baseline="1"))
-        assert gated.state == "failed"
-        assert "name two versions" in gated.error
+        service.in_store(register_another)
+        gated = ended_job(service, ordered(service, "gate", candidate="latest", baseline="1"))
+        assert gated.state == "done", gated.error
+        assert gated.result["baseline"] == "v1"
 
 
-def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(tmp_path: Path) -> None:
+async def register_another(store: Store) -> None:
+    """Register the newest version of `tiny` with one line more."""
+    newest = await store.version("tiny", (await store.versions("tiny"))[-1].number)
+    step = newest.program.steps[0]
+    prompt = step.prompt.model_copy(update={"text": f"{step.prompt.text}\n"})
+    program = newest.program.model_copy(
+        update={"steps": (step.model_copy(update={"prompt": prompt}),)}
+    )
+    made = {"number": 0, "program": program, "digest": program.id, "parent": newest.number}
+    await store.add_version(newest.model_copy(update=made))
+
+
+def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "unused")
     costly = "models: {task: openai/gpt-5-mini}"
-    with task_service(tmp_path) as service:
+    with task_service(tmp_path, jobs=0) as service:
         tiny = tmp_path / "tasks" / "tiny"
         paid = tmp_path / "tasks" / "paid"
         paid.mkdir()
@@ -105,13 +131,22 @@ def test_orders_that_cannot_be_done_are_refused_before_anything_is_stored(tmp_pa
         assert refused(limited)[0] == 422
         missing = {"kind": "optimize", "task": "tiny", "options": {"resume": "no-such-run"}}
         assert refused(missing)[0] == 404
+        for kind, options in (
+            ("gate", {}),
+            ("gate", {"candidate": "7"}),
+            ("eval", {"only_failing_of": "no-such-run"}),
+            ("eval", {"compare": "no-such-run"}),
+            ("eval", {"against_production": True}),
+        ):
+            absent = refused({"kind": kind, "task": "tiny", "options": options})
+            assert absent[0] == 404, (kind, options, absent)
         assert service.in_store(lambda store: store.jobs()) == []
         limited["options"] = {"budget": {"task_calls": 5}}
         assert service.post("/api/v1/jobs", limited).status == 202
     with served(str(tmp_path / "empty.db")) as service:
         answer = service.post("/api/v1/jobs", {"kind": "eval", "task": "tiny"})
         assert answer.status == 422
-        assert "--tasks" in answer.json["detail"]
+        assert "service.tasks in promptyard.yaml" in answer.json["detail"]
 
 
 def test_a_running_job_is_called_off_and_one_that_waits_never_starts(tmp_path: Path) -> None:
@@ -134,7 +169,7 @@ def test_a_running_job_is_called_off_and_one_that_waits_never_starts(tmp_path: P
 
 
 def test_a_search_whose_process_was_killed_goes_on_from_its_store(tmp_path: Path) -> None:
-    write_slow_task(tmp_path, 0.02)
+    write_slow_task(tmp_path, 0.005)
     with task_service(tmp_path) as service:
         job_id = ordered(service, "optimize", budget={"task_calls": 90})
         job_when(service, job_id, lambda job: job.run_id is not None)
@@ -159,7 +194,7 @@ def test_the_end_of_the_service_interrupts_its_jobs_and_leaves_the_rest_waiting(
         [pid] = service.state.jobs.processes().values()
         service.state.stopping.set()  # the jobs end first; then their end is cut short, too
         service.state.jobs.look()
-        time.sleep(0.4)
+        time.sleep(0.15)
     job = service.in_store(lambda store: store.job(first))
     assert (job.state, job.error) == ("interrupted", "the service ended")
     rows = service.in_store(lambda store: store.runs())
@@ -173,7 +208,7 @@ def test_the_end_of_the_service_interrupts_its_jobs_and_leaves_the_rest_waiting(
 def test_jobs_of_a_replica_that_is_gone_are_marked_by_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "LEASE_S", 0.6)
+    monkeypatch.setattr(jobs_module, "LEASE_S", 0.3)
 
     async def leave_behind(store: Store) -> None:
         for job_id, state, lease_s in (
@@ -191,7 +226,7 @@ def test_jobs_of_a_replica_that_is_gone_are_marked_by_another(
         dead = ended_job(service, "j-dead")
         assert (dead.state, dead.error) == ("interrupted", "the replica that ran it is gone")
         assert ended_job(service, "j-called-off").state == "cancelled"
-        time.sleep(0.5)
+        time.sleep(0.25)  # two sweeps more
         assert service.get("/api/v1/jobs/j-alive").json["state"] == "running"
 
 
@@ -239,7 +274,6 @@ def _status_of(service: Service, job: Job) -> str:
 def test_what_came_of_a_job_is_stored_when_the_store_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "POLL_S", 0.05)
     failed: list[str] = []
     with task_service(tmp_path) as service:
         save = service.state.store.save_job

@@ -276,6 +276,7 @@ def test_who_may_only_read_is_not_shown_what_was_said(tmp_path: Path) -> None:
             "/api/v1/jobs/j",
             "/api/v1/runs/r/reports/0/trials",
             "/api/v1/eval-sets/e/versions/v/cases",
+            "/api/v1/tasks/t/export",
         ):
             assert service.get(path, key=reader).status == 403, path
             assert service.get(path, key=writer).status in (200, 404, 422), path

@@ -44,6 +44,10 @@ def test_a_pointer_goes_back_and_every_move_is_in_the_log(tmp_path: Path) -> Non
         assert service.post(f"{PRODUCTION}/rollback", {"version": 3}).status == 409
         assert service.post(f"{PRODUCTION}/rollback", {"version": 1}).status == 200
         assert service.post(f"{PRODUCTION}/rollback", {"version": 0}).status == 422
+        slip = service.post(f"{PRODUCTION}n/rollback", {})
+        assert (slip.status, "did you mean 'production'?" in slip.json["detail"]) == (404, True)
+        strange = service.post(f"{PRODUCTION.rpartition('/')[0]}/zzz/rollback", {})
+        assert "has no pointer 'zzz'; its pointers: production" in strange.json["detail"]
         log = pages(service, f"{PROMPT}/moves", 2)
         assert [move["to_number"] for move in log] == [1, 2, 3, 2, 1]
         assert pages(service, f"{PROMPT}/moves?pointer=staging", 2) == []

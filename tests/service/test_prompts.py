@@ -102,12 +102,16 @@ def test_a_prompt_is_registered_once_and_says_where_it_is(tmp_path: Path) -> Non
 def test_what_cannot_be_registered_is_refused_with_the_reason(tmp_path: Path) -> None:
     refused: tuple[tuple[Any, int, str], ...] = (
         ({}, 422, "either `text` or `program`"),
-        ({"text": "user:\nA\n", "program": {"steps": []}}, 422, "program.steps"),
+        (
+            {"text": "user:\nA\n", "program": {"steps": []}},
+            422,
+            "/program/steps: must not be empty",
+        ),
         ({"text": "---\nnmae: x\n---\nuser:\nA\n"}, 422, "unknown key 'nmae'"),
         ({"text": "user:\nA\n", "step": "s"}, 422, "no step 's'"),
         ({"text": "user:\nA\n", "parent": "9"}, 404, "versions 1 to 3"),
-        ({"text": "user:\nA\n", "more": 1}, 422, "body.more"),
-        ({"text": "x" * 1_000_001}, 422, "at most 1000000"),
+        ({"text": "user:\nA\n", "more": 1}, 422, "/more: unknown key"),
+        ({"text": "x" * 1_000_001}, 422, "/text: must have at most 1,000,000"),
     )
     with served_prompts(tmp_path) as service:
         for body, status, said in refused:

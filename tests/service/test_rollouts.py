@@ -49,7 +49,7 @@ def test_a_plan_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
         ({"guards": [{"dimension": "latenzy"}]}, "did you mean 'latency'"),
         ({"guards": [{"dimension": "score", "margin": 3}]}, "part of 1"),
         ({"max_age_s": 1e12}, "max_age_s"),
-        ({"speed": 1}, "plan.speed"),
+        ({"speed": 1}, "/plan/speed: unknown key"),
     )
     with served_prompts(tmp_path) as service:
         for plan, said in plans:

@@ -9,6 +9,7 @@ import pytest
 from promptyard.config.service_shape import RetentionConfig
 from promptyard.line.retention import prune
 from promptyard.records.live import Outcome
+from support.registered import version_of
 from support.served import served
 
 FAR = "2999-01-01T00:00:00+00:00"
@@ -34,7 +35,13 @@ def test_hours_hold_what_is_there_and_what_was_deleted(tmp_path: Path) -> None:
         first = service.get("/api/v1/traffic?prompt=p&limit=1").json
         rest = service.get(f"/api/v1/traffic?prompt=p&cursor={first['next']}").json
         assert [*first["items"], *rest["items"]] == rows
-        assert service.get("/api/v1/traffic?prompt=q").json["items"] == []
+        service.in_store(lambda store: store.add_version(version_of("user:\nA\n", "orders")))
+        assert service.get("/api/v1/traffic?prompt=orders").json["items"] == []
+        assert service.get("/api/v1/traffic?prompt=").json["items"] == []
+        long_ago = "since=2001-01-01&until=2001-01-02"
+        assert service.get(f"/api/v1/traffic?prompt=p&{long_ago}").json["items"] == []
+        unknown = service.get("/api/v1/traffic?prompt=order")
+        assert (unknown.status, "did you mean 'orders'?" in unknown.json["detail"]) == (404, True)
         for wrong in ("since=yesterday", "until=2026-01-01&since=2026-02-01", "since=1970-01-01"):
             assert service.get(f"/api/v1/traffic?prompt=p&{wrong}").status == 422
         assert service.get("/api/v1/traffic").status == 422

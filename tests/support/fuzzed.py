@@ -29,7 +29,9 @@ EVENTS = "text/event-stream"
 JSON = "application/json"
 
 
-@schemathesis.serializer("application/x-ndjson", "application/jsonl", "application/x-protobuf")
+@schemathesis.serializer(
+    "application/x-ndjson", "application/jsonl", "application/x-protobuf", "application/x-tar"
+)
 def raw_body(_: Any, value: Any) -> bytes:
     """Send a text or bytes as they are, whether they are what their type says or not."""
     raw = getattr(value, "data", value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptyard.line.evaluation import EvaluationPlan
+from promptyard.line.evaluation_plan import EvaluationPlan
 from promptyard.line.sync import run_evaluation
 from promptyard.line.task import load_task
 from support.collector import Collector, attributes_of

@@ -73,7 +73,7 @@ def command(  # noqa: PLR0917  (typer reads options from parameters)
     changed against another run or version.
     """
     from promptyard.errors import ConfigError
-    from promptyard.line.evaluation import EvaluationPlan
+    from promptyard.line.evaluation_plan import EvaluationPlan
     from promptyard.line.evaluation_seen import view_of
     from promptyard.line.sync import run_evaluation
     from promptyard.line.task import Models, load_task

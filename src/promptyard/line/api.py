@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from promptyard.line.build import build
-from promptyard.line.evaluation import EvaluationPlan, run_evaluation
+from promptyard.line.evaluation import run_evaluation
+from promptyard.line.evaluation_plan import EvaluationPlan
 from promptyard.line.plan import require_splits
 from promptyard.line.session import open_session
 from promptyard.line.task import Task, with_strategy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptyard.errors import EvalSetError, NotFound
+from promptyard.errors import Advised, EvalSetError, NotFound
 from promptyard.line.references import StoredRun
 from promptyard.line.session import Session
 from promptyard.line.task import Task
@@ -30,27 +30,28 @@ class Baseline:
     notes: tuple[str, ...] = ()
 
 
-async def stored_baseline(
-    session: Session,
-    task: Task,
-    run_id: str,
-    report: Report,
-    split: EvalSplit,
-    cases: Sequence[Case],
-) -> Baseline:
-    """Compare how a run was measured with how it would be now, case by case.
-
-    Raises EvalSetError for a run of another split: `all` compares with `all` only.
-    """
-    if report.split != split:
+def require_split(found: StoredRun, split: EvalSplit) -> None:
+    """Raise EvalSetError for a run of another split: `all` compares with `all` only."""
+    measured = found.report.split
+    if measured != split:
         raise EvalSetError(
-            f"run {run_id} measured {report.split}, this one measures {split}; compare with a run "
-            f"of {split}, or measure {report.split} (--split)"
+            Advised(
+                f"run {found.run_id} measured {measured}, this one measures {split}; compare with "
+                f"a run of {split}, or measure {measured} ",
+                "(--split)",
+                "(split)",
+            )
         )
-    header = await session.store.run_header(run_id)
-    before = await measured_on(session.store, task.eval_set, report)
+
+
+async def stored_baseline(
+    session: Session, task: Task, found: StoredRun, cases: Sequence[Case]
+) -> Baseline:
+    """Compare how a run of the same split was measured with how it would be now, case by case."""
+    header = await session.store.run_header(found.run_id)
+    before = await measured_on(session.store, task.eval_set, found.report)
     now = Measured(session.header, task.eval_set, tuple(cases))
-    return fair_baseline(StoredRun(run_id, report), header, before, now)
+    return fair_baseline(found, header, before, now)
 
 
 @dataclass(frozen=True)

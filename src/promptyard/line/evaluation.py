@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from promptyard.errors import EvalSetError, NotFound
+from promptyard.errors import EvalSetError
 from promptyard.line.comparability import Baseline, doubted, stored_baseline
 from promptyard.line.eval_spans import TrialSink, require_spans, trial_sink
+from promptyard.line.evaluation_plan import (
+    EvaluationPlan,
+    ToRun,
+    chosen_cases,
+    named_baseline,
+    require_cases,
+)
 from promptyard.line.lineage import record_version
 from promptyard.line.measured import require_answers
 from promptyard.line.measurements import record_measurement
-from promptyard.line.references import EVAL, StoredRun, eval_run, run_or_version
+from promptyard.line.references import EVAL, StoredRun
 from promptyard.line.same_program import same_program_verdict
 from promptyard.line.session import Session, open_session
 from promptyard.line.task import Task
@@ -19,12 +26,11 @@ from promptyard.line.trial_counter import TrialCounter
 from promptyard.line.wiring import build_gate
 from promptyard.protocols import ProgressSink, Store
 from promptyard.records.budget import Budget
-from promptyard.records.cases import Case, EvalSet, EvalSplit, eval_split_named
+from promptyard.records.cases import Case, EvalSplit, eval_split_named
 from promptyard.records.evaluations import AnswerChanges, Evaluation, Flip
 from promptyard.records.prompts import Program
 from promptyard.records.scores import Report, Trial
 from promptyard.records.verdicts import PairedReport, Verdict
-from promptyard.registry.versions import PRODUCTION, pointer_named
 from promptyard.runner.execute import Executor
 from promptyard.runner.summarize import case_values
 
@@ -40,36 +46,6 @@ NO_SUITE = (
     "scores of all labels or items together (F1, MCC, kappa) are left out: of cases that were "
     "chosen because they failed they say nothing"
 )
-
-
-@dataclass(frozen=True)
-class EvaluationPlan:
-    """What to measure.
-
-    `split` is one split or `all`: every case, the holdout's among them, which counts as a look.
-    `n_repeats` replicates of each case. `only_failing_of` leaves only the cases that failed or had
-    no score in that run. `compare` names a run or a registered version as the baseline, `itself`
-    runs the same program twice (A/A). `against_production` compares with what the pointer
-    `production` points to. `program` is measured instead of the task's own. `spans` sends every
-    trial of it by OTLP to where the environment says (`traces.emit`).
-    """
-
-    split: EvalSplit | str = "dev"
-    n_repeats: int = 1
-    only_failing_of: str | None = None
-    compare: str | None = None
-    itself: bool = False
-    against_production: bool = False
-    program: Program | None = None
-    spans: bool = False
-
-
-@dataclass(frozen=True)
-class _ToRun:
-    """A baseline that has to be run, and what a person calls it."""
-
-    name: str
-    program: Program
 
 
 async def run_evaluation(
@@ -91,7 +67,7 @@ async def run_evaluation(
     a holdout that is worn out (20 looks) unless `force`. `on_begin` gets the id of the run.
     """
     split = eval_split_named(plan.split)
-    _require_cases(task.eval_set, split)
+    require_cases(task.eval_set, split)
     require_spans(plan.spans)
     if plan.n_repeats < 1:
         raise EvalSetError(f"repeat is {plan.n_repeats}; every case is run at least once")
@@ -107,8 +83,8 @@ async def run_evaluation(
         on_begin=on_begin,
     ) as session:
         notes: list[str] = []
-        cases, filtered = await _cases(task, plan, session, split)
-        baseline = await _baseline(task, plan, session, program, split, cases)
+        cases, filtered = await chosen_cases(session.store, task, plan, split)
+        named = await named_baseline(session.store, task, plan, split)
         executor = session.executor(task)
         notes += executor.notes
         holdout = task.eval_set.split("holdout") if split in ("holdout", "all") else ()
@@ -121,7 +97,7 @@ async def run_evaluation(
                 notes.append(f"the holdout is among all cases; looks at it so far: {look.looks}")
         await session.begin()
         await record_version(session.store, task.eval_set)
-        n_runs = 2 if isinstance(baseline, _ToRun) else 1
+        n_runs = 2 if isinstance(named, ToRun) else 1
         count = TrialCounter(session, on_progress, split, n_runs * plan.n_repeats * len(cases))
 
         async def measure(
@@ -131,12 +107,13 @@ async def run_evaluation(
             return await _repeated(executor, measured, cases, split, replicates, on_trial)
 
         before: Baseline | None = None
-        if isinstance(baseline, _ToRun):
-            again = await measure(baseline.program, AGAIN if plan.itself else 0)
-            before = Baseline(baseline.name, again, tuple(cases))
-        elif baseline is not None:
-            notes += baseline.notes
-            before = replace(baseline, report=executor.certified(baseline.report, cases))
+        if isinstance(named, ToRun):
+            again = await measure(named.program, AGAIN if plan.itself else 0)
+            before = Baseline(named.name, again, tuple(cases))
+        elif named is not None:
+            stored = await stored_baseline(session, task, named, cases)
+            notes += stored.notes
+            before = replace(stored, report=executor.certified(stored.report, cases))
         async with trial_sink(session, task.name, program, count, plan.spans, notes) as on_trial:
             report = await measure(program, 0, on_trial)
         require_answers(report)
@@ -151,16 +128,6 @@ async def run_evaluation(
         sentence = "" if found.verdict is None else found.verdict.sentence
         await session.store.set_run_status(session.header.id, "finished", sentence=sentence)
         return found
-
-
-def _require_cases(eval_set: EvalSet, split: EvalSplit) -> None:
-    if eval_set.split(split):
-        return
-    others = [f"{name} ({n})" for name, n in eval_set.n_by_split.items() if n]
-    raise EvalSetError(
-        f"eval set '{eval_set.name}' has no cases in {split}; measure another split instead: "
-        f"{', '.join((*others, f'all ({len(eval_set.cases)})'))}"
-    )
 
 
 async def _repeated(
@@ -179,55 +146,6 @@ async def _repeated(
             return report
         trials += report.trials
     return executor.report(program, cases, split, trials)
-
-
-async def _cases(
-    task: Task, plan: EvaluationPlan, session: Session, split: EvalSplit
-) -> tuple[Sequence[Case], StoredRun | None]:
-    """Return the cases to run and, where they were chosen, the run that they failed in."""
-    cases = task.eval_set.split(split)
-    if plan.only_failing_of is None:
-        return cases, None
-    before = await eval_run(session.store, task, plan.only_failing_of, split)
-    report = before.report
-    scores = case_values(report, "score")
-    tried = {trial.case_id for trial in report.trials}
-    failing = {name for name in tried if scores.get(name, 0.0) < task.pass_at}
-    chosen = [case for case in cases if case.id in failing]
-    if not chosen:
-        raise EvalSetError(
-            f"run {before.run_id} left no failing case in {split} ({len(tried)} cases, "
-            f"{len(failing)} failing, split {report.split}); leave --filter-failing out"
-        )
-    return chosen, before
-
-
-async def _baseline(
-    task: Task,
-    plan: EvaluationPlan,
-    session: Session,
-    program: Program,
-    split: EvalSplit,
-    cases: Sequence[Case],
-) -> _ToRun | Baseline | None:
-    """Find what to compare with: a program to be run, or the report of a run."""
-    if plan.itself:
-        return _ToRun("itself", program)
-    if plan.compare is None and not plan.against_production:
-        return None
-    if plan.compare is None and await pointer_named(session.store, task.name, PRODUCTION) is None:
-        raise NotFound(
-            f"--gate needs something to compare with, and no version of '{task.name}' is in "
-            "production; add --compare RUN|VERSION or --aa"
-        )
-    reference = plan.compare or PRODUCTION
-    found = await run_or_version(session.store, task, reference, split)
-    if isinstance(found, StoredRun):
-        return await stored_baseline(session, task, found.run_id, found.report, split, cases)
-    name = f"version {found.number}"
-    if reference.lstrip("v") != str(found.number):
-        name += f" ({reference})"
-    return _ToRun(name, found.program)
 
 
 def _evaluation(

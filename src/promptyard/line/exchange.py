@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field
 
-from promptyard.errors import ApprovalNeeded, ConfigError, PromptError
+from promptyard.errors import Advised, ApprovalNeeded, ConfigError, PromptError
 from promptyard.line.prompt_sources import PromptSource, read_source
 from promptyard.line.publish import Publication, publish_after
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
@@ -34,7 +35,11 @@ class ImportedPrompt(Record):
 
 
 class Imported(Record):
-    """What became of an import: prompts, notes on what was left out, what was refused."""
+    """What became of an import.
+
+    `format` is the tool whose files they were. `prompts` are those that are there now. `notes` say
+    what was left out. `refused` has a line for each prompt that could not be had.
+    """
 
     format: str
     prompts: tuple[ImportedPrompt, ...]
@@ -44,13 +49,22 @@ class Imported(Record):
 
 
 class ImportWishes(NamedTuple):
-    """How to import: see the options of `promptyard prompts import`."""
+    """How to import: see the options of `promptyard prompts import`.
+
+    Without `moves` versions alone are taken: no pointer is moved and none protected.
+    """
 
     format_name: str | None = None
     name: str | None = None
     syntax: str = "double"
     pointers: bool = False
     skip_refused: bool = False
+    moves: bool = True
+
+    @property
+    def how_to_move(self) -> str:
+        """What moves the pointers that stay."""
+        return "--pointers moves them" if self.moves else "promote these versions to move them"
 
 
 async def import_prompts(
@@ -61,13 +75,16 @@ async def import_prompts(
     Everything is read and checked before anything is written. Raises PromptError or Tampered, a
     line for each prompt that cannot be had unless these are to be skipped.
     """
-    source = read_source(
-        path, format_name=wishes.format_name, name=wishes.name, syntax=wishes.syntax
+    source = await asyncio.to_thread(
+        read_source, path, format_name=wishes.format_name, name=wishes.name, syntax=wishes.syntax
     )
     refused = source.refused
     if refused and not wishes.skip_refused:
-        hint = "" if not source.has_prompts else " (--skip-refused imports the others)"
-        raise PromptError(f"{refused[0]}{hint}", others=refused[1:])
+        first = refused[0]
+        if source.has_prompts:
+            how = "imports the others)"
+            first = Advised(first, f" (--skip-refused {how}", f" (skip_refused {how}")
+        raise PromptError(first, others=refused[1:])
     if not source.has_prompts:
         raise PromptError(f"{path}: there is no prompt in it")
     async with opened(url, must_exist=False) as store:
@@ -85,18 +102,23 @@ async def export_prompts(url: StoreOrUrl, names: Sequence[str] | None, folder: P
         for name in names or ():
             await require_prompt(store, name)
         chosen = list(names) if names is not None else list(await store.prompt_names())
-        _check_folders(chosen)
+        check_folders(chosen)
         return [await _export(store, name, folder / file_name(name)) for name in chosen]
 
 
-async def _export(store: Store, name: str, folder: Path) -> Path:
+async def prompt_files(store: Store, name: str) -> Mapping[str, bytes]:
+    """Return the plain files of a prompt by their path in its folder. Raises Tampered."""
     versions = [await store.version(name, item.number) for item in await store.versions(name)]
-    files = write_plain(
+    return write_plain(
         versions,
         await store.pointers(name),
         await store.moves(name),
         await store.protections(name),
     )
+
+
+async def _export(store: Store, name: str, folder: Path) -> Path:
+    files = await prompt_files(store, name)
     try:
         for path, content in files.items():
             target = folder / path
@@ -109,7 +131,8 @@ async def _export(store: Store, name: str, folder: Path) -> Path:
     return folder
 
 
-def _check_folders(names: Iterable[str]) -> None:
+def check_folders(names: Iterable[str]) -> None:
+    """Raise ConfigError where two prompts would be one folder."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(file_name(name).casefold(), name)
@@ -126,7 +149,7 @@ async def _import(
     notes = list(source.notes)
     done: list[ImportedPrompt] = []
     for prompt in source.plain:
-        done.append(await _import_plain(store, prompt, wishes.pointers, actor, notes))
+        done.append(await _import_plain(store, prompt, wishes, actor, notes))
     by_name: dict[str, list[ForeignVersion]] = {}
     for version in source.foreign:
         by_name.setdefault(version.name, []).append(version)
@@ -138,7 +161,7 @@ async def _import(
             moved = await _point(store, name, labels, actor, f"imported from {path.name}", notes)
             imported = imported.model_copy(update={"pointers": moved})
         elif labels:
-            notes.append(f"{name}: {_listed(labels)} stayed where they are; --pointers moves them")
+            notes.append(f"{name}: {_listed(labels)} stayed where they are; {wishes.how_to_move}")
         done.append(imported)
     return Imported(
         format=source.format,
@@ -150,7 +173,7 @@ async def _import(
 
 
 async def _import_plain(
-    store: Store, prompt: PlainPrompt, pointers: bool, actor: str, notes: list[str]
+    store: Store, prompt: PlainPrompt, wishes: ImportWishes, actor: str, notes: list[str]
 ) -> ImportedPrompt:
     """Register the versions; make the moves again where nothing here contradicts them."""
     before = await store.versions(prompt.name)
@@ -166,7 +189,7 @@ async def _import_plain(
     )
     keeps_numbers = all(there == here for there, here in numbers.items())
     untouched = not await store.moves(prompt.name) and not await store.protections(prompt.name)
-    if keeps_numbers and untouched and (not before or pointers):
+    if wishes.moves and keeps_numbers and untouched and (not before or wishes.pointers):
         for move in prompt.moves:
             await store.move_pointer(move)
         for protection in prompt.protections:
@@ -176,11 +199,11 @@ async def _import_plain(
     wanted = {pointer: numbers[number] for pointer, number in prompt.pointers.items()}
     here = {item.pointer: item.number for item in await store.pointers(prompt.name)}
     wanted = {pointer: number for pointer, number in wanted.items() if here.get(pointer) != number}
-    if pointers:
+    if wishes.pointers:
         moved = await _point(store, prompt.name, wanted, actor, "imported", notes)
         return made.model_copy(update={"pointers": moved})
     if wanted:
-        said = f"{prompt.name}: {_listed(wanted)} stayed where they are; --pointers moves them"
+        said = f"{prompt.name}: {_listed(wanted)} stayed where they are; {wishes.how_to_move}"
         notes.append(said)
     return made
 

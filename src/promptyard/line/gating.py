@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-from promptyard.errors import Conflict, EvalSetError, NotFound
+from promptyard.errors import Advised, Conflict, EvalSetError, NotFound
 from promptyard.funnel.settings import FunnelSettings
 from promptyard.line.measured import require_answers
 from promptyard.line.query import require_prompt
@@ -55,12 +56,7 @@ async def run_gate(
     named either version, or would have, has moved meanwhile: the verdict would be on another pair.
     `on_begin` gets the id of the run.
     """
-    holdout = task.eval_set.split("holdout")
-    if not holdout:
-        raise EvalSetError(
-            f"task '{task.name}' has no holdout, and gates judge on nothing else; give some cases "
-            "the split `holdout`"
-        )
+    holdout = judged_cases(task)
     settings = _settings(task, targets, claim)
     async with open_session(
         task,
@@ -71,10 +67,7 @@ async def run_gate(
         begin=False,
         on_begin=on_begin,
     ) as session:
-        await require_prompt(session.store, task.name)
-        after = await resolve_version(session.store, task.name, candidate)
-        pointers = await _pointers(session.store, task.name)
-        before = await _baseline(session.store, task, after, baseline, pointers)
+        before, after, pointers = await judged_pair(session.store, task, candidate, baseline)
         look = await session.count_look(holdout, before.digest, after.digest)
         await session.begin()
         executor = session.executor(task)
@@ -108,6 +101,37 @@ async def run_gate(
             run_id=session.header.id,
             notes=(*notes, *verdict.notes),
         )
+
+
+class JudgedPair(NamedTuple):
+    """The two versions that a gate compares, and where all pointers were when they were found."""
+
+    before: PromptVersion
+    after: PromptVersion
+    pointers: Mapping[str, int]
+
+
+def judged_cases(task: Task) -> tuple[Case, ...]:
+    """Return the holdout, on which alone gates judge. Raises EvalSetError where there is none."""
+    holdout = task.eval_set.split("holdout")
+    if not holdout:
+        raise EvalSetError(
+            f"task '{task.name}' has no holdout, and gates judge on nothing else; give some cases "
+            "the split `holdout`"
+        )
+    return holdout
+
+
+async def judged_pair(store: Store, task: Task, candidate: str, baseline: str | None) -> JudgedPair:
+    """Find candidate and baseline as `run_gate` does.
+
+    Raises NotFound where either is not there or both are one, Tampered.
+    """
+    await require_prompt(store, task.name)
+    after = await resolve_version(store, task.name, candidate)
+    pointers = await _pointers(store, task.name)
+    before = await _baseline(store, task, after, baseline, pointers)
+    return JudgedPair(before, after, pointers)
 
 
 class NamedGate(Record):
@@ -179,8 +203,12 @@ async def _baseline(
             number = candidate.parent
         if number is None:
             raise NotFound(
-                f"nothing to compare v{candidate.number} of '{task.name}' with: no version is in "
-                "production and it has no parent; add --baseline VERSION"
+                Advised(
+                    f"nothing to compare v{candidate.number} of '{task.name}' with: no version is "
+                    "in production and it has no parent; ",
+                    "add --baseline VERSION",
+                    "give baseline (a version)",
+                )
             )
         found = await store.version(task.name, number)
     if found.digest == candidate.digest:

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from promptyard.errors import EvalSetError
+from promptyard.errors import Advised, EvalSetError
 from promptyard.evalset.case_file import FileEdit, require_editable
 from promptyard.evalset.case_row import RETIRED, case_from_row, retired_reason
 from promptyard.evalset.duplicates import normalised_input
@@ -50,9 +50,8 @@ async def add_cases(
     _refuse_taken_ids(case_files, cases, rows)
     doubles = _equal_inputs(case_files, cases, rows)
     if doubles and not force:
-        raise EvalSetError(
-            f"{doubles[0]}{_and_more(doubles)}; leave it out, or add it all the same with --force"
-        )
+        said = f"{doubles[0]}{_and_more(doubles)}; leave it out, or add it all the same with "
+        raise EvalSetError(Advised(said, "--force", "force"))
     lines = [
         json.dumps(_written(row, case), ensure_ascii=False)
         for (_, row), case in zip(rows, cases, strict=True)
@@ -79,7 +78,7 @@ async def retire_cases(
     that do not exist or are retired, and where a split would be empty.
     """
     if not reason.strip():
-        raise EvalSetError("a case is retired for a reason; give it with --reason")
+        raise EvalSetError(Advised("a case is retired for a reason; give it", " with --reason", ""))
     case_files = await asyncio.to_thread(open_case_files, task)
     ids = list(dict.fromkeys(case_ids))
     for case_id in ids:
@@ -102,7 +101,8 @@ async def retire_cases(
 def _target(case_files: CaseFiles, into: str | None) -> Path:
     if into is None and len(case_files.files) > 1:
         names = ", ".join(path.name for path in case_files.files)
-        raise EvalSetError(f"the cases stand in several files ({names}); choose one with --into")
+        said = f"the cases stand in several files ({names}); choose one with "
+        raise EvalSetError(Advised(said, "--into", "into"))
     found = [
         path
         for path in case_files.files
@@ -140,8 +140,9 @@ def _placed(
     if retired_reason(row, position) is not None:
         raise EvalSetError(f"{position}: {RETIRED}: a new case cannot be retired; leave it out")
     if split and case.split and case.split != split:
+        said = f"{position}: split: the row gives {case.split}, "
         raise EvalSetError(
-            f"{position}: split: the row gives {case.split}, --split gives {split}; give one"
+            Advised(said, f"--split gives {split}; give one", f"the request {split}; give one")
         )
     return case.model_copy(
         update={

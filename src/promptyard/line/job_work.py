@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from promptyard.line.evaluation import EvaluationPlan, run_evaluation
+from promptyard.errors import over_http
+from promptyard.line.evaluation import run_evaluation
 from promptyard.line.evaluation_seen import view_of
 from promptyard.line.gating import run_gate
+from promptyard.line.job_admission import evaluation_plan, merged_budget
 from promptyard.line.task import Task, load_task, with_strategy
 from promptyard.protocols import ProgressSink
 from promptyard.records.base import Json
-from promptyard.records.budget import Budget
 from promptyard.records.jobs import (
     EvalOptions,
     EvalOrder,
@@ -37,6 +38,7 @@ async def run_job(
 ) -> Json:
     """Run what is ordered; returns what the command of this kind prints with `--json`.
 
+    Advice in it is in the words of HTTP.
     Costs what the budget of the order allows, where it says nothing that of the task. Interrupted,
     the run is marked so and can be resumed (`OptimizeOptions.resume`). Raises what the kind raises.
     """
@@ -51,12 +53,6 @@ async def run_job(
     return sayable(result)
 
 
-def merged_budget(own: Budget, given: Budget) -> Budget | None:
-    """Return the task's own budget with the limits that are given; None where none is given."""
-    changed = given.model_dump(exclude_none=True)
-    return own.model_copy(update=changed) if changed else None
-
-
 async def _eval(
     task: Task,
     options: EvalOptions,
@@ -64,23 +60,16 @@ async def _eval(
     on_begin: BeginSink,
     on_progress: ProgressSink,
 ) -> Json:
-    plan = EvaluationPlan(
-        split=options.split,
-        n_repeats=options.n_repeats,
-        only_failing_of=options.only_failing_of,
-        compare=options.compare,
-        itself=options.itself,
-        against_production=options.against_production,
-    )
     found = await run_evaluation(
         task,
-        plan,
+        evaluation_plan(options),
         budget=merged_budget(task.budget, options.budget),
         store=store,
         on_progress=on_progress,
         on_begin=on_begin,
     )
-    return evaluation_data(view_of(task, found))
+    view = view_of(task, found)
+    return {**evaluation_data(view), "not_run": over_http(view.not_run) or None}
 
 
 async def _optimize(

@@ -6,19 +6,14 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from promptyard.config import TaskConfig, load_task_config
 from promptyard.errors import ConfigError, Conflict
-from promptyard.line.job_work import merged_budget
-from promptyard.line.judges import EMBEDDED_MODELS
+from promptyard.line.job_admission import require_doable
 from promptyard.line.query import StoreOrUrl, opened
-from promptyard.line.session import last_unfinished
+from promptyard.line.task import load_task
 from promptyard.line.task_folders import task_folder_named
-from promptyard.line.wiring import project_config, require_policy
 from promptyard.protocols import Store
-from promptyard.records.budget import Budget
-from promptyard.records.jobs import Job, JobOrder, JobState, OptimizeOrder
+from promptyard.records.jobs import Job, JobOrder, JobState, OptimizeOptions
 
 MAX_WAITING = 1_000
 """How many jobs may wait or run at once: more would never be looked at."""
@@ -29,32 +24,18 @@ async def order_job(url: StoreOrUrl, tasks: str | None, order: JobOrder, *, by: 
 
     Work with models that cost money needs a budget, of the order or of the task, that limits task
     calls, tokens, USD or seconds. `resume: true` becomes the id of the run that is meant. Raises
-    NotFound for an unknown task or run, ConfigError for a task that cannot be read or has no
-    budget, Conflict where `MAX_WAITING` jobs have not ended.
+    NotFound for an unknown task, run or version, ConfigError for a task that cannot be read or has
+    no budget, Conflict where `MAX_WAITING` jobs have not ended, and all else that would keep the
+    work from its first call (`require_doable`).
     """
     folder = task_folder_named(tasks, order.task)
-    config = await asyncio.to_thread(load_task_config, folder)
-    own = config.optimize.budget
-    options = order.options
     async with opened(url) as store:
         if store.connect_url == ":memory:":
             raise ConfigError("a store in memory has no room for jobs, which run beside it")
-        if isinstance(order, OptimizeOrder) and order.options.strategy is not None:
-            require_policy(order.options.strategy)
-        if isinstance(order, OptimizeOrder) and order.options.resume:
-            resume = order.options.resume
-            if isinstance(resume, str):
-                header = await store.run_header(resume)
-            else:
-                header = await last_unfinished(store, config.name)
-            own = header.budget
-            options = order.options.model_copy(update={"resume": header.id})
-        if _costs(config, folder, order) and not _limits(merged_budget(own, options.budget) or own):
-            raise ConfigError(
-                f"task '{order.task}' asks models that cost money and has no budget; give "
-                "options.budget (task_calls, tokens, usd or seconds), or write optimize.budget in "
-                "its task.yaml"
-            )
+        header = await require_doable(store, await asyncio.to_thread(load_task, folder), order)
+        options = order.options
+        if isinstance(options, OptimizeOptions) and options.resume:
+            options = options.model_copy(update={"resume": header.id})
         if len(await store.jobs(active=True, limit=MAX_WAITING)) >= MAX_WAITING:
             raise Conflict(f"{MAX_WAITING:,} jobs wait already; cancel some, or wait")
         job = Job(
@@ -126,19 +107,3 @@ def ended(job: Job, state: JobState, error: str = "") -> Job:
 def now_text() -> str:
     """Return the time, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _costs(config: TaskConfig, folder: Path, order: JobOrder) -> bool:
-    """Whether any model that may be asked is not one of ours, which cost nothing."""
-    defaults = project_config(folder).models
-    models = config.models
-    named = [models.task or defaults.task, models.judge or defaults.judge]
-    if isinstance(order, OptimizeOrder):
-        named.append(models.optimizer or defaults.optimizer)
-    return any(name is not None and not name.startswith(EMBEDDED_MODELS) for name in named)
-
-
-def _limits(budget: Budget) -> bool:
-    """Whether a budget ends a run: calls of judge and optimizer follow from those of the task."""
-    limits = (budget.task_calls, budget.tokens, budget.usd, budget.seconds)
-    return any(limit is not None for limit in limits)

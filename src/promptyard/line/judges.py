@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from promptyard.errors import ConfigError
+from promptyard.errors import Advised, ConfigError
 from promptyard.protocols import Metric, Model
 from promptyard.records.messages import CallRole, Usage
 
@@ -41,9 +41,11 @@ def require_judge(
 
 def no_judge(checks: Sequence[str]) -> str:
     """Say what to do where checks ask a judge and none is named."""
-    return (
+    return Advised(
         f"check '{checks[0]}' asks a judge, and no judge model is set; write `models: {{judge: "
-        "provider/model}` in task.yaml, pass --judge-model or set PROMPTYARD_JUDGE_MODEL"
+        "provider/model}` in task.yaml",
+        ", pass --judge-model or set PROMPTYARD_JUDGE_MODEL",
+        ", or set PROMPTYARD_JUDGE_MODEL where this runs",
     )
 
 

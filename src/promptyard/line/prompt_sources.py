@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from promptyard.errors import ConfigError, EvalSetError, PromptError, Tampered
+from promptyard.errors import (
+    Advised,
+    ConfigError,
+    EvalSetError,
+    PromptError,
+    Tampered,
+    prefixed,
+)
 from promptyard.evalset.strict_json import JsonFault, parse_json
 from promptyard.evalset.tree_file import parse_yaml
 from promptyard.line.prompt_files import read_prompt
@@ -73,9 +80,11 @@ def read_source(
     where there is one, line; what only some of several prompts suffer from is in `refused`.
     """
     if format_name is not None and format_name not in FORMATS:
-        raise ConfigError(f"--from: unknown format '{format_name}'; known: {', '.join(FORMATS)}")
+        said = f": unknown format '{format_name}'; known: {', '.join(FORMATS)}"
+        raise ConfigError(Advised("", f"--from{said}", f"format{said}"))
     if syntax not in SYNTAXES:
-        raise ConfigError(f"--template: unknown '{syntax}'; known: {', '.join(SYNTAXES)}")
+        said = f": unknown '{syntax}'; known: {', '.join(SYNTAXES)}"
+        raise ConfigError(Advised("", f"--template{said}", f"template{said}"))
     if path.is_dir():
         source = _read_folder(path, format_name)
     elif path.is_file():
@@ -125,9 +134,13 @@ def _read_file(path: Path, format_name: str | None, syntax: str) -> PromptSource
         named = path.name.removesuffix(OWN_SUFFIX).removesuffix(".prompt")
         version = ForeignVersion(name=checked_name(named), prompt=read_prompt(path))
         return PromptSource(format=OWN, foreign=(version,))
+    known = f" ({', '.join(FORMATS)})"
     raise PromptError(
-        f"{path}: its format is not known by its name; say which it is with --from "
-        f"({', '.join(FORMATS)})"
+        Advised(
+            f"{path}: its format is not known by its name; say which it is with ",
+            f"--from{known}",
+            f"format{known}",
+        )
     )
 
 
@@ -177,8 +190,12 @@ def _read_json(path: Path, format_name: str | None, syntax: str) -> PromptSource
     )
     if chosen is None:
         raise PromptError(
-            f"{path}: these are no prompts of {' or '.join(JSON_FORMATS)}; "
-            "say which they are with --from"
+            Advised(
+                f"{path}: these are no prompts of {' or '.join(JSON_FORMATS)}; "
+                "say which they are with ",
+                "--from",
+                "format",
+            )
         )
     findings = Findings()
     try:
@@ -224,16 +241,18 @@ def _bytes_of(path: Path, limit: int) -> bytes:
 
 
 def _placed(path: Path, error: PromptError) -> str:
-    said = str(error)
-    return said if said.startswith(str(path)) else f"{path}: {said}"
+    said = error.lines[0]
+    return said if said.startswith(str(path)) else prefixed(f"{path}: ", said)
 
 
 def _renamed(source: PromptSource, name: str) -> PromptSource:
     if source.plain:
-        raise ConfigError("--name: an export of prompts keeps its names")
+        said = ": an export of prompts keeps its names"
+        raise ConfigError(Advised("", f"--name{said}", f"name{said}"))
     named = checked_name(name)
     names = {version.name for version in source.foreign}
     if len(names) > 1:
-        raise ConfigError(f"--name: there are {len(names)} prompts in it; each keeps its name")
+        said = f": there are {len(names)} prompts in it; each keeps its name"
+        raise ConfigError(Advised("", f"--name{said}", f"name{said}"))
     foreign = tuple(replace(version, name=named) for version in source.foreign)
     return PromptSource(source.format, foreign=foreign, notes=source.notes, refused=source.refused)

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from promptyard.config import ProjectConfig, place_in_project
-from promptyard.errors import ConfigError
+from promptyard.errors import Advised, ConfigError, prefixed
 from promptyard.line.source import TaskSource
 from promptyard.line.task import Models
 from promptyard.plugins import plugin_names, resolve
@@ -40,8 +40,11 @@ def build_models(
     }
     if named["task"] is None:
         raise ConfigError(
-            "no task model is set; write `models: {task: provider/model}` in task.yaml, pass "
-            "--model, or try the line with --model embedded/lexical"
+            Advised(
+                "no task model is set; write `models: {task: provider/model}` in task.yaml",
+                ", pass --model, or try the line with --model embedded/lexical",
+                "; `embedded/lexical` tries the line without a language model",
+            )
         )
     base_url = models.base_url or defaults.base_url
     made: dict[str, Model] = {}
@@ -56,7 +59,9 @@ def build_models(
                     made[name] = _model(name, base_url, key_variable, project, keyless=keyless)
                 except ConfigError as error:
                     where = _model_place(name, role, project, source)
-                    raise (ConfigError(f"{where}: {error}") if where else error) from None
+                    if where is None:
+                        raise
+                    raise ConfigError(prefixed(f"{where}: ", error.lines[0])) from None
             result[role] = made[name]
         else:
             result[role] = name
@@ -86,7 +91,11 @@ def _model(
         raise ConfigError(f"model '{name}' needs the key in {key_variable}, which is not set")
     if not api_key and own and not base_url and not keyless:
         raise ConfigError(
-            f"model '{name}' needs a key: set {own}, or try the line with --model embedded/lexical"
+            Advised(
+                f"model '{name}' needs a key: set {own}",
+                ", or try the line with --model embedded/lexical",
+                " where this runs",
+            )
         )
     prices = project.prices.get(name)
     settings = ProviderSettings(

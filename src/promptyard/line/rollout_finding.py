@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptyard.errors import ConfigError, Conflict, NotFound
+from promptyard.errors import Advised, ConfigError, Conflict, NotFound
 from promptyard.line.query import StoreOrUrl, opened
 from promptyard.protocols import Store
 from promptyard.records.rollouts import Decision, RolloutRecord, departure
@@ -93,5 +93,6 @@ def _of_prompt(name: str, records: Sequence[RolloutRecord], pointer: str | None)
     running = [item for item in here if item.is_active]
     if len(running) > 1:
         places = ", ".join(item.rollout.pointer for item in running)
-        raise ConfigError(f"'{name}' has rollouts behind {places}: name one with --pointer")
+        said = f"'{name}' has rollouts behind {places}: name one with "
+        raise ConfigError(Advised(said, "--pointer", "the query parameter pointer"))
     return running[0] if running else here[-1]

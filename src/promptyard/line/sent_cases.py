@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from promptyard.errors import EvalSetError
+from promptyard.evalset.strict_json import JsonFault, parse_json
 from promptyard.evalset.wording import one_line
 from promptyard.line.case_files import Change
 from promptyard.line.growth import add_cases, retire_cases
@@ -53,6 +54,34 @@ async def add_sent_cases(
         store=store,
     )
     return _without_folder(changed)
+
+
+async def add_sent_lines(
+    task: Path,
+    lines: bytes,
+    *,
+    into: str | None = None,
+    force: bool = False,
+    store: StoreOrUrl = None,
+) -> Change:
+    """Append cases of a JSONL file, as `export_task` writes it, as `add_sent_cases` does rows.
+
+    Raises EvalSetError, with nothing written, for a line that is no JSON object, too.
+    """
+    rows = [_row(line, number) for number, line in enumerate(lines.split(b"\n"), 1) if line.strip()]
+    if not rows:
+        raise EvalSetError("there is no case in the file; send a JSON object a line")
+    return await add_sent_cases(task, rows, into=into, force=force, store=store)
+
+
+def _row(line: bytes, number: int) -> Mapping[str, Json]:
+    try:
+        row = as_object(parse_json(line.decode()))
+    except (UnicodeDecodeError, JsonFault) as error:
+        raise EvalSetError(f"line {number}: no JSON: {error}") from None
+    if row is None:
+        raise EvalSetError(f"line {number}: expected a case, which is keys and values")
+    return row
 
 
 async def retire_named_cases(

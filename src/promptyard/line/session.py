@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from promptyard.config import ProjectConfig
-from promptyard.errors import ConfigError, Conflict, EvalSetError, NotFound
+from promptyard.errors import Advised, ConfigError, Conflict, EvalSetError, NotFound
 from promptyard.line.role_models import build_models
 from promptyard.line.task import Task
 from promptyard.line.wiring import (
@@ -88,37 +88,56 @@ class Session:
         the set is worn out and the look not forced; it then counts as none.
         """
         key, pair = _holdout_key(holdout), content_hash(list(program_ids))
-        seen = await self.store.looks(key)
-        new = pair not in seen
-        ruling = rule_on_look(len(seen) + new, new=new, force=self.force_look)
-        if ruling.status == "refuse":
-            raise EvalSetError(ruling.sentence)
+        ruling = await rule_on_looks(self.store, holdout, *program_ids, force=self.force_look)
         await self.store.count_look(key, pair)
         return ruling
 
     async def refuse_worn_out(self, holdout: Sequence[Case], baseline_id: str) -> None:
-        """Refuse a search whose finalist could not be shown to the holdout, before it costs a call.
-
-        Where an earlier search began with the same baseline, its finalist may be found again,
-        which is no new look: then the decision rules. Raises EvalSetError.
-        """
-        seen = await self.store.looks(_holdout_key(holdout))
-        ruling = rule_on_look(len(seen) + 1, force=self.force_look)
-        if ruling.status == "refuse" and not await self._has_searched_from(baseline_id):
-            raise EvalSetError(ruling.sentence)
-
-    async def _has_searched_from(self, baseline_id: str) -> bool:
-        for row in await self.store.runs(self.header.task, limit=1_000):
-            run_id = str(row["id"])
-            if (await self.store.run_header(run_id)).baseline_id == baseline_id and any(
-                entry["kind"] == "searched" for entry in await self.store.journal(run_id)
-            ):
-                return True
-        return False
+        """Refuse a search as `refuse_worn_out_search` does, unless the look is forced."""
+        if not self.force_look:
+            await refuse_worn_out_search(self.store, self.header.task, holdout, baseline_id)
 
     async def finish(self, run: Run) -> None:
         """Store the result; the run is then finished."""
         await self.store.set_run_status(self.header.id, "finished", run)
+
+
+async def rule_on_looks(
+    store: Store, holdout: Sequence[Case], *program_ids: str, force: bool = False
+) -> LookRuling:
+    """Rule on a look of programs at a set of holdout cases; counts nothing.
+
+    Raises EvalSetError where the set is worn out and the look not forced.
+    """
+    pair, seen = content_hash(list(program_ids)), await store.looks(_holdout_key(holdout))
+    new = pair not in seen
+    ruling = rule_on_look(len(seen) + new, new=new, force=force)
+    if ruling.status == "refuse":
+        raise EvalSetError(ruling.sentence)
+    return ruling
+
+
+async def refuse_worn_out_search(
+    store: Store, task: str, holdout: Sequence[Case], baseline_id: str
+) -> None:
+    """Refuse a search whose finalist could not be shown to the holdout, before it costs a call.
+
+    Where an earlier search began with the same baseline, its finalist may be found again,
+    which is no new look: then the decision rules. Raises EvalSetError.
+    """
+    ruling = rule_on_look(len(await store.looks(_holdout_key(holdout))) + 1)
+    if ruling.status == "refuse" and not await _has_searched_from(store, task, baseline_id):
+        raise EvalSetError(ruling.sentence)
+
+
+async def _has_searched_from(store: Store, task: str, baseline_id: str) -> bool:
+    for row in await store.runs(task, limit=1_000):
+        run_id = str(row["id"])
+        if (await store.run_header(run_id)).baseline_id == baseline_id and any(
+            entry["kind"] == "searched" for entry in await store.journal(run_id)
+        ):
+            return True
+    return False
 
 
 @contextlib.asynccontextmanager
@@ -155,7 +174,7 @@ async def open_session(
     finished = False
     try:
         if resume:
-            header = await _resumed(opened, task, header, resume, budget)
+            header = await resumed_header(opened, task, header, resume, budget)
         past = await opened.attempts(header.id)
         ledger = Ledger(header.budget, past=past)
         certificates = await opened.certificates() if "judge" in models else ()
@@ -233,10 +252,14 @@ def new_header(
     )
 
 
-async def _resumed(
+async def resumed_header(
     store: Store, task: Task, fresh: RunHeader, resume: str | bool, budget: Budget | None
 ) -> RunHeader:
-    """Find the run to take up and check that nothing it depends on has changed."""
+    """Find the run to take up and check that nothing it depends on has changed.
+
+    `fresh` is the header that a new run would have now, `resume` a run id or True for the task's
+    last. Raises NotFound, ConfigError saying what has changed, Conflict where it still runs.
+    """
     if isinstance(resume, str):
         header = await store.run_header(resume)
     else:
@@ -272,7 +295,8 @@ async def last_unfinished(store: Store, task: str, kind: str = OPTIMIZE) -> RunH
             header = await store.run_header(str(row["id"]))
             if header.settings.get("kind") == kind:
                 return header
-    raise NotFound(f"task '{task}' has no unfinished run to resume; leave --resume out")
+    said = f"task '{task}' has no unfinished run to resume; leave "
+    raise NotFound(Advised(said, "--resume out", "resume out"))
 
 
 async def _refuse_live(store: Store, run_id: str) -> None:

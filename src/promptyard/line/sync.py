@@ -13,7 +13,7 @@ from promptyard.errors import PromptyardError
 
 if TYPE_CHECKING:
     from promptyard.line.calibrate import CalibrationPlan
-    from promptyard.line.evaluation import EvaluationPlan
+    from promptyard.line.evaluation_plan import EvaluationPlan
     from promptyard.line.sentinel import SentinelPlan
     from promptyard.line.task import Task
     from promptyard.protocols import EventSink, ProgressSink, Store

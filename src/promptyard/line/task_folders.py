@@ -17,8 +17,8 @@ def list_task_folders(tasks: str | None) -> dict[str, Path]:
     """
     if tasks is None:
         raise ConfigError(
-            "this service has no tasks: start it with `promptyard serve --tasks FOLDER`, or write "
-            "`service: {tasks: FOLDER}` in promptyard.yaml"
+            "this service has no tasks; whoever runs it names their folder under service.tasks in "
+            "promptyard.yaml, or when it is started"
         )
     try:
         found = sorted(Path(tasks).expanduser().iterdir())

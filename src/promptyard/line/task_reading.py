@@ -8,7 +8,9 @@ from pathlib import Path
 
 from promptyard.config import load_task_config
 from promptyard.errors import PromptyardError
+from promptyard.evalset.exported import Exported
 from promptyard.line.check import TaskCheck, check
+from promptyard.line.convert import export_task
 from promptyard.line.task import load_task
 from promptyard.line.task_folders import list_task_folders, task_folder_named
 from promptyard.records.base import Record
@@ -87,6 +89,12 @@ async def check_task(tasks: str | None, name: str) -> TaskCheck:
     """Check a task as `promptyard check` does. Costs no call. Raises as `show_task`."""
     folder = task_folder_named(tasks, name)
     return await asyncio.to_thread(lambda: check(load_task(folder)))
+
+
+async def export_cases(tasks: str | None, name: str, format_name: str) -> Exported:
+    """Write the eval set of a task as `promptyard evalset export` does. Raises as `show_task`."""
+    folder = task_folder_named(tasks, name)
+    return await asyncio.to_thread(lambda: export_task(load_task(folder), format_name))
 
 
 def _row(name: str, folder: Path) -> TaskRow:

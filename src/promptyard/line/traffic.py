@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from promptyard.errors import ConfigError, Conflict
-from promptyard.line.query import StoreOrUrl, opened
+from promptyard.line.query import StoreOrUrl, opened, require_prompt
 from promptyard.protocols import Store
 from promptyard.records.traffic import TrafficHour, TrafficRow, TrafficSums
 
@@ -15,6 +15,8 @@ MAX_DAYS = 31
 _SKEW = timedelta(minutes=2)
 """How far the clocks of replicas may be apart: so far around an hour its events are looked for."""
 _MAX_TRIES = 20
+_FIRST_HOUR, _LAST_HOUR = "0000", "9999-12-31T24"
+_LAST_NUMBER = (1 << 63) - 1
 _HOUR = "%Y-%m-%dT%H"
 
 
@@ -33,7 +35,8 @@ async def traffic_hours(
 
     Both are times, ISO 8601, rounded down and up to hours of UTC; by default the last 24 hours. At
     most 31 days. Counts each event once, also while retention is deleting: then it is read anew.
-    Reads all events of these hours that are still there. Raises ConfigError for other times.
+    Reads all events of these hours that are still there. Raises ConfigError for other times,
+    NotFound for a prompt that is neither registered nor has traffic of any time.
     """
     end = _ceil(_time(until, "until") if until else datetime.now(UTC))
     start = _floor(_time(since, "since") if since else end - timedelta(hours=24))
@@ -46,6 +49,8 @@ async def traffic_hours(
         for _ in range(_MAX_TRIES):
             found = await _read(store, name, start, end)
             if found is not None:
+                if not found and name:
+                    await _require_known(store, name)
                 return found
     raise Conflict(f"the traffic of '{name}' is deleted faster than it can be read; try again")
 
@@ -56,6 +61,18 @@ async def list_traffic(
     """Return what `traffic_hours` finds, as people and graphs read it."""
     hours = await traffic_hours(url, name, since=since, until=until)
     return [TrafficRow.of(hour) for hour in hours]
+
+
+async def _require_known(store: Store, name: str) -> None:
+    """Raise NotFound where a prompt is not registered and nothing was ever heard of it."""
+    if (
+        name in await store.prompt_names()
+        or await store.n_events(name, after=0)
+        or (await store.present_spans(name, after=0, through=_LAST_NUMBER, limit=1))[0]
+        or await store.folded_hours(name, since=_FIRST_HOUR, until=_LAST_HOUR)
+    ):
+        return
+    await require_prompt(store, name)
 
 
 async def _read(

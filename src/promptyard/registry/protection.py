@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptyard.errors import ApprovalNeeded, Conflict, NotFound
+from promptyard.errors import Advised, ApprovalNeeded, Conflict, NotFound
 from promptyard.protocols import Store
 from promptyard.records.person_names import is_same_person
 from promptyard.records.versions import Move, MoveRequest, Protection
@@ -60,8 +60,12 @@ async def unprotect(
         )
     except ApprovalNeeded:
         raise ApprovalNeeded(
-            f"the protection of pointer '{pointer}' of prompt '{prompt}' ends only with the "
-            f"consent of somebody other than {actor}: --approved-by NAME"
+            Advised(
+                f"the protection of pointer '{pointer}' of prompt '{prompt}' ends only with the "
+                f"consent of somebody other than {actor}",
+                ": --approved-by NAME",
+                "; somebody else asks for it, too",
+            )
         ) from None
 
 
@@ -163,8 +167,11 @@ async def approve(store: Store, request: MoveRequest, *, approver: str) -> Move:
     asked = request.move
     if is_same_person(approver, asked.actor):
         raise ApprovalNeeded(
-            f"{asked.actor} asked for this promotion, so somebody else must approve it; another "
-            "person runs this command, or is named with --as"
+            Advised(
+                f"{asked.actor} asked for this promotion, so somebody else must approve it; ",
+                "another person runs this command, or is named with --as",
+                "with the key of another name",
+            )
         )
     approved = asked.model_copy(update={"approved_by": approver, "request_id": request.id})
     return await store.move_pointer(approved)

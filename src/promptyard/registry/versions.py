@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from promptyard.errors import ApprovalNeeded, ConfigError, Conflict, NotFound
@@ -44,18 +45,20 @@ async def resolve_version(store: Store, prompt: str, reference: str | int) -> Pr
         return await store.version(prompt, int(text.lstrip("v")))
     pointer = await pointer_named(store, prompt, text)
     if pointer is None:
-        names = [item.pointer for item in await store.pointers(prompt)]
-        close = difflib.get_close_matches(text, [*names, LATEST], n=1)
-        hint = (
-            f"did you mean '{close[0]}'?"
-            if close
-            else f"its pointers: {', '.join(names) or 'none'}"
-        )
-        raise NotFound(
-            f"prompt '{prompt}' has no pointer '{text}'; {hint}; `promptyard prompts log {prompt}` "
-            "lists versions and pointers"
-        )
+        raise await _no_pointer(store, prompt, text, also=(LATEST,))
     return await store.version(prompt, pointer.number)
+
+
+async def _no_pointer(
+    store: Store, prompt: str, pointer: str, also: Sequence[str] = ()
+) -> NotFound:
+    names = [item.pointer for item in await store.pointers(prompt)]
+    close = difflib.get_close_matches(pointer, [*names, *also], n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"its pointers: {', '.join(names) or 'none'}"
+    return NotFound(
+        f"prompt '{prompt}' has no pointer '{pointer}'; {hint}; `promptyard prompts log {prompt}` "
+        "lists versions and pointers"
+    )
 
 
 def is_pointer_name(reference: str) -> bool:
@@ -159,10 +162,13 @@ async def rollback(
 
     A rollback is a move like any other: it is logged, and the version it returns to is the same
     row, byte for byte. Going back twice goes two versions back; before the first promotion stands
-    the version that its version was made from. It needs nobody's approval. Raises Conflict when
-    there is no earlier one, or the pointer never was at `to_number`.
+    the version that its version was made from. It needs nobody's approval. Raises NotFound, naming
+    those that there are, for a pointer that was never set, Conflict when there is no earlier
+    version, or the pointer never was at `to_number`.
     """
     log = await store.moves(prompt, pointer)
+    if not log:
+        raise await _no_pointer(store, prompt, pointer)
     past = past_numbers(log)
     if len(past) == 1:
         # The first promotion replaced what the version was made from.

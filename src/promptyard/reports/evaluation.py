@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from promptyard.errors import Advised
 from promptyard.records.base import Json, Record
 from promptyard.records.cases import Case
 from promptyard.records.evaluations import Evaluation
@@ -84,16 +85,21 @@ class EvaluationView(Record):
         if not n_split or self.n_cases >= n_all:
             return ""
         ways: list[str] = []
+        told: list[str] = []  # the same over HTTP
         if self.n_cases < n_split:
             of_split = "" if split == "all" else f" of {split}"
-            ways.append(f"without --filter-failing the run takes all {n_split:,}{of_split}")
+            takes = f"the run takes all {n_split:,}{of_split}"
+            ways.append(f"without --filter-failing {takes}")
+            told.append(f"without `only_failing_of` {takes}")
         if n_split < n_all:
             verb = "all" if ways else "runs all"
             looks = split != "holdout" and sizes.get("holdout")
             look = ", which counts as a look at the holdout" if looks else ""
             ways.append(f"`--split all` {verb} {n_all:,}{look}")
+            told.append(f"the split `all` {verb} {n_all:,}{look}")
         left = counted(n_all - self.n_cases, "case")
-        return f"Not run: {left}; {', and '.join(ways)}."
+        said = f"Not run: {left}; "
+        return Advised(said, f"{', and '.join(ways)}.", f"{', and '.join(told)}.")
 
     @property
     def answers(self) -> str:

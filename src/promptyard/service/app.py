@@ -10,14 +10,16 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import Headers
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promptyard.service.background import run_background
 from promptyard.service.openapi import ServiceApp
-from promptyard.service.paths import sheltered
+from promptyard.service.paths import API, sheltered
 from promptyard.service.problems import problem, problem_of
 from promptyard.service.rates import ip_of
 from promptyard.service.request_counts import Counted
+from promptyard.service.routes import ROUTERS
 from promptyard.service.state import ServiceState
 from promptyard.service.workers import WORKERS
 
@@ -48,11 +50,32 @@ def build_app(state: ServiceState) -> FastAPI:
     app = ServiceApp(lifespan=lifespan)
     app.state.service = state
     app.add_exception_handler(Exception, problem_of)
-    app.add_exception_handler(404, problem_of)
-    app.add_exception_handler(405, problem_of)
+    app.add_exception_handler(404, _nothing_there)
+    app.add_exception_handler(405, _not_allowed)
     app.add_middleware(Doorway, state=state)
     app.add_middleware(Counted, requests=state.requests, counts=state.counts)
     return app
+
+
+def _nothing_there(request: Request, _: Exception) -> Response:
+    detail = f"nothing lies at {_shown_path(request)}; {API}/openapi.json says what there is"
+    return problem(request, 404, "not-found", detail)
+
+
+def _not_allowed(request: Request, _: Exception) -> Response:
+    """Answer with all methods of the path; each route by itself knows its own alone."""
+    routes = [*request.app.routes, *(route for router in ROUTERS for route in router.routes)]
+    methods: set[str] = set()
+    for route in routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    allowed = ", ".join(sorted(methods))
+    detail = f"{request.method[:20]} is not allowed at {_shown_path(request)}; allowed: {allowed}"
+    return problem(request, 405, "method-not-allowed", detail, headers={"Allow": allowed})
+
+
+def _shown_path(request: Request) -> str:
+    return request.scope.get("raw_path", b"").decode("ascii", "replace")[:200]
 
 
 class Doorway:

@@ -18,6 +18,7 @@ from promptyard.line.jobs import MAX_WAITING, change_job, changed, ended, now_te
 from promptyard.line.task_folders import task_folder_named
 from promptyard.protocols import Store
 from promptyard.records.jobs import JOB_ORDERS, Job, JobState
+from promptyard.service.http_words import http_line
 from promptyard.service.job_child import JobChild
 from promptyard.service.job_messages import JobSpec
 
@@ -135,7 +136,7 @@ class Jobs:
             spec = JobSpec(store=self._store.connect_url, task=str(folder), order=order)
             state, error = await watched.run(spec)
         except PromptyardError as failure:
-            state, error = "failed", str(failure)
+            state, error = "failed", http_line(failure)
         except Exception:
             log.exception("job %s could not be run", job.id)
             state, error = "failed", "the service failed; its log has the reason"

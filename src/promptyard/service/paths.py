@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 API = "/api/v1"
 
-PUBLIC = frozenset({"/healthz", "/readyz", f"{API}/openapi.json"})
+PUBLIC = frozenset({"/", "/healthz", "/readyz", f"{API}/openapi.json"})
 """What is answered without a key: nothing that says anything of what is stored."""
 
 _ESCAPED = re.compile(rb"%(25|2[fF])")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,8 @@ from promptyard.errors import (
     Tampered,
 )
 from promptyard.records.base import Record
+from promptyard.service.http_words import http_line, http_lines
+from promptyard.service.wrong_values import wrong_parameters
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -82,9 +84,16 @@ class RequestRefused(Exception):
     """A request that is answered with a problem; `kind` names it in `Problem.type`."""
 
     def __init__(
-        self, status: int, kind: str, detail: str, *, retry_after_s: float | None = None
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        errors: Sequence[str] = (),
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(detail)
+        self.errors = tuple(errors)
         self.status = status
         self.kind = kind
         self.retry_after_s = retry_after_s
@@ -97,9 +106,11 @@ def problem_of(request: Request, error: Exception) -> Response:
         headers = {} if retry is None else {"Retry-After": f"{max(1, round(retry))}"}
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return problem(request, error.status, error.kind, str(error), headers=headers)
+        return problem(
+            request, error.status, error.kind, str(error), errors=error.errors, headers=headers
+        )
     if isinstance(error, RequestValidationError):
-        lines = [_line(item) for item in error.errors()]
+        lines = wrong_parameters(error.errors())
         return problem(request, 422, "invalid", lines[0], errors=lines)
     if isinstance(error, HTTPException):
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
@@ -111,7 +122,8 @@ def problem_of(request: Request, error: Exception) -> Response:
             headers = {"Retry-After": "1"} if status == 503 else {}
             if isinstance(error, StorageError):
                 request.app.state.service.counts.store_errors += 1
-            return problem(request, status, kind, str(error), errors=error.lines, headers=headers)
+            lines = http_lines(error)
+            return problem(request, status, kind, http_line(error), errors=lines, headers=headers)
     return problem(request, 500, "internal", "The service failed; its log has the reason.")
 
 
@@ -139,8 +151,3 @@ def problem(
 def problem_body(content: Problem) -> bytes:
     """Write a problem as JSON; ASCII, whatever a hostile request has put into it."""
     return json.dumps(content.model_dump(exclude_defaults=True)).encode()
-
-
-def _line(item: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in item.get("loc", ()))
-    return f"{place}: {item.get('msg', 'not as it should be')}"

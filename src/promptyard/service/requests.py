@@ -7,8 +7,8 @@ anything looks at it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Set
+from typing import Annotated, Any, cast
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -20,11 +20,13 @@ from promptyard.records.api_keys import Scope
 from promptyard.records.audit import AuditEntry
 from promptyard.service.access import SCOPE_FIELD, Caller, KeyRefused, caller_of
 from promptyard.service.bodies import HeldBody
-from promptyard.service.paths import unsheltered
+from promptyard.service.paths import API, unsheltered
 from promptyard.service.problems import RequestRefused, problem_of
 from promptyard.service.rates import block_of, ip_of
+from promptyard.service.record_reader import RecordReader
 from promptyard.service.state import ServiceState, state_of
 from promptyard.service.strict_json import strict_json
+from promptyard.service.wrong_values import wrong_query
 
 AUDITED: frozenset[Scope] = frozenset({"write", "release", "admin"})
 """Scopes whose acts are logged; `report` has its own, larger records."""
@@ -47,6 +49,18 @@ class ServiceRequest(Request):
                 raise RequestRefused(400, "not-json", f"the body is no JSON: {error}") from None
         return self._json
 
+    async def read_record(self, reader: RecordReader) -> None:
+        """Read the body as the record that the route takes. Raises RequestRefused.
+
+        FastAPI, which asks for the JSON, is given the record: it takes texts for numbers, and words
+        all errors as one.
+        """
+        body = await self.body()
+        if not body.strip():
+            raise reader.missing()
+        _require_json(self)
+        self._json = reader.read(body, await self.json())
+
     async def body(self) -> bytes:
         """Return the body, decompressed, within the limits. Raises RequestRefused."""
         if not hasattr(self, "_body"):
@@ -68,7 +82,12 @@ class ServiceRoute(APIRoute):
         """Wrap the handler that FastAPI makes of the function."""
         handle = super().get_route_handler()
         scope = cast("Scope | None", (self.openapi_extra or {}).get(SCOPE_FIELD))
-        has_json = self.body_field is not None
+        reader = None
+        if self.body_field is not None:
+            field = self.body_field.field_info
+            reader = RecordReader(self.name, Annotated[field.annotation, field])
+        query = frozenset(item.alias for item in self.dependant.query_params)
+        is_ours = self.path.startswith(API)  # to a standard's query its clients may add
         name = self.name
 
         async def answer(given: Request) -> Response:
@@ -85,9 +104,10 @@ class ServiceRoute(APIRoute):
                 if scope is not None:
                     await _admit(request, state)
                     _require_scope(request, state, scope)
-                if has_json:
-                    _require_json(request)
-                    await request.json()  # read here: FastAPI words all its errors as one
+                if is_ours:
+                    _require_query(request, query)
+                if reader is not None:
+                    await request.read_record(reader)
                 response = await handle(request)
             except Exception as error:  # noqa: BLE001 (each is answered as a problem)
                 response = _failed(request, error)
@@ -153,10 +173,20 @@ def address_of(request: Request) -> str:
     return str(ip_of(host) or host)
 
 
+def _require_query(request: Request, known: Set[str]) -> None:
+    """Raise RequestRefused for parameters that are unknown or given twice."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    if known >= set(given) and len(set(given)) == len(given):
+        return
+    lines = wrong_query(given, known)
+    raise RequestRefused(422, "invalid", lines[0], errors=lines)
+
+
 def _require_json(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        detail = f"the body is application/json; the Content-Type is {kind[:100] or 'missing'!a}"
+        how = f", not {kind[:100]!a}" if kind else ": say so (Content-Type: application/json)"
+        detail = f"the body is application/json{how}"
         raise RequestRefused(415, "media-type", detail)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from promptyard.errors import Advised
+
 LookStatus: TypeAlias = Literal["fine", "warn", "refuse"]
 
 WARN_AT_LOOKS = 5
@@ -42,8 +44,10 @@ def rule_on_look(looks: int, *, new: bool = True, force: bool = False) -> LookRu
             f"this holdout has been looked at {looks} times; fresh cases would be a fairer test"
         )
         return LookRuling("warn", looks, sentence)
-    sentence = (
+    sentence = Advised(
         f"this holdout has been looked at {looks - 1} times and is worn out; add fresh holdout "
-        "cases, or look all the same with --force (force=True)"
+        "cases",
+        ", or look all the same with --force (force=True)",
+        "",
     )
     return LookRuling("refuse", looks, sentence)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from promptyard.errors import PromptError
+from promptyard.errors import Advised, PromptError
 from promptyard.records.base import Json, as_list, as_object
 from promptyard.records.prompt_writing import literal, write_messages
 from promptyard.records.prompts import Program, Prompt
@@ -105,8 +105,12 @@ def checked_name(name: Json) -> str:
     ):
         shown = repr(name)[:MAX_NAME]
         raise PromptError(
-            f"{shown} is no name for a prompt: it takes 1 to {MAX_NAME} characters on one line; "
-            "give one with --name"
+            Advised(
+                f"{shown} is no name for a prompt: it takes 1 to {MAX_NAME} characters on one "
+                "line; give one with ",
+                "--name",
+                "the query parameter name",
+            )
         )
     return name
 

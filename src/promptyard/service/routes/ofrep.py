@@ -20,6 +20,7 @@ from promptyard.client.sdk import PRODUCTION
 from promptyard.errors import NotFound
 from promptyard.records.base import Json, Record, as_object
 from promptyard.service.access import caller_of, needs
+from promptyard.service.http_words import http_line
 from promptyard.service.problems import RequestRefused
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
@@ -109,7 +110,7 @@ async def evaluate_flag(request: Request, key: FlagKey) -> Response:
         )
         answer = _answer(key, flag_of(resolved), context)
     except NotFound as error:
-        return _failure(404, key, "FLAG_NOT_FOUND", str(error))
+        return _failure(404, key, "FLAG_NOT_FOUND", http_line(error))
     except RequestRefused as error:
         if error.status not in (400, 415):
             raise

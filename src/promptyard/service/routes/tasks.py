@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from promptyard.line import task_reading
 from promptyard.line.case_files import Change
 from promptyard.line.check import TaskCheck
-from promptyard.line.sent_cases import add_sent_cases, retire_named_cases
+from promptyard.line.sent_cases import add_sent_cases, add_sent_lines, retire_named_cases
 from promptyard.line.task_folders import task_folder_named
 from promptyard.line.task_reading import TaskAbout, TaskRow
 from promptyard.records.base import Json, Record
@@ -21,6 +22,7 @@ from promptyard.service.acts import actor_of, store_of
 from promptyard.service.pages import TAGGED, Cursor, JsonAnswer, Limit, Page, slice_of, tagged
 from promptyard.service.parameters import MAX_NAME, MAX_REASON, NAME_PATTERN
 from promptyard.service.paths import API
+from promptyard.service.problems import RequestRefused, refusals
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
 
@@ -42,6 +44,28 @@ TaskName: TypeAlias = Annotated[
     ),
 ]
 _Word: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+LINE_TYPES = ("application/x-ndjson", "application/jsonl")
+_EXPORT_TYPES = {"jsonl": LINE_TYPES[0], "csv": "text/csv", "promptfoo": "application/yaml"}
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {kind: {"schema": {"type": "string"}} for kind in _EXPORT_TYPES.values()},
+        "description": "The file.",
+        "headers": {
+            "X-Promptyard-Notes": {
+                "description": "What the format cannot say, percent-encoded.",
+                "schema": {"type": "string"},
+            }
+        },
+    }
+}
+_LINES = needs(
+    "write",
+    requestBody={
+        "required": True,
+        "description": "A case as JSON a line; `Content-Encoding: gzip` is understood.",
+        "content": {kind: {"schema": {"type": "string"}} for kind in LINE_TYPES},
+    },
+)
 
 
 class NewCases(Record):
@@ -95,6 +119,50 @@ async def show_task(request: Request, task: TaskName) -> Response:
 async def check_task(request: Request, task: TaskName) -> Response:
     """Check a task's names, cases and statistical power. Costs no call to a model."""
     return tagged(request, await task_reading.check_task(state_of(request).settings.tasks, task))
+
+
+@router.get(
+    "/{task}/export",
+    response_class=Response,
+    responses={**refusals(404), **_EXPORTED},
+    **needs("write"),
+)
+async def export_cases(
+    request: Request,
+    task: TaskName,
+    format: Annotated[
+        Literal["jsonl", "csv", "promptfoo"], Query(description="As what it is written.")
+    ] = "jsonl",
+) -> Response:
+    """Write the eval set of a task as a file: all its cases, those of the holdout among them."""
+    exported = await task_reading.export_cases(state_of(request).settings.tasks, task, format)
+    headers = {"X-Promptyard-Notes": quote("; ".join(exported.notes)[:2_000])}
+    return Response(exported.text, media_type=_EXPORT_TYPES[format], headers=headers)
+
+
+@router.post("/{task}/cases/import", status_code=201, responses=refusals(404, 409), **_LINES)
+async def import_cases(
+    request: Request,
+    task: TaskName,
+    into: Annotated[
+        _Word | None, Query(description="The case file, where the task has several: its name.")
+    ] = None,
+    force: Annotated[
+        bool, Query(description="Add rows whose input the eval set has already, too.")
+    ] = False,
+) -> Change:
+    """Append the cases of a JSONL file, as an export writes it, to the task's files: all or none.
+
+    Checks of their own and images that are files are refused, as where rows are sent.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in LINE_TYPES:
+        detail = f"the body is {LINE_TYPES[0]}; the Content-Type is {kind[:100] or 'missing'!a}"
+        raise RequestRefused(415, "media-type", detail)
+    actor_of(request, into=into)
+    folder = task_folder_named(state_of(request).settings.tasks, task)
+    content = await request.body()
+    return await add_sent_lines(folder, content, into=into, force=force, store=store_of(request))
 
 
 @router.post("/{task}/cases", status_code=201, **needs("write"))
