@@ -233,7 +233,7 @@ def test_jobs_of_a_replica_that_is_gone_are_marked_by_another(
 def test_replicas_share_the_jobs_of_one_store_and_follow_those_of_each_other(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    write_slow_task(tmp_path)
+    write_slow_task(tmp_path, pause_s=2.0)  # neither ends by itself before it is called off
     with task_service(tmp_path, postgres_url) as one, task_service(tmp_path, postgres_url) as other:
         ids = [ordered(one, split="all"), ordered(one, split="all")]
         both = [job_when(other, job_id, lambda job: job.state == "running") for job_id in ids]
