@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: demo test check format docs clean help
+.PHONY: demo test coverage format docs clean help
 
 help:
 	@echo "make demo    set up, then run the whole line on real data with the embedded model"
 	@echo "make test    set up, then run every check that CI runs"
+	@echo "make coverage run the tests and print what they do not reach"
 	@echo "make format  format the code; make docs  write the generated reference pages"
 
 demo: $(READY)
@@ -20,7 +21,10 @@ test: $(READY)
 	@echo "== import-linter"; $(BIN)/lint-imports
 	@echo "== pyright";       $(BIN)/pyright
 	@echo "== generated docs"; $(BIN)/python -m docs.generate --check
-	@echo "== pytest";        $(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
+	@echo "== pytest";        $(BIN)/python -m pytest -n $(WORKERS)
+
+coverage: $(READY)
+	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
 format: $(READY)
 	@$(BIN)/ruff check --fix-only . ; $(BIN)/ruff format .
