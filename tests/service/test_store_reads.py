@@ -147,7 +147,8 @@ def test_readiness_costs_no_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         reads = Reads(monkeypatch, service.state.store, "revision")
         began_s = time.monotonic()
         assert {service.get("/readyz").status for _ in range(N)} == {200}
-        assert reads.n <= 2 + (time.monotonic() - began_s) / POLL_S < N / 2
+        # Polls, and a few looks that background work asks for when it begins.
+        assert reads.n <= 10 + (time.monotonic() - began_s) / POLL_S < N / 2
 
 
 def test_polls_that_fail_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
