@@ -19,7 +19,7 @@ from promptyard.records.live import Exposure
 from promptyard.records.rollouts import Decision, Rollout, RolloutPlan
 from promptyard.records.versions import Move
 from promptyard.stats.assignment import arm_of, is_enrolled
-from support.registered import TEXTS, version_of
+from support.registered import TEXTS, first_move, version_of
 from support.served import Answer, Service, served
 from support.stores import on_store
 
@@ -129,6 +129,20 @@ def test_a_move_of_another_process_is_seen(service: Service) -> None:
 
 def test_a_text_can_be_asked_for(service: Service) -> None:
     assert evaluate(service, None, form="text").json["value"] == TEXTS[0]
+
+
+def test_a_text_that_utf_8_cannot_say_is_escaped_and_hides_no_other_flag(tmp_path: Path) -> None:
+    async def fill(store: Store) -> None:
+        for name, text in (("p", "user:\nA \ud800 {{x}}\n"), ("q", TEXTS[1])):
+            await store.add_version(version_of(text, name))
+            await store.move_pointer(first_move(name))
+
+    on_store(str(tmp_path / "service.db"), fill)
+    with served(tmp_path) as service:
+        service.key = service.new_key("read")
+        assert evaluate(service, None, form="text").json["value"] == "user:\nA \ud800 {{x}}\n"
+        flags = service.post(PATH, {"context": {}}).json["flags"]
+        assert [flag["value"]["text"] for flag in flags] == ["user:\nA \ud800 {{x}}\n", TEXTS[1]]
 
 
 def test_all_flags_come_with_a_tag_and_expose_nobody(service: Service) -> None:

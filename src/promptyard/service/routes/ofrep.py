@@ -21,6 +21,7 @@ from promptyard.errors import NotFound
 from promptyard.records.base import Json, Record, as_object
 from promptyard.service.access import caller_of, needs
 from promptyard.service.http_words import http_line
+from promptyard.service.pages import json_bytes
 from promptyard.service.problems import RequestRefused
 from promptyard.service.requests import ServiceRoute
 from promptyard.service.state import state_of
@@ -115,7 +116,7 @@ async def evaluate_flag(request: Request, key: FlagKey) -> Response:
         if error.status not in (400, 415):
             raise
         return _failure(400, key, error.kind, str(error))
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(json_bytes(answer.model_dump()), media_type="application/json")
 
 
 @router.post(
@@ -153,7 +154,7 @@ async def evaluate_flags(request: Request) -> Response:
         except RequestRefused as error:
             failure = FlagFailure(key=name, errorCode=error.kind, errorDetails=str(error))
             flags.append(failure)
-    body = FlagAnswers(flags=tuple(flags)).model_dump_json().encode()
+    body = json_bytes(FlagAnswers(flags=tuple(flags)).model_dump())
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     known = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
     if tag in known:
