@@ -111,6 +111,7 @@ def test_single_files_of_other_tools_are_imported_under_their_names(tmp_path: Pa
         for query, said in (
             ("", "'file': give it for one file"),
             ("?file=..", "'..' is no name of a file"),
+            (f"?file={'%C3%A4' * 190}.json", "is no name of a file"),
             ("?file=a%2Fb.json", "'file': must fit the pattern"),
             ("?file=x.json&format=langfus", "did you mean 'langfuse'?"),
             ("?file=x.doc", "its format is not known by its name"),
@@ -122,7 +123,7 @@ def test_single_files_of_other_tools_are_imported_under_their_names(tmp_path: Pa
 def test_an_archive_of_a_stranger_writes_nothing_outside_and_is_no_bomb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("promptyard.line.prompt_archive.MAX_FILES", 30)
+    monkeypatch.setattr("promptyard.registry.exchange.archive.MAX_FILES", 30)
     link: dict[str, Any] = {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd", "size": 0}
     hostile = (
         (archive_of(("../evil", b"x", {})), "is no name of a file"),
@@ -132,7 +133,8 @@ def test_an_archive_of_a_stranger_writes_nothing_outside_and_is_no_bomb(
         (archive_of(("p/versions.json", b"x" * 2_000, {}))[:1_500], "no tar archive"),
         (b"\x1f\x8b nothing", "no tar archive"),
         (b"", "no tar archive"),
-        (archive_of(("a", b"x", {}), ("a/b", b"x", {})), "no tar archive"),
+        (archive_of(("a", b"x", {}), ("a/b", b"x", {})), "is a file and a folder"),
+        (archive_of(("a/b", b"x", {}), ("a", b"x", {})), "is a file and a folder"),
         (archive_of(("p/readme", b"x", {})), "there is no versions.json in it"),
         (archive_of(*((f"f{n}", b"", AS_IS) for n in range(31))), "more than 30 files"),
     )
@@ -141,6 +143,28 @@ def test_an_archive_of_a_stranger_writes_nothing_outside_and_is_no_bomb(
             assert said in refused(sent(service, content)), said
         assert service.get("/api/v1/prompts").json["items"] == []
     assert not (tmp_path.parent / "evil").exists()
+
+
+def test_of_an_archive_that_was_cut_off_or_is_larger_than_it_looks_nothing_is_imported(
+    tmp_path: Path,
+) -> None:
+    with served_prompts(str(tmp_path / "one.db")) as one:
+        one.in_store(lambda store: store.add_version(version_of("user:\nX\n", "team/other")))
+        first, whole = one.get(f"{EXPORT}?prompt=p").body, one.get(EXPORT).body
+    boundary = len(first) - 1024  # the first prompt is all there
+    damaged = bytearray(whole)
+    damaged[boundary + 3] ^= 1
+    sparse = tarfile.TarInfo("p/versions.json")
+    sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.realsize": str(5 << 40)}
+    with served(str(tmp_path / "two.db")) as two:
+        for content, said in (
+            (whole[:boundary], "it was cut off"),
+            (whole[:-1], "it was cut off"),
+            (bytes(damaged), f"there is no header at byte {boundary:,}"),
+            (sparse.tobuf(tarfile.PAX_FORMAT) + bytes(1024), "sparse"),
+        ):
+            assert said in refused(sent(two, content))
+        assert two.get("/api/v1/prompts").json["items"] == []
 
 
 def test_an_export_that_was_changed_is_refused_as_a_whole(tmp_path: Path) -> None:

@@ -75,8 +75,14 @@ async def import_prompts(
     Everything is read and checked before anything is written. Raises PromptError or Tampered, a
     line for each prompt that cannot be had unless these are to be skipped.
     """
-    source = await asyncio.to_thread(
-        read_source, path, format_name=wishes.format_name, name=wishes.name, syntax=wishes.syntax
+    source = await asyncio.to_thread(read_wished, path, wishes)
+    return await import_source(url, source, wishes, actor=actor, origin=path.name)
+
+
+def read_wished(path: Path, wishes: ImportWishes) -> PromptSource:
+    """Read and check a file or folder. Raises PromptError or Tampered as `import_prompts` does."""
+    source = read_source(
+        path, format_name=wishes.format_name, name=wishes.name, syntax=wishes.syntax
     )
     refused = source.refused
     if refused and not wishes.skip_refused:
@@ -87,8 +93,15 @@ async def import_prompts(
         raise PromptError(first, others=refused[1:])
     if not source.has_prompts:
         raise PromptError(f"{path}: there is no prompt in it")
+    return source
+
+
+async def import_source(
+    url: StoreOrUrl, source: PromptSource, wishes: ImportWishes, *, actor: str, origin: str = ""
+) -> Imported:
+    """Write what was read into the store. `origin` is the file that moves of pointers speak of."""
     async with opened(url, must_exist=False) as store:
-        return await _import(store, source, path, wishes, actor)
+        return await _import(store, source, wishes, actor, origin)
 
 
 async def export_prompts(url: StoreOrUrl, names: Sequence[str] | None, folder: Path) -> list[Path]:
@@ -144,7 +157,7 @@ def check_folders(names: Iterable[str]) -> None:
 
 
 async def _import(
-    store: Store, source: PromptSource, path: Path, wishes: ImportWishes, actor: str
+    store: Store, source: PromptSource, wishes: ImportWishes, actor: str, origin: str
 ) -> Imported:
     notes = list(source.notes)
     done: list[ImportedPrompt] = []
@@ -158,7 +171,7 @@ async def _import(
         imported = await _register(store, name, ordered, source.format)
         labels = {label: imported.numbers[v.number] for v in ordered for label in v.labels}
         if wishes.pointers:
-            moved = await _point(store, name, labels, actor, f"imported from {path.name}", notes)
+            moved = await _point(store, name, labels, actor, f"imported from {origin}", notes)
             imported = imported.model_copy(update={"pointers": moved})
         elif labels:
             notes.append(f"{name}: {_listed(labels)} stayed where they are; {wishes.how_to_move}")

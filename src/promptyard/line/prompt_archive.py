@@ -1,39 +1,31 @@
 """Prompts over the network: the plain files of an export as one tar archive, and back.
 
-An archive is data of a stranger: plain files alone are taken out of it, into a folder that is
-thrown away. What it says of its versions (authors, scores) is taken over as it stands, but it moves
-and protects no pointer.
+What an archive says of its versions (authors, scores) is taken over as it stands, but it moves and
+protects no pointer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import tarfile
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from promptyard.errors import PromptError, PromptyardError
-from promptyard.evalset.wording import one_line
 from promptyard.line.exchange import (
     Imported,
     ImportWishes,
     check_folders,
-    import_prompts,
+    import_source,
     prompt_files,
+    read_wished,
 )
+from promptyard.line.prompt_sources import PromptSource
 from promptyard.line.query import StoreOrUrl, opened, require_prompt
+from promptyard.registry.exchange.archive import END, checked_part, pack, unpack
 from promptyard.registry.exchange.plain_files import file_name
-
-MAX_FILES = 20_000
-"""Files of an archive: each is a file on the disk for a moment."""
-MAX_DEPTH = 4
-MAX_PART = 200
-_BLOCK = 512
-_END = bytes(2 * _BLOCK)
-_PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
 
 async def export_archive(url: StoreOrUrl, name: str | None = None) -> AsyncGenerator[bytes]:
@@ -48,8 +40,8 @@ async def export_archive(url: StoreOrUrl, name: str | None = None) -> AsyncGener
         check_folders(names)
         for item in names:
             files = await prompt_files(store, item)
-            yield await asyncio.to_thread(_packed, file_name(item), files)
-        yield _END
+            yield await asyncio.to_thread(pack, file_name(item), files)
+        yield END
 
 
 async def import_archive(
@@ -61,64 +53,34 @@ async def import_archive(
     PromptError, also for a version whose bytes are not those of its digest, or ConfigError.
     """
     alone = wishes._replace(pointers=False, moves=False)
+    source = await asyncio.to_thread(_read_archive, content, alone, file)
+    return await import_source(url, source, alone, actor=actor)
+
+
+def _read_archive(content: bytes, wishes: ImportWishes, file: str | None) -> PromptSource:
+    """Read what is in an archive or a file, by way of a folder that nobody hears of."""
     with tempfile.TemporaryDirectory(prefix="promptyard-import-") as made, _named_from(made):
         folder = Path(made)
-        if file is None:
-            await asyncio.to_thread(_unpack, content, folder)
-            path = folder
-        else:
-            path = folder / _checked_part(file)
+        if file is not None:
+            path = folder / checked_part(file)
             path.write_bytes(content)
-        imported = await import_prompts(url, path, alone, actor=actor)
-    refused = tuple(line.replace(f"{made}/", "") for line in imported.refused)
-    return imported.model_copy(update={"refused": refused})
+            source = read_wished(path, wishes)
+        else:
+            _write(unpack(content), folder)
+            source = read_wished(folder, wishes)
+    refused = tuple(line.replace(f"{made}/", "") for line in source.refused)
+    return replace(source, refused=refused)
 
 
-def _packed(folder: str, files: Mapping[str, bytes]) -> bytes:
-    parts: list[bytes] = []
-    for path, content in files.items():
-        about = tarfile.TarInfo(f"{folder}/{path}")
-        about.size = len(content)
-        padding = bytes(-len(content) % _BLOCK)
-        parts += [about.tobuf(tarfile.PAX_FORMAT), content, padding]
-    return b"".join(parts)
-
-
-def _unpack(content: bytes, folder: Path) -> None:
-    """Write the plain files of an archive. Raises PromptError for anything else in it."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-            for number, member in enumerate(archive, 1):
-                if number > MAX_FILES:
-                    raise PromptError(f"the archive holds more than {MAX_FILES:,} files")
-                _unpack_member(archive, member, folder)
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-        raise PromptError(f"the body is no tar archive that can be read: {error}") from None
-
-
-def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    if member.isdir():
-        return  # folders are made for their files
-    parts = PurePosixPath(member.name).parts
-    shown = one_line(member.name[:MAX_PART])
-    if member.type not in _PLAIN:
-        raise PromptError(
-            f"'{shown}' in the archive is no plain file; leave links and the like out"
-        )
-    if not 0 < len(parts) <= MAX_DEPTH:
-        raise PromptError(f"'{shown}' in the archive lies too deep; pack what an export writes")
-    target = folder.joinpath(*(_checked_part(part) for part in parts))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = archive.extractfile(member)
-    assert source is not None  # a plain file has content
-    target.write_bytes(source.read())
-
-
-def _checked_part(part: str) -> str:
-    """Return a part of a path. Raises PromptError for what is none, or leads elsewhere."""
-    if part in {"", ".", ".."} or len(part) > MAX_PART or not part.isprintable() or "/" in part:
-        raise PromptError(f"'{one_line(part[:MAX_PART])}' is no name of a file")
-    return part
+def _write(files: Iterable[tuple[Sequence[str], bytes]], folder: Path) -> None:
+    for parts, content in files:
+        target = folder.joinpath(*parts)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            name = "/".join(parts)
+            raise PromptError(f"'{name}' in the archive is a file and a folder") from None
 
 
 @contextlib.contextmanager

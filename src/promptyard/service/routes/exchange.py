@@ -99,6 +99,7 @@ async def import_prompts(
 ) -> Imported:
     """Bring prompts in: an export of ours, Langfuse, MLflow, Prompty, Dotprompt, a prompt file.
 
+    An archive that was cut off or damaged is refused, and nothing of it imported.
     Versions that are there already are found again, others are added. Pointers stay where they are:
     to move them is a promotion, and needs `release`. What the files say of authors and scores is
     taken over as it stands; the audit log says who brought it in.
