@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from promptyard.records.live import Outcome
 from promptyard.service.bodies import RETRY_AFTER_S
+from support.registered import version_of
 from support.replicas import replicas
 from support.served import served
+from support.served_prompts import served_prompts
 from support.stores import on_store
 
 EVENTS = "/api/v1/events"
@@ -25,50 +30,144 @@ def outcome_line(name: str, bytes_more: int = 0) -> bytes:
     return outcome.model_dump_json().encode() + b"\n"
 
 
-def begin(url: str, length: int, sent: bytes, headers: Mapping[str, str] = NDJSON) -> socket.socket:
+def begin(
+    url: str, length: int, sent: bytes, headers: Mapping[str, str] = NDJSON, path: str = EVENTS
+) -> socket.socket:
     """Begin a request whose body has a length, of which some is sent."""
     place = urlsplit(url)
     line = socket.create_connection((place.hostname or "", place.port or 0), timeout=10)
     lines = [f"{name}: {value}" for name, value in headers.items()]
-    head = (f"POST {EVENTS} HTTP/1.1", f"Host: {place.netloc}", f"Content-Length: {length}", *lines)
+    head = (f"POST {path} HTTP/1.1", f"Host: {place.netloc}", f"Content-Length: {length}", *lines)
     line.sendall("\r\n".join((*head, "", "")).encode() + sent)
     return line
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError("not within 5 s")
+
+
+def authorised(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
 def test_bodies_have_one_bound_together_and_what_is_above_is_sent_again(tmp_path: Path) -> None:
-    with served(tmp_path, max_bodies_bytes=20_000) as service:
+    with served(tmp_path, max_bodies_bytes=200_000) as service:
         bodies = service.state.bodies
 
         def wait_for(n_bytes: int) -> None:
-            for _ in range(500):
-                if bodies.held_bytes == n_bytes:
-                    return
-                time.sleep(0.01)
-            raise AssertionError(f"{bodies.held_bytes} bytes are held, not {n_bytes}")
+            wait_until(lambda: bodies.held_bytes == n_bytes)
 
-        line = outcome_line("slow", 12_000)
-        slow = begin(service.url, len(line), line[:10_000])
-        wait_for(10_000)
-        small = service.post(EVENTS, body=outcome_line("small", 5_000), headers=NDJSON)
-        assert small.json["n_new"] == 1
+        service.key = service.new_key("report", name="one")
+        other = service.new_key("report", name="other")
+        line = outcome_line("slow", 120_000)
+        slow = begin(service.url, len(line), line[:100_000], NDJSON | authorised(other))
+        wait_for(100_000)
+        fitting = service.post(EVENTS, body=outcome_line("fitting", 50_000), headers=NDJSON)
+        assert fitting.json["n_new"] == 1
         for body, headers in (
-            (outcome_line("large", 11_000), NDJSON),
-            (gzip.compress(outcome_line("packed", 11_000)), GZIP),
+            (outcome_line("large", 110_000), NDJSON),
+            (gzip.compress(outcome_line("packed", 110_000)), GZIP),
         ):
             refused = service.post(EVENTS, body=body, headers=headers)
             assert refused.status == 503
             assert refused.json["type"].endswith(":busy")
             low, high = RETRY_AFTER_S
             assert low <= int(refused.headers["retry-after"]) <= high
-        wait_for(10_000)  # what was refused, or is answered, is held no longer
-        slow.sendall(line[10_000:])
+        wait_for(100_000)  # what was refused, or is answered, is held no longer
+        slow.sendall(line[100_000:])
         assert slow.recv(100).startswith(b"HTTP/1.1 200 ")
         slow.close()
         wait_for(0)
         again = service.post(
-            EVENTS, body=gzip.compress(outcome_line("packed", 30_000)), headers=GZIP
+            EVENTS, body=gzip.compress(outcome_line("packed", 300_000)), headers=GZIP
         )
         assert again.json["n_new"] == 1  # alone it may be as large as any
+
+
+def test_a_sender_has_half_of_the_bound_and_small_bodies_need_none(tmp_path: Path) -> None:
+    with (
+        served(tmp_path, max_bodies_bytes=200_000, max_body_bytes=200_000) as service,
+        contextlib.ExitStack() as open_lines,
+    ):
+        flood, other = (service.new_key("report", name=name) for name in ("flood", "other"))
+        line = outcome_line("slow", 150_000)
+        for _ in range(2):
+            begun = begin(service.url, len(line), line[:45_000], NDJSON | authorised(flood))
+            open_lines.enter_context(begun)
+        wait_until(lambda: service.state.bodies.held_bytes == 90_000)
+        third = begin(service.url, len(line), line[:45_000], NDJSON | authorised(flood))
+        assert open_lines.enter_context(third).recv(1000).startswith(b"HTTP/1.1 503 ")
+        larger = outcome_line("larger", 60_000)
+        busy = service.post(EVENTS, body=larger, headers=NDJSON, key=flood)
+        assert (busy.status, busy.json["type"]) == (503, "urn:promptyard:problem:busy")
+        assert "half of it from one sender" in busy.json["detail"]
+        assert service.post(EVENTS, body=larger, headers=NDJSON, key=other).json["n_new"] == 1
+        rest = begin(service.url, len(line), line[:110_000], NDJSON | authorised(other))
+        open_lines.enter_context(rest)
+        wait_until(lambda: service.state.bodies.held_bytes == 200_000)
+        small = outcome_line("small", 15_000)
+        for key in (flood, other):
+            assert service.post(EVENTS, body=small, headers=NDJSON, key=key).status == 200
+        packed = gzip.compress(small)
+        assert service.post(EVENTS, body=packed, headers=GZIP, key=flood).status == 200
+
+
+def test_a_sender_has_half_of_the_connections_for_bodies(tmp_path: Path) -> None:
+    with (
+        served(tmp_path, max_connections=8) as service,
+        contextlib.ExitStack() as open_lines,
+    ):
+        flood, other = (service.new_key("report", name=name) for name in ("flood", "other"))
+        begun: list[socket.socket] = []
+        for number in range(1, 5):
+            begun.append(begin(service.url, 100, b"{", NDJSON | authorised(flood)))
+            open_lines.enter_context(begun[-1])
+            wait_until(lambda number=number: service.state.bodies.held_bytes == number)
+        line = outcome_line("o")
+        refused = service.post(EVENTS, body=line, headers=NDJSON, key=flood)
+        assert refused.status == 503
+        assert "up to 4 requests with a body under way" in refused.json["detail"]
+        assert service.post(EVENTS, body=line, headers=NDJSON, key=other).json["n_new"] == 1
+        begun[0].close()
+        wait_until(lambda: service.state.bodies.held_bytes == 3)
+        assert service.post(EVENTS, body=line, headers=NDJSON, key=flood).status == 200
+
+
+@pytest.mark.parametrize("path", [EVENTS, "/v1/traces", "/v1/logs", "/api/v1/keys"])
+def test_who_leaves_in_mid_body_is_no_error(
+    tmp_path: Path, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with served(tmp_path) as service:
+        kind = NDJSON if path == EVENTS else {"Content-Type": "application/json"}
+        line = begin(service.url, 100_000, b"x" * 50_000, kind, path)
+        wait_until(lambda: service.state.bodies.held_bytes == 50_000)
+        line.close()
+        wait_until(lambda: service.state.bodies.held_bytes == 0)
+        assert service.get("/healthz").status == 200
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", ["/api/v1/prompt-export", "/api/v1/manifest/events"])
+def test_who_leaves_in_mid_answer_is_no_error(
+    tmp_path: Path, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with served_prompts(tmp_path) as service:
+        large = version_of(f"user:\n{'x' * 3_000_000}\n", "large")
+        service.in_store(lambda store: store.add_version(large))
+        place = urlsplit(service.url)
+        for read_bytes in (0, 1, 1_000):
+            line = socket.create_connection((place.hostname or "", place.port or 0), timeout=10)
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+            if read_bytes:
+                line.recv(read_bytes)
+            line.close()
+        time.sleep(0.2)
+        assert service.get("/healthz").status == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_what_has_not_arrived_does_not_delay_the_end(tmp_path: Path) -> None:

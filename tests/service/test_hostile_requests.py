@@ -421,7 +421,8 @@ def test_idle_connections_make_room_and_busy_ones_do_not(tmp_path: Path) -> None
                 stack.enter_context(socket.create_connection(address))
             assert service.get("/healthz").status == 200  # an idle one was closed for it
         with contextlib.ExitStack() as stack:
-            for _ in range(3):
+            for number in range(3):  # one sender alone gets half of them
+                service.key = service.new_key("admin", name=f"n{number}")
                 line = stack.enter_context(socket.create_connection(address))
                 sent = head(service, "Content-Type: application/json", "Content-Length: 9")
                 line.sendall(sent)

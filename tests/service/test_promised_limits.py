@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptyard.config.service_shape import ServiceConfig
+from promptyard.service.bodies import SMALL_BYTES
 from promptyard.service.pages import MAX_PAGE
 from promptyard.service.rates import WRONG_BURST, WRONG_PER_S
 from promptyard.service.webhook_sender import MAX_ANSWER_BYTES
@@ -22,6 +23,7 @@ SETTINGS = ServiceConfig()
         f"{SETTINGS.max_body_bytes >> 20} MiB (`max_body_bytes`",
         f"{SETTINGS.max_decompressed_bytes >> 20} MiB decompressed (`max_decompressed_bytes`",
         f"{SETTINGS.max_bodies_bytes >> 20} MiB of bodies together (`max_bodies_bytes`",
+        f"bodies up to {SMALL_BYTES >> 10} KiB are always taken",
         f"{SETTINGS.read_timeout_s:g} s each (`read_timeout_s`",
         f"{SETTINGS.max_connections:,} connections of which idle ones make room",
         f"{SETTINGS.requests_per_s:g} requests a second and key with bursts of {SETTINGS.burst}",

@@ -56,8 +56,8 @@ class ServiceConfig(Record):
     max_bodies_bytes: int = Field(
         default=128 << 20,
         ge=1024,
-        description="How many bytes of bodies are held at once, decompressed, per replica; more "
-        "are to be sent again.",
+        description="How many bytes of bodies are held at once, decompressed, per replica, half of "
+        "them of one key; more are to be sent again. Bodies up to 16 KiB are always taken.",
     )
     keep_personal_data: bool = Field(
         default=False,

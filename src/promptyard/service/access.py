@@ -21,7 +21,7 @@ from promptyard.line.api_keys import checked_actor
 from promptyard.protocols import Store
 from promptyard.records.api_keys import ApiKey, Scope, digest_of, id_in
 from promptyard.service.problems import RequestRefused
-from promptyard.service.rates import Rates
+from promptyard.service.rates import Rates, block_of, ip_of
 
 SCOPE_FIELD = "x-promptyard-scope"
 """Where a route's scope stands in the OpenAPI document."""
@@ -201,6 +201,18 @@ def caller_of(request: Request) -> Caller:
     """Return who asks; the route has `needs`."""
     caller: Caller = request.state.caller
     return caller
+
+
+def address_of(request: Request) -> str:
+    """Return who connected; what proxies say of others before them is not believed."""
+    host = request.client.host if request.client else ""
+    return str(ip_of(host) or host)
+
+
+def sender_of(request: Request) -> str:
+    """Return who is counted for a request: its key, or its address where there is none."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return (caller.key_id if caller is not None else "") or block_of(address_of(request))
 
 
 def _claimed_name(claimed: str) -> str:

@@ -4,6 +4,10 @@ Each is bounded by itself, but many at once are not: so what has arrived, and wh
 to, is counted from the first byte until the request is answered. Who would come above the bound is
 told to send it again (503 with `Retry-After`, which every exporter of telemetry understands). A
 body that is the only one is always let in.
+
+One sender cannot keep out the others: where it sends several bodies at once they have half of the
+bound, and half of the connections. And small bodies are let in always: a rollback does not wait for
+telemetry.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 import zlib
+from collections import Counter
 
 from fastapi import Request
 
@@ -20,6 +25,8 @@ from promptyard.service.problems import RequestRefused
 MAX_RATIO = 100
 """How many times larger a body may become; telemetry of many like spans is some 50 times."""
 ALWAYS_BYTES = 1 << 20
+SMALL_BYTES = 16 << 10
+"""Bodies up to this do not need room in the bound; connections bound how many there are."""
 RETRY_AFTER_S = (1.0, 4.0)
 """Whoever is refused comes again after a time out of this range: not all at once."""
 _MAX_DIGITS = 18
@@ -31,6 +38,8 @@ class Bodies:
     def __init__(self, settings: ServiceConfig) -> None:
         self.held_bytes = 0
         self._settings = settings
+        self._n_of: Counter[str] = Counter()
+        self._bytes_of: Counter[str] = Counter()
         self._reads: set[asyncio.Timeout] = set()
         self._is_ending = False
 
@@ -42,9 +51,44 @@ class Bodies:
             if not read.expired():
                 read.reschedule(now_s)
 
-    def hold(self) -> HeldBody:
-        """Begin to hold a body; nothing of it is there yet."""
-        return HeldBody(self, self._settings.max_bodies_bytes)
+    def hold(self, sender: str) -> HeldBody:
+        """Begin to hold a body of a sender; nothing of it is there yet.
+
+        Raises RequestRefused with 503 where the sender has too many under way.
+        """
+        most = max(1, self._settings.max_connections // 2)
+        if self._n_of[sender] >= most:
+            raise _busy(f"a sender has up to {most:,} requests with a body under way")
+        self._n_of[sender] += 1
+        return HeldBody(self, sender)
+
+    def room_bytes(self, sender: str, held_bytes: int) -> int:
+        """How large a body may become that has `held_bytes` now."""
+        most = self._settings.max_bodies_bytes
+        room = max(self._settings.max_body_bytes, self._settings.max_decompressed_bytes)
+        of_all = self.held_bytes - held_bytes
+        if of_all:
+            room = min(room, most - of_all)
+        of_sender = self._bytes_of[sender] - held_bytes
+        if of_sender:
+            room = min(room, most // 2 - of_sender)
+        return max(room, SMALL_BYTES)
+
+    def no_room(self) -> RequestRefused:
+        """Return what a body is answered with that would come above the bound."""
+        most = self._settings.max_bodies_bytes
+        return _busy(f"bodies have up to {most:,} bytes together, half of it from one sender")
+
+    def change(self, sender: str, by_bytes: int) -> None:
+        """Hold more or less of a sender."""
+        self.held_bytes += by_bytes
+        self._bytes_of[sender] += by_bytes
+
+    def forget(self, sender: str) -> None:
+        """Hold one body less of a sender."""
+        self._n_of[sender] -= 1
+        if not self._n_of[sender]:
+            del self._n_of[sender], self._bytes_of[sender]
 
     async def read(self, request: Request, held: HeldBody) -> bytes:
         """Return a body, decompressed. Raises RequestRefused: 408, 413, 415, 503, 400."""
@@ -84,34 +128,31 @@ class Bodies:
 class HeldBody:
     """What one request holds of the bound of all; given back by `release`."""
 
-    def __init__(self, bodies: Bodies, most_bytes: int) -> None:
+    def __init__(self, bodies: Bodies, sender: str) -> None:
         self._bodies = bodies
-        self._most_bytes = most_bytes
+        self._sender = sender
         self._size = 0
 
     @property
-    def room_bytes(self) -> int | None:
-        """How large it may become beside what others hold; None where nobody else holds any."""
-        of_others = self._bodies.held_bytes - self._size
-        return max(0, self._most_bytes - of_others) if of_others else None
+    def room_bytes(self) -> int:
+        """How large it may become beside what is held by others, and of the same sender."""
+        return self._bodies.room_bytes(self._sender, self._size)
 
     def resize(self, size: int) -> None:
         """Hold so many bytes instead. Raises RequestRefused with 503 where there is no room."""
-        room = self.room_bytes
-        if room is not None and size > room:
+        if size > self.room_bytes:
             raise self.no_room()
-        self._bodies.held_bytes += size - self._size
+        self._bodies.change(self._sender, size - self._size)
         self._size = size
 
     def release(self) -> None:
         """Hold nothing any more."""
-        self._bodies.held_bytes -= self._size
-        self._size = 0
+        self._bodies.change(self._sender, -self._size)
+        self._bodies.forget(self._sender)
 
     def no_room(self) -> RequestRefused:
-        """Return what a body is answered with that would come above the bound of all."""
-        detail = f"bodies have up to {self._most_bytes:,} bytes together; send it again later"
-        return RequestRefused(503, "busy", detail, retry_after_s=random.uniform(*RETRY_AFTER_S))
+        """Return what it is answered with where it would become too large."""
+        return self._bodies.no_room()
 
 
 async def _received(request: Request, most: int, held: HeldBody) -> bytes:
@@ -132,8 +173,7 @@ def decompressed(body: bytes, most: int, held: HeldBody) -> bytes:
     A bomb is found before it goes off. Raises RequestRefused.
     """
     cap = min(most, max(ALWAYS_BYTES, MAX_RATIO * len(body)))
-    room = held.room_bytes
-    bound = cap if room is None else min(cap, room)
+    bound = min(cap, held.room_bytes)
     stream = zlib.decompressobj(wbits=31)
     try:
         result = stream.decompress(body, bound + 1)
@@ -150,6 +190,11 @@ def decompressed(body: bytes, most: int, held: HeldBody) -> bytes:
     if not stream.eof or stream.unused_data:
         raise RequestRefused(400, "not-gzip", "the body is no single, whole gzip stream")
     return result
+
+
+def _busy(detail: str) -> RequestRefused:
+    again_s = random.uniform(*RETRY_AFTER_S)
+    return RequestRefused(503, "busy", f"{detail}; send it again later", retry_after_s=again_s)
 
 
 def _too_large(most: int) -> RequestRefused:

@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from promptyard.service.access import sender_of
 from promptyard.service.problems import problem
 
 
@@ -35,9 +36,7 @@ class _Counted(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream, or a problem."""
-        caller = getattr(self._request.state, "caller", None)
-        address = self._request.client.host if self._request.client else ""
-        who = (caller.key_id if caller is not None else "") or address
+        who = sender_of(self._request)
         if self._open[who] >= self._most:
             detail = f"there are {self._most} streams open with this key; close one first"
             refusal = problem(self._request, 429, "too-many-streams", detail)

@@ -18,11 +18,18 @@ from starlette.requests import ClientDisconnect
 from promptyard.errors import PromptyardError
 from promptyard.records.api_keys import Scope
 from promptyard.records.audit import AuditEntry
-from promptyard.service.access import SCOPE_FIELD, Caller, KeyRefused, caller_of
+from promptyard.service.access import (
+    SCOPE_FIELD,
+    Caller,
+    KeyRefused,
+    address_of,
+    caller_of,
+    sender_of,
+)
 from promptyard.service.bodies import HeldBody
 from promptyard.service.paths import API, unsheltered
 from promptyard.service.problems import RequestRefused, problem_of
-from promptyard.service.rates import block_of, ip_of
+from promptyard.service.rates import block_of
 from promptyard.service.record_reader import RecordReader
 from promptyard.service.state import ServiceState, state_of
 from promptyard.service.strict_json import strict_json
@@ -65,7 +72,7 @@ class ServiceRequest(Request):
         """Return the body, decompressed, within the limits. Raises RequestRefused."""
         if not hasattr(self, "_body"):
             bodies = state_of(self).bodies
-            self._held = bodies.hold()
+            self._held = bodies.hold(sender_of(self))
             self._body = await bodies.read(self, self._held)
         return self._body
 
@@ -73,6 +80,7 @@ class ServiceRequest(Request):
         """Let others have the room of the body: the request is answered."""
         if self._held is not None:
             self._held.release()
+            self._held = None
 
 
 class ServiceRoute(APIRoute):
@@ -136,16 +144,15 @@ def _failed(request: Request, error: Exception) -> Response:
 
 async def _admit(request: Request, state: ServiceState) -> None:
     """Find out who asks, and count the request. Raises RequestRefused."""
-    address = address_of(request)
     try:
         claimed = request.headers.get("x-promptyard-actor", "")
         caller = await state.access.caller(_sent_key(request), claimed)
     except KeyRefused as error:
-        state.wrong_keys.take(block_of(address))
+        state.wrong_keys.take(block_of(address_of(request)))
         request.state.caller = Caller("" if error.key is None else error.key.name, error.key)
         raise
     request.state.caller = caller
-    state.rates.take(caller.key_id or block_of(address))
+    state.rates.take(sender_of(request))
 
 
 def _require_scope(request: Request, state: ServiceState, scope: Scope) -> None:
@@ -165,12 +172,6 @@ def _sent_key(request: Request) -> str | None:
     if len(headers) > 1 or kind.lower() != "bearer" or not text.strip():
         raise KeyRefused("the Authorization header is `Bearer py_...`, once")
     return text.strip()
-
-
-def address_of(request: Request) -> str:
-    """Return who connected; what proxies say of others before them is not believed."""
-    host = request.client.host if request.client else ""
-    return str(ip_of(host) or host)
 
 
 def _require_query(request: Request, known: Set[str]) -> None:

@@ -83,8 +83,8 @@ class OtlpRoute(ServiceRoute, DirectRoute):
         async def answer(request: Request) -> Response:
             response = await handle(request)
             encoding = encoding_of(request.headers.get("content-type", ""))
-            if response.status_code < 400 or encoding is None:
-                return response
+            if response.status_code < 400 or encoding is None or not response.body:
+                return response  # without a body: the client has gone
             code = _GRPC_CODES.get(response.status_code, _INTERNAL)
             told = json.loads(bytes(response.body))["detail"]
             retry = response.headers.get("retry-after")
