@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -139,6 +140,67 @@ def test_what_was_changed_here_is_not_taken_from_memory_in_an_outage(
             await access.caller(made.secret, "")
 
     on_store(None, body)
+
+
+def test_known_keys_are_taken_where_the_store_hangs_and_nobody_waits_for_it_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def body(store: Store) -> None:
+        made = await create_key(store, "ada", ["read"], actor="me")
+        access = Access(store)
+        await access.caller(made.secret, "")
+        monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
+        monkeypatch.setattr("promptyard.service.access.READ_S", 0.3)
+        hanging = asyncio.Event()
+        reads = Reads(monkeypatch, store, "keys")
+        reads.before = hanging.wait
+        began_s = time.monotonic()
+        asked = [access.caller(made.secret, "") for _ in range(50)]
+        unknown = access.caller(wrong_key(), "")
+        found = await asyncio.gather(*asked, unknown, return_exceptions=True)
+        assert [item.name for item in found if isinstance(item, Caller)] == ["ada"] * 50
+        assert isinstance(found[50], StorageError)
+        for _ in range(5):  # the reading is overdue: nobody waits for it any more, or asks again
+            assert (await access.caller(made.secret, "")).name == "ada"
+            with pytest.raises(StorageError, match="not answered"):
+                await access.caller(wrong_key(), "")
+        assert time.monotonic() - began_s < 10
+        assert reads.n <= 2
+        hanging.set()
+        await asyncio.sleep(0.1)
+        with pytest.raises(KeyRefused):
+            await access.caller(wrong_key(), "")
+
+    on_store(None, body)
+
+
+def test_where_the_store_hangs_the_process_is_said_to_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptyard.service.access.READ_S", 0.1)
+    monkeypatch.setattr("promptyard.service.routes.health.STORE_S", 1.0)
+    monkeypatch.setattr("promptyard.service.changes.FRESH_S", 0.2)
+    with served(tmp_path) as service:
+        assert service.get("/readyz").status == 200
+        hanging = Reads(monkeypatch, service.state.store, "keys", "revision")
+        is_over = threading.Event()
+
+        async def hang() -> None:
+            while not is_over.is_set():
+                await asyncio.sleep(0.01)
+
+        hanging.before = hang
+        service.state.access.forget()
+        assert service.get("/healthz").status == 200
+        slow = service.get("/readyz")
+        assert (slow.status, "has not answered" in slow.json["detail"]) == (503, True)
+        assert service.get(PATH).status == 503
+        is_over.set()
+        for _ in range(500):
+            if service.get("/readyz").status == service.get(PATH).status == 200:
+                return
+            time.sleep(0.01)
+        raise AssertionError("the service did not find its store again")
 
 
 def test_readiness_costs_no_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,8 @@ CACHE_S = 2.0
 """How long another replica may go on to take a key that was revoked."""
 OUTAGE_S = 300.0
 """How long a key that was known is taken while the store does not answer."""
+READ_S = 5.0
+"""How long a reading of the keys is waited for: a store that hangs is one that does not answer."""
 UNKNOWN_PER_S = 2.0
 UNKNOWN_BURST = 10
 """How often keys are read for ids that are not known: one that was just made works at once."""
@@ -88,6 +90,7 @@ class Access:
         self._is_forgotten = True
         self._n_forgotten = 0
         self._reading: asyncio.Task[bool] | None = None
+        self._reading_since_s = -math.inf
         self._unknown = Rates(UNKNOWN_PER_S, UNKNOWN_BURST)
 
     def forget(self) -> None:
@@ -161,15 +164,21 @@ class Access:
     async def _read(self, *, anew: bool = False) -> None:
         """Read all keys, together with whoever wants them now; `anew` not with who began before.
 
-        Raises StorageError.
+        Raises StorageError, also where the store has not answered within `READ_S`: who comes while
+        that reading still goes on is told so at once.
         """
         is_known = False
         while not is_known:
-            if self._reading is None or anew or self._reading.done():
+            left_s = self._reading_since_s + READ_S - time.monotonic()
+            if self._reading is None or self._reading.done() or (anew and left_s > 0):
+                self._reading_since_s, left_s = time.monotonic(), READ_S
                 self._reading = asyncio.create_task(self._read_all(), name="keys")
                 self._reading.add_done_callback(_look_at)
-            # Whoever leaves while waiting does not end it for the others.
-            is_known = await asyncio.shield(self._reading)
+            try:
+                # Whoever leaves while waiting does not end it for the others.
+                is_known = await asyncio.wait_for(asyncio.shield(self._reading), max(0.0, left_s))
+            except TimeoutError:
+                raise StorageError(f"the store has not answered within {READ_S:g} s") from None
 
     async def _read_all(self) -> bool:
         """Read all keys; False where some were changed here meanwhile."""
