@@ -242,7 +242,7 @@ def test_what_is_refused_for_ever_stops_no_other_kind_and_is_given_up_in_the_end
 
         assert (await turn()).n_delivered == 3
         assert receiver.types == [
-            *("move.promote", "decision.start", "decision.abort", "alert.threshold")
+            *("move.promote", "decision.start", "alert.threshold", "decision.abort")
         ]
         n_tries, done = 1, WebhookRound()
         while (now - began).total_seconds() < GIVE_UP_S:
@@ -262,6 +262,31 @@ def test_what_is_refused_for_ever_stops_no_other_kind_and_is_given_up_in_the_end
         assert noted is not None
         assert (noted.id, noted.error) == (given_up, "answered 400")
         assert datetime.fromisoformat(noted.at) == now
+
+    with_store(body)
+
+
+@pytest.mark.parametrize(
+    ("round_s", "n_holds", "n_by_round"),
+    [(20.0, 60, [6, 0, 0]), (0.0, 0, [3, 2, 1])],  # holds are passed, and take nobody's turn
+)
+def test_kinds_take_turns_however_many_of_one_wait_and_however_short_the_round(
+    monkeypatch: pytest.MonkeyPatch, round_s: float, n_holds: int, n_by_round: list[int]
+) -> None:
+    monkeypatch.setattr("promptyard.line.webhook_delivery.ROUND_S", round_s)
+
+    async def body(store: Store) -> None:
+        webhook_id = await made(store)
+        for to, before in ((1, None), (2, 1), (1, 2)):
+            await promoted(store, to, before)
+        await rolled_out(store, [*["hold"] * n_holds, "pause"])
+        await alerted(store)
+        receiver = Receiver()
+        rounds = [await deliver_due(store, receiver.send) for _ in n_by_round]
+        assert [done.n_delivered for done in rounds] == n_by_round
+        names = [item.id.removeprefix(f"{webhook_id}_") for item in receiver.got]
+        pause = f"decision_v2-r1_{n_holds + 2}"
+        assert names == ["move_1", "decision_v2-r1_1", "alert_1", "move_2", pause, "move_3"]
 
     with_store(body)
 
@@ -316,7 +341,7 @@ def test_who_is_gone_is_told_nothing_until_enabled_and_then_goes_on() -> None:
         assert (enabled.state, enabled.disabled_at, enabled.disabled_because) == ("fine", "", "")
         again = Receiver()
         assert (await deliver_due(store, again.send)).n_delivered == 3
-        assert again.types == ["move.promote", "move.promote", "alert.threshold"]
+        assert again.types == ["move.promote", "alert.threshold", "move.promote"]
         with pytest.raises(NotFound, match=webhook_id):
             await enable_webhook(store, "wh_0")
 

@@ -1,4 +1,4 @@
-"""Tells webhooks what has happened: each kind of event in order, and no kind waits for another.
+"""Tells webhooks what has happened: each kind of event in order, the kinds in turn.
 
 At least once: a delivery that was sent and not noted down is sent again, under the same id. One
 that is not taken is tried again, at most an hour apart, and the later ones of its kind wait. After
@@ -13,6 +13,7 @@ Logs are read on from the last number that was told. Numbers are given in the or
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import secrets
@@ -40,7 +41,7 @@ GIVE_UP_S = 3 * 86_400.0
 MIN_TRIES = 20
 """So often it is tried at least, were it that the service did not run for most of that time."""
 ROUND_S = 20.0
-"""Seconds after which a round begins no further delivery, however much is due."""
+"""Seconds after which a round begins no further delivery, except the first one of each kind."""
 GONE = 410
 _AGAIN_S = 0.5
 
@@ -58,8 +59,9 @@ async def deliver_due(
     """Tell every webhook what it has not been told yet; kinds whose next try is not due wait.
 
     All webhooks are told at once. While one keeps us waiting, the others are looked after again and
-    again, so that it delays none of them. A round ends after 20 s and the delivery under way then.
-    `chance` in [0, 1) spreads the tries of many webhooks.
+    again, so that it delays none of them. A round ends after 20 s and the delivery under way then,
+    or later with the first delivery of each kind. `chance` in [0, 1) spreads the tries of many
+    webhooks.
     """
     work = _Round(store, send, clock, chance)
     webhooks = await store.webhooks()
@@ -141,41 +143,54 @@ class _Telling:
         self.kinds = list(kinds)
         self._work = work
         self._webhook = webhook
+        self._untold = set(kinds)
+        self._pages: dict[WebhookEvent, list[Due]] = {}
 
     async def go_on(self, may_go_on: Callable[[], bool]) -> None:
-        """Tell what is due: a page of each kind, then the next one, until there is no more."""
+        """Tell what is due, one event of each kind in turn, until there is no more or no time.
+
+        The first turn of each kind needs no time left: so every round gives one to every kind,
+        however long the others take, and none has to be noted down for the next one.
+        """
         is_more = True
-        while is_more and may_go_on():
+        while is_more:
             is_more = False
             for kind in tuple(self.kinds):
                 if kind not in self.kinds:  # it is gone, or disabled, since the kind before
                     continue
-                due = await due_events(self._work.store, self._webhook, kind)
-                is_more = is_more or bool(due)
-                if due:
-                    await self._tell(kind, due, may_go_on)
+                if kind in self._untold or may_go_on():
+                    self._untold.discard(kind)
+                    is_more = await self._tell_next(kind, may_go_on) or is_more
 
-    async def _tell(
-        self, kind: WebhookEvent, due: list[Due], may_go_on: Callable[[], bool]
-    ) -> None:
-        """Tell some events of one kind in order, up to one that is not taken."""
-        noted = progress = self._webhook.progress_of(kind)
-        for event in due:
-            if not may_go_on():
+    async def _tell_next(self, kind: WebhookEvent, may_go_on: Callable[[], bool]) -> bool:
+        """Tell one event of a kind, past those that are not to be told; False if none is due."""
+        while kind in self.kinds:
+            due = await self._due(kind)
+            passed = list(itertools.takewhile(lambda event: not event.type, due))
+            progress = self._webhook.progress_of(kind)
+            if passed:  # which is noted with what comes next
+                progress = progress.after_telling(passed[-1].number)
+            if len(passed) < len(due):
+                event = due[len(passed)]
+                delivery = _delivery(self._webhook, kind, event)
+                result = await self._work.send(delivery)
+                await self._note(kind, self._after(progress, event, delivery, result), result)
+                return True
+            if passed:
+                await self._note(kind, progress, Delivered())
+            if not passed or not may_go_on():
                 break
-            if not event.type:  # it is passed, and noted with what comes next
-                progress = progress.model_copy(update={"told": event.number})
-                continue
-            delivery = _delivery(self._webhook, kind, event)
-            result = await self._work.send(delivery)
-            noted = progress = self._after(progress, event, delivery, result)
-            if not await self._note(kind, progress, result) or progress.n_failures:
-                return
-        if progress != noted:
-            await self._note(kind, progress, Delivered())
+        return False
 
-    async def _note(self, kind: WebhookEvent, progress: KindProgress, result: Delivered) -> bool:
-        """Store how it goes; returns whether the webhook is to be told more."""
+    async def _due(self, kind: WebhookEvent) -> list[Due]:
+        """Return the next events of a kind; a page of them is read when the last one is done."""
+        told = self._webhook.progress_of(kind).told
+        due = [event for event in self._pages.get(kind, ()) if event.number > told]
+        self._pages[kind] = due or await due_events(self._work.store, self._webhook, kind)
+        return self._pages[kind]
+
+    async def _note(self, kind: WebhookEvent, progress: KindProgress, result: Delivered) -> None:
+        """Store how it goes, and which kinds are told no more in this round."""
         self._webhook = webhook = self._webhook.with_progress(kind, progress)
         because = result.error if result.status == GONE else ""
         is_there = await self._work.store.note_webhook(
@@ -187,7 +202,6 @@ class _Telling:
             self.kinds.clear()
         elif progress.n_failures:
             self.kinds.remove(kind)
-        return is_there and not because
 
     def _after(
         self, progress: KindProgress, event: Due, delivery: Delivery, result: Delivered
