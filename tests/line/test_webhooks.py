@@ -36,6 +36,7 @@ from promptyard.records.versions import Move
 from promptyard.records.webhooks import (
     Delivered,
     Delivery,
+    KindProgress,
     WebhookEvent,
     WebhookRound,
     shown_secret,
@@ -348,6 +349,39 @@ def test_who_is_gone_is_told_nothing_until_enabled_and_then_goes_on() -> None:
     with_store(body)
 
 
+@pytest.mark.parametrize("status", [200, 410, 500])
+@pytest.mark.parametrize("n_failures", [0, MIN_TRIES])
+def test_what_a_try_under_way_finds_does_not_undo_an_enabling(n_failures: int, status: int) -> None:
+    async def body(store: Store) -> None:
+        webhook_id = await made(store)
+        (webhook,) = await store.webhooks()
+        long_ago = {"n_failures": n_failures, "failing_since": AT, "last_error": "answered 500"}
+        failing = KindProgress.model_validate(long_ago) if n_failures else KindProgress()
+        await store.save_webhook(webhook.with_progress("move", failing))
+        await promoted(store, 1, None)
+        n_tries = 0
+
+        async def send(delivery: Delivery) -> Delivered:
+            nonlocal n_tries
+            n_tries += 1
+            await enable_webhook(store, webhook_id)
+            return Delivered(status=status, error="" if status == 200 else f"answered {status}")
+
+        done = await deliver_due(store, send)
+        assert (n_tries, done.n_delivered + done.n_failed) == (1, 1)
+        assert (done.n_given_up, done.troubles) == (0, ())
+        (shown,) = await list_webhooks(store)
+        n_told = int(status == 200)
+        assert (shown.state, shown.progress["move"]) == ("fine", KindProgress(told=n_told))
+        assert (await deliver_due(store, Receiver().send)).n_delivered == 1 - n_told
+        gone = Receiver(lambda _: Delivered(status=410, error="answered 410"))
+        await promoted(store, 2, 1)
+        await deliver_due(store, gone.send)  # which nobody has ordered anything about since
+        assert (await list_webhooks(store))[0].state == "disabled"
+
+    with_store(body)
+
+
 def test_what_is_stored_of_a_webhook_does_not_grow_with_rollouts() -> None:
     async def body(store: Store) -> None:
         await promoted(store, 1, None)
@@ -432,6 +466,25 @@ def test_a_webhook_that_is_removed_meanwhile_is_told_no_more_and_stays_removed()
         assert await list_webhooks(store) == []
         with pytest.raises(NotFound):
             await delete_webhook(store, webhook_id)
+
+    with_store(body)
+
+
+def test_a_webhook_that_another_replica_disables_meanwhile_is_told_no_more() -> None:
+    async def body(store: Store) -> None:
+        await made(store)
+        await promoted(store, 1, None)
+        await alerted(store)
+
+        async def send(delivery: Delivery) -> Delivered:
+            at = (delivery.webhook_id, "alert", KindProgress())
+            await store.note_webhook(*at, n_enabled=0, disabled_because="answered 410")
+            return Delivered(status=200)
+
+        done = await deliver_due(store, send)
+        assert (done.n_delivered, done.troubles) == (1, ())
+        (shown,) = await list_webhooks(store)
+        assert (shown.state, shown.progress["move"].told) == ("disabled", 1)
 
     with_store(body)
 

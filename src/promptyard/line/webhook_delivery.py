@@ -174,10 +174,11 @@ class _Telling:
                 event = due[len(passed)]
                 delivery = _delivery(self._webhook, kind, event)
                 result = await self._work.send(delivery)
-                await self._note(kind, self._after(progress, event, delivery, result), result)
+                after = self._after(progress, event, delivery, result)
+                await self._note(kind, event.number, after, result)
                 return True
             if passed:
-                await self._note(kind, progress, Delivered())
+                await self._note(kind, progress.told, progress, Delivered())
             if not passed or not may_go_on():
                 break
         return False
@@ -189,19 +190,29 @@ class _Telling:
         self._pages[kind] = due or await due_events(self._work.store, self._webhook, kind)
         return self._pages[kind]
 
-    async def _note(self, kind: WebhookEvent, progress: KindProgress, result: Delivered) -> None:
-        """Store how it goes, and which kinds are told no more in this round."""
-        self._webhook = webhook = self._webhook.with_progress(kind, progress)
+    async def _note(
+        self, kind: WebhookEvent, number: int, progress: KindProgress, result: Delivered
+    ) -> None:
+        """Store how it goes after the event with a number, and go on from what the store says."""
+        before = self._webhook
         because = result.error if result.status == GONE else ""
-        is_there = await self._work.store.note_webhook(
-            webhook.id, kind, progress, disabled_because=because
+        now = await self._work.store.note_webhook(
+            before.id, kind, progress, n_enabled=before.n_enabled, disabled_because=because
         )
-        if because and is_there:
-            self._work.troubles.append(f"webhook {webhook.id} is disabled: it {because}")
-        if because or not is_there:
+        if now is None or now.disabled_at:
             self.kinds.clear()
-        elif progress.n_failures:
+        elif now.progress_of(kind).told < number:  # it is tried again, and the later ones wait
             self.kinds.remove(kind)
+        if now is None:
+            return
+        self._webhook = now
+        given_up = progress.last_given_up
+        is_new = given_up != before.progress_of(kind).last_given_up
+        if given_up and is_new and given_up == now.progress_of(kind).last_given_up:
+            self._work.n_given_up += 1
+            self._work.troubles.append(f"{given_up.id} is given up: {given_up.error}")
+        if because and now.disabled_at:
+            self._work.troubles.append(f"webhook {now.id} is disabled: it {because}")
 
     def _after(
         self, progress: KindProgress, event: Due, delivery: Delivery, result: Delivered
@@ -216,8 +227,6 @@ class _Telling:
         n_failures = progress.n_failures + 1
         failing_s = (now - datetime.fromisoformat(since)).total_seconds()
         if failing_s >= GIVE_UP_S and n_failures >= MIN_TRIES and result.status != GONE:
-            self._work.n_given_up += 1
-            self._work.troubles.append(f"{delivery.id} is given up: {result.error}")
             given_up = GivenUp(id=delivery.id, at=_written(now), error=result.error)
             return progress.after_giving_up(event.number, given_up)
         wait = timedelta(seconds=retry_after_s(n_failures, self._work.chance()))

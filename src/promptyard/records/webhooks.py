@@ -58,13 +58,35 @@ class KindProgress(Record):
         """Return how it goes once an event was given up; the next one is due at once."""
         return KindProgress(told=number, n_given_up=self.n_given_up + 1, last_given_up=given_up)
 
+    def after_note(self, noted: KindProgress) -> KindProgress:
+        """Return how it goes once somebody has noted what a try found.
+
+        Two replicas may tell the same for a moment: what either has done is done, and what the one
+        that is behind says of its tries is of no interest any more.
+        """
+        if noted.told < self.told:
+            return self
+        kept = max(self, noted, key=lambda progress: progress.n_given_up)
+        given_up = {"n_given_up": kept.n_given_up, "last_given_up": kept.last_given_up}
+        return noted.model_copy(update=given_up)
+
+    def after_old_note(self, noted: KindProgress) -> KindProgress:
+        """Return how it goes once a try has ended that began before the webhook was enabled.
+
+        What was told then is told. That a try failed, or that an event was given up for it, is of
+        no interest any more: it is to be tried anew.
+        """
+        is_told = noted.told > self.told and noted.n_given_up <= self.n_given_up
+        return self.after_telling(noted.told) if is_told else self
+
 
 class Webhook(Record):
     """One address, and for each kind of event how it goes.
 
     One that is disabled is told nothing until it is enabled again; it then goes on where it was.
     `told_before` holds for rollouts of a time when decisions had no common log how far each had
-    been told; it is empty as soon as all of these have been.
+    been told; it is empty as soon as all of these have been. `n_enabled` is how often somebody had
+    it told again: what is found by a try that began before counts less than that.
     """
 
     id: str
@@ -79,6 +101,7 @@ class Webhook(Record):
     disabled_at: str = ""
     disabled_because: str = ""
     told_before: Mapping[str, int] = Field(default_factory=dict)
+    n_enabled: int = 0
 
     def progress_of(self, kind: WebhookEvent) -> KindProgress:
         """How it goes with a kind of event."""
@@ -138,7 +161,7 @@ class WebhookInfo(Record):
     @classmethod
     def of(cls, webhook: Webhook) -> WebhookInfo:
         """Show a webhook; kinds of which nothing is to be said yet among what is shown."""
-        values = webhook.model_dump(exclude={"told_before", "progress"})
+        values = webhook.model_dump(exclude={"told_before", "n_enabled", "progress"})
         progress = {kind: webhook.progress_of(kind) for kind in webhook.events}
         more = {"state": webhook.state, "n_given_up": webhook.n_given_up}
         return cls.model_validate({**values, **more, "progress": progress})

@@ -203,18 +203,20 @@ class SqlServiceStore(SqlAccess):
         kind: WebhookEvent,
         progress: KindProgress,
         *,
+        n_enabled: int,
         disabled_because: str = "",
-    ) -> bool:
-        """Store how it goes with one kind of event of a webhook; False where the webhook is gone.
+    ) -> Webhook | None:
+        """Store how it goes with one kind of event of a webhook; None where the webhook is gone.
 
         What somebody else has noted as told stays told. With `disabled_because` it is told nothing
-        any more.
+        any more. `n_enabled` is that of the webhook as it was told: where it has been enabled
+        since, what was told counts, and no failure of that time. Returns the webhook as it is now.
         """
         check_names(webhook=webhook_id)
         disabled = (self._clock(), disabled_because) if disabled_because else None
         return await self._write(
             lambda connection: webhooks.update_progress(
-                connection, webhook_id, kind, progress, disabled
+                connection, webhook_id, kind, progress, n_enabled, disabled
             ),
             lock=f"webhook:{webhook_id}",
         )

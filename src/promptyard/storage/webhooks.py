@@ -15,9 +15,7 @@ from promptyard.storage.tables import alerts, decisions, moves, rollouts, webhoo
 
 def replace_webhook(connection: Connection, webhook: Webhook) -> None:
     """Store a webhook in the place of the one with its id; the caller holds its lock."""
-    here = webhooks.c.id == webhook.id
-    changed = update(webhooks).where(here).values(webhook=to_text(webhook))
-    if connection.execute(changed).rowcount == 0:
+    if not _update(connection, webhook):
         connection.execute(insert(webhooks).values(id=webhook.id, webhook=to_text(webhook)))
 
 
@@ -26,29 +24,28 @@ def update_progress(
     webhook_id: str,
     kind: WebhookEvent,
     progress: KindProgress,
+    n_enabled: int,
     disabled: tuple[str, str] | None,
-) -> bool:
-    """Store how one kind of event goes, if the webhook is still there; the caller holds its lock.
+) -> Webhook | None:
+    """Store how one kind of event goes, and return the webhook; the caller holds its lock.
 
-    Two replicas may tell the same for a moment: what either has delivered is delivered, and what
-    the one that is behind says of its tries is of no interest any more. `disabled` is when and why
-    it was found that nobody wants to be told.
+    None where the webhook is gone. `n_enabled` is that of the webhook as it was told. `disabled` is
+    when and why it was found that nobody wants to be told.
     """
     known = _known(connection, webhook_id)
     if known is None:
-        return False
+        return None
     before = known.progress_of(kind)
-    changed = known
-    if progress.told >= before.told:
-        most = max(progress.n_given_up, before.n_given_up)
-        changed = known.with_progress(kind, progress.model_copy(update={"n_given_up": most}))
-    if disabled is not None and not known.disabled_at:
-        at, because = disabled
-        changed = changed.model_copy(update={"disabled_at": at, "disabled_because": because})
+    if n_enabled != known.n_enabled:
+        changed = known.with_progress(kind, before.after_old_note(progress))
+    else:
+        changed = known.with_progress(kind, before.after_note(progress))
+        if disabled is not None and not known.disabled_at:
+            at, because = disabled
+            changed = changed.model_copy(update={"disabled_at": at, "disabled_because": because})
     if changed.told_before and changed.progress_of("decision").told >= _last_decision(connection):
         changed = changed.model_copy(update={"told_before": {}})
-    replace_webhook(connection, changed)
-    return True
+    return changed if _update(connection, changed) else None
 
 
 def enable_webhook(connection: Connection, webhook_id: str) -> Webhook:
@@ -61,12 +58,14 @@ def enable_webhook(connection: Connection, webhook_id: str) -> Webhook:
         update={
             "disabled_at": "",
             "disabled_because": "",
+            "n_enabled": known.n_enabled + 1,
             "progress": {
                 kind: progress.model_copy(update=fresh) for kind, progress in known.progress.items()
             },
         }
     )
-    replace_webhook(connection, enabled)
+    if not _update(connection, enabled):
+        raise _not_found(connection, webhook_id)
     return enabled
 
 
@@ -117,6 +116,12 @@ def read_ends(connection: Connection) -> LogEnds:
         decision=_last_decision(connection),
         alert=connection.execute(select(func.max(alerts.c.seq))).scalar() or 0,
     )
+
+
+def _update(connection: Connection, webhook: Webhook) -> bool:
+    """Write a webhook that is there. One that somebody deletes meanwhile does not come back."""
+    query = update(webhooks).where(webhooks.c.id == webhook.id).values(webhook=to_text(webhook))
+    return connection.execute(query).rowcount > 0
 
 
 def _last_decision(connection: Connection) -> int:

@@ -303,16 +303,19 @@ class ServiceContract(StoreSuite):
 
         async def body(store: Store) -> None:
             await store.save_webhook(hook)
-            assert await store.note_webhook("h1", "move", far)
-            assert await store.note_webhook("h1", "move", KindProgress(told=5, n_failures=9))
-            assert await store.note_webhook("h1", "alert", KindProgress(told=2))
+            await store.note_webhook("h1", "move", far, n_enabled=0)
+            behind = KindProgress(told=5, n_failures=9)
+            await store.note_webhook("h1", "move", behind, n_enabled=0)
+            after = await store.note_webhook("h1", "alert", KindProgress(told=2), n_enabled=0)
             (noted,) = await store.webhooks()
+            assert after == noted
             assert (noted.progress_of("move"), noted.progress_of("alert").told) == (far, 2)
             assert (noted.state, noted.n_given_up) == ("failing", 1)
-            await store.note_webhook("h1", "move", KindProgress(told=8))
-            assert (await store.webhooks())[0].n_given_up == 1
+            after = await store.note_webhook("h1", "move", KindProgress(told=8), n_enabled=0)
+            assert after is not None
+            assert after.progress_of("move") == far.after_telling(8)
             await store.remove_webhook("h1")
-            assert not await store.note_webhook("h1", "move", far)
+            assert await store.note_webhook("h1", "move", far, n_enabled=0) is None
             assert not await store.webhooks()
 
         self.with_store(body)
@@ -324,8 +327,10 @@ class ServiceContract(StoreSuite):
 
         async def body(store: Store) -> None:
             await store.save_webhook(hook)
-            assert await store.note_webhook("h1", "move", failed, disabled_because="answered 410")
-            assert await store.note_webhook("h1", "alert", KindProgress(told=9))
+            await store.note_webhook(
+                "h1", "move", failed, n_enabled=0, disabled_because="answered 410"
+            )
+            await store.note_webhook("h1", "alert", KindProgress(told=9), n_enabled=0)
             (noted,) = await store.webhooks()
             assert (noted.state, noted.disabled_because) == ("disabled", "answered 410")
             assert noted.disabled_at
@@ -340,6 +345,32 @@ class ServiceContract(StoreSuite):
             assert await store.webhooks() == [enabled]
             with raises(NotFound):
                 await store.enable_webhook("h2")
+
+        self.with_store(body)
+
+    def test_enabling_a_webhook_is_undone_by_no_try_that_began_before(self) -> None:
+        """What it told is told; that it failed, gave up or was sent away is not noted."""
+        hook = Webhook(id="h1", url="https://x.example/", created_at=_AT, created_by="ada")
+        failed = KindProgress(told=4, n_failures=2, failing_since=_AT, retry_at=_AT)
+        given_up = failed.after_giving_up(5, GivenUp(id="h1_move_5", at=_AT, error="answered 500"))
+
+        async def body(store: Store) -> None:
+            await store.save_webhook(hook.with_progress("move", failed))
+            enabled = await store.enable_webhook("h1")
+            for found in (failed, given_up):
+                assert await store.note_webhook("h1", "move", found, n_enabled=0) == enabled
+            gone = "answered 410"
+            assert enabled == await store.note_webhook(
+                "h1", "move", failed, n_enabled=0, disabled_because=gone
+            )
+            await store.note_webhook("h1", "move", failed.after_telling(6), n_enabled=0)
+            (noted,) = await store.webhooks()
+            assert noted == enabled.with_progress("move", KindProgress(told=6))
+            now = await store.note_webhook(
+                *("h1", "alert", failed), n_enabled=noted.n_enabled, disabled_because=gone
+            )
+            assert now is not None
+            assert (now.state, now.progress_of("alert")) == ("disabled", failed)
 
         self.with_store(body)
 
