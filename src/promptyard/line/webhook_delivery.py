@@ -65,8 +65,11 @@ async def deliver_due(
     """
     work = _Round(store, send, clock, chance)
     webhooks = await store.webhooks()
-    if webhooks:
-        await asyncio.gather(*(work.look_after(webhook) for webhook in webhooks))
+    # Were one error raised at once, the others would go on beside the next round.
+    looks = (work.look_after(webhook) for webhook in webhooks)
+    for ended in await asyncio.gather(*looks, return_exceptions=True):
+        if ended is not None:
+            raise ended
     return WebhookRound(
         n_delivered=work.n_delivered,
         n_failed=work.n_failed,
