@@ -148,6 +148,8 @@ def test_an_answer_is_read_to_a_bound_and_waited_for_to_another(
     assert sent(f"{receiver.url}/endless").status == 200
     monkeypatch.setattr("promptyard.service.webhook_sender.TIMEOUT_S", 0.3)
     assert sent(f"{receiver.url}/hang") == Delivered(error="no answer within 0.3 s")
+    monkeypatch.setattr("promptyard.service.webhook_sender.REST_S", 0.1)
+    assert sent(f"{receiver.url}/200/hang") == Delivered(status=200)  # it has said that it took it
     assert time.monotonic() - began_s < 2
 
 
@@ -182,11 +184,20 @@ def test_the_connection_goes_to_the_checked_address_whatever_the_name_is(
     assert sent(url, resolve=resolve) == Delivered(status=200)
 
 
-def test_the_next_address_is_tried_where_one_does_not_answer(receiver: Receiver) -> None:
+def test_the_next_address_is_tried_where_one_refuses_or_does_not_answer(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def resolve(host: str, port: int) -> Sequence[str]:
-        return ["127.0.0.99", "127.0.0.1"]
+        return ["127.0.0.99", "127.0.0.98", "127.0.0.1"]
 
-    assert sent(f"http://hooks.example:{receiver.port}/", resolve=resolve).status == 200
+    monkeypatch.setattr("promptyard.service.webhook_sender.CONNECT_S", 0.2)
+    with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
+        silent.bind(("127.0.0.98", receiver.port))
+        silent.listen(0)
+        for waiting in (first, second):  # whoever comes after them hears nothing
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.98", receiver.port))
+        assert sent(f"http://hooks.example:{receiver.port}/", resolve=resolve).status == 200
 
 
 def test_what_goes_wrong_is_one_line_without_secrets() -> None:

@@ -47,6 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = b"" if status == 204 else b"ok"
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if self.path == "/200/hang":
+            time.sleep(1.5)
         with contextlib.suppress(OSError):
             self.wfile.write(body)
 

@@ -28,6 +28,10 @@ TIMEOUT_S = 10.0
 MAX_ANSWER_BYTES = 64 << 10
 """What is read of an answer, so that its end is seen; nothing of it is kept."""
 MAX_ADDRESSES = 3
+CONNECT_S = 3.0
+"""How long an address may take to connect where there is a next one, for which time is left so."""
+REST_S = 1.0
+"""How long what comes after the status is read: the receiver has said then how it went."""
 
 
 class WebhookSender:
@@ -87,6 +91,8 @@ async def _post(
         trust_env=False,
     ) as session:
         for number, address in enumerate(addresses[:MAX_ADDRESSES], 1):
+            is_last = number == min(len(addresses), MAX_ADDRESSES)
+            connect_s = None if is_last else CONNECT_S
             try:
                 async with session.post(
                     _url(place, address),
@@ -95,14 +101,17 @@ async def _post(
                     # Certificates are held against the name, though the address is connected to.
                     server_hostname=place.host if place.scheme == "https" else None,
                     allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(sock_connect=connect_s),
                 ) as response:
-                    with contextlib.suppress(aiohttp.ClientError):  # the status has been said
-                        await response.content.read(MAX_ANSWER_BYTES)
+                    # The status has been said, whatever becomes of the rest.
+                    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                        async with asyncio.timeout(REST_S):
+                            await response.content.read(MAX_ANSWER_BYTES)
                     return response.status
             except aiohttp.ClientConnectorCertificateError:
                 raise
-            except aiohttp.ClientConnectorError:
-                if number == min(len(addresses), MAX_ADDRESSES):
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+                if is_last:
                     raise
     raise OSError("no address")
 
