@@ -117,6 +117,11 @@ def test_over_sqlite_the_same_replica_goes_on_after_a_restart(tmp_path: Path) ->
             running[-1].wait()
 
         record, _ = killed_in_the_middle(url, running, start_again, WORSE)
-        assert running[-1].end()[:2] == (0, "")
+        code, said, _ = running[-1].end()
+    # The one that was killed may hold its lease for a moment longer, and is warned of then.
+    assert (code, [line for line in said.splitlines() if "was killed within" not in line]) == (
+        0,
+        [],
+    )
     assert record.last.state == "rolled_back"
     require_single_and_in_order(url, record)

@@ -60,7 +60,7 @@ async def _serve(
             "with `promptyard keys create NAME --scope admin`"
         )
     listener = await _listen(store, settings)
-    await _warn_of_another(store)
+    await _warn_of_another(store, settings.lease_s)
     state = ServiceState.of(store, settings)
     server = Server(state)
     _spare_the_collector()
@@ -71,13 +71,13 @@ async def _serve(
     return server.interrupted
 
 
-async def _warn_of_another(store: Store) -> None:
+async def _warn_of_another(store: Store, lease_s: float) -> None:
     lease = await other_replica(store)
     if lease is not None:
         log.warning(
-            "%s: replica %s works on this store, or was killed within the last %.0f s; over SQLite "
+            "%s: replica %s works on this store, or was killed within the last %g s; over SQLite "
             "run one replica, over PostgreSQL many: two wait for each other's locks",
-            *(store.url, lease.owner, lease.ends_in_s),
+            *(store.url, lease.owner, lease_s),
         )
 
 

@@ -34,6 +34,7 @@ from promptyard.testing.store_suite import (
     sample_version,
 )
 from promptyard.testing.store_traffic_contract import TrafficContract
+from promptyard.testing.store_webhook_contract import WebhookContract
 
 
 class TransientStoreContract(
@@ -48,6 +49,7 @@ class TransientStoreContract(
     ServiceContract,
     TrafficContract,
     PruningContract,
+    WebhookContract,
 ):
     """What also a store does that forgets everything when it is closed. See `StoreContract`."""
 
