@@ -108,6 +108,28 @@ def test_of_two_replicas_the_other_goes_on(postgres_url: str, tmp_path: Path) ->
     assert all(lease.ends_in_s <= 0 for lease in leases)
 
 
+def test_one_that_slept_longer_than_its_lease_decides_nothing_twice(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    with replicas(tmp_path, postgres_url, 2, SETTINGS) as running:
+
+        async def body(store: Store) -> RolloutRecord:
+            rollout = await started(store)
+            await until(store, rollout, lambda found: found.last.step >= 1, SAME)
+            sleeper = next(replica for replica in running if replica.holds("canary"))
+            sleeper.pause()
+            n_before = (await store.rollout(rollout.id)).last.seq
+            await until(store, rollout, lambda found: found.last.seq > n_before, SAME)
+            sleeper.go_on()
+            return await until(store, rollout, lambda found: not found.is_active, SAME)
+
+        record = on_store(postgres_url, body)
+        assert {replica.status("/readyz") for replica in running} == {200}
+        assert [replica.end()[:2] for replica in running] == [(0, "")] * 2
+    assert record.last.state == "promoted"
+    require_single_and_in_order(postgres_url, record)
+
+
 def test_over_sqlite_the_same_replica_goes_on_after_a_restart(tmp_path: Path) -> None:
     url = str(tmp_path / "store.db")
     with replicas(tmp_path, url, 1, SETTINGS) as running:

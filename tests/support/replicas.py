@@ -81,6 +81,14 @@ class Replica:
         if self._process.stdout is not None and not self._process.stdout.closed:
             self._process.communicate()
 
+    def pause(self) -> None:
+        """Let it sleep, as a machine that hangs does; its connections stay open."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Wake it up again."""
+        self._process.send_signal(signal.SIGCONT)
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, float]:
         """Tell it to end; return its exit code, what it wrote to stderr, and how long it took."""
         began_s = time.monotonic()
