@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from promptyard.errors import StorageError
 from promptyard.storage import open_store
@@ -94,6 +96,44 @@ def test_a_store_survives_that_its_connection_is_cut(
         await store.close()
 
     asyncio.run(body())
+
+
+def test_a_process_that_sleeps_in_a_transaction_loses_its_locks(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptyard.storage.database.IDLE_LIMIT_S", 0.5)
+    sleeper, other = (Database(parse_address(postgres_url)) for _ in range(2))
+    sleeper.open()
+    other.open()
+
+    def sleep_in_a_transaction() -> None:
+        with sleeper.writing(["a"]) as connection:
+            with other.writing(["a"]) as free:  # waits until the server has ended the sleeper
+                free.execute(text("SELECT 1"))
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(DBAPIError) as lost:
+        sleep_in_a_transaction()
+    assert "idle-in-transaction" in str(sleeper.explain(lost.value))
+    with sleeper.writing(["a"]) as connection:
+        connection.execute(text("SELECT 1"))
+    for database in (sleeper, other):
+        database.close()
+
+
+def test_a_lock_of_another_process_is_not_waited_for_for_ever(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptyard.storage.database.LOCK_TIMEOUT_S", 0.2)
+    holder, other = (Database(parse_address(postgres_url)) for _ in range(2))
+    with holder.writing(["a"]):
+        with pytest.raises(DBAPIError) as late, other.writing(["a"]):
+            raise AssertionError("nobody gets here")
+        assert "another process has held it" in str(other.explain(late.value))
+    with other.writing(["a"]) as connection:
+        connection.execute(text("SELECT 1"))
+    for database in (holder, other):
+        database.close()
 
 
 def test_a_locked_file_is_waited_for(tmp_path: Path) -> None:

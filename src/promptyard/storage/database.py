@@ -24,17 +24,31 @@ from promptyard.storage.address import Address
 from promptyard.storage.migrations import is_current, migrate
 
 LOCK_TIMEOUT_S = 30.0
-"""How long to wait for another process that writes to the same SQLite file."""
+"""How long to wait for another process that writes the same."""
+IDLE_LIMIT_S = 15.0
+"""How long a transaction on PostgreSQL may do nothing: a process that sleeps in one loses it, and
+with it the locks that others wait for."""
 
-_CONNECT_TIMEOUT_S = 10
+_CONNECT = {
+    "connect_timeout": 10,
+    "application_name": "promptyard",
+    # A server that is gone without a word is noticed after half a minute.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""What a connection to PostgreSQL is asked for with, where its URL says nothing else."""
 _RETRY_S = 0.05
+_HELD = f"another process has held it for {LOCK_TIMEOUT_S:.0f} s; end it or try again later"
 _ADVICE = {
     "file is not a database": "choose another path for the store",
     "unable to open": "choose a path for the store that you may write to",
     "readonly": "choose a path for the store that you may write to",
     "does not exist": "create it first or correct the address",
     "permission denied": "grant the user the right to create and write tables",
-    "locked": f"another process has held it for {LOCK_TIMEOUT_S:.0f} s; end it or try again later",
+    "locked": _HELD,
+    "lock timeout": _HELD,
     "disk is full": "free some space, then resume the run",
     "no space left": "free some space, then resume the run",
     "disk i/o": "check the disk and its free space, then resume the run",
@@ -228,10 +242,9 @@ def _postgresql_engine(address: Address) -> Engine:
             f"The store URL {address.shown} cannot be read; write "
             "postgresql://user:password@host:5432/database (an @ in the password as %40)."
         ) from None
-    defaults = {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "promptyard"}
-    return create_engine(
+    engine = create_engine(
         url,
-        connect_args={name: value for name, value in defaults.items() if name not in url.query},
+        connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
         isolation_level="READ COMMITTED",
         poolclass=QueuePool,
         pool_size=1,
@@ -239,6 +252,16 @@ def _postgresql_engine(address: Address) -> Engine:
         pool_pre_ping=True,  # servers and firewalls drop connections that were idle
         hide_parameters=True,
     )
+    event.listen(engine, "connect", _limit_waiting)
+    return engine
+
+
+def _limit_waiting(dbapi_connection: Any, _record: Any) -> None:
+    limits = {"lock_timeout": LOCK_TIMEOUT_S, "idle_in_transaction_session_timeout": IDLE_LIMIT_S}
+    for name, limit_s in limits.items():
+        written = f"{limit_s * 1000:.0f}"
+        dbapi_connection.execute("SELECT set_config(%s, %s, false)", (name, written))
+    dbapi_connection.commit()
 
 
 def _lock_number(name: str) -> int:
