@@ -131,6 +131,7 @@ def test_every_listener_hears_of_a_rollback_of_another_process(tmp_path: Path) -
     on_store(address, lambda store: point(store, 2))
     heard: list[Sent] = []
     with served(tmp_path) as service:
+        assert at(service) == 2  # it is built, so that nobody waits for the first one
 
         def listen() -> None:
             with stream(service, EVENTS) as events:
