@@ -148,7 +148,8 @@ SPARSE = {"GNU__sparse__major": "1", "GNU__sparse__realsize": str(5 << 40)}
         (member("a/b/c/d/e", b"x"), "lies too deep"),
         (member("L", b"\0", type=tarfile.GNUTYPE_LONGNAME) * 3000 + member("", b"x"), "too deep"),
         (member("p/a", b"x") + END + member("p/b", b"x"), "something follows its end"),
-        (b"\x1f\x8b nothing", "there is no header at byte 0"),
+        (b"\x1f\x8b nothing", "it is gzip; decompress it"),
+        (b"{" * 600, "there is no header at byte 0"),
         (b"\0" * 5000 + b"x", "something follows its end"),
     ],
 )

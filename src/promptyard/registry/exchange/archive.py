@@ -24,6 +24,7 @@ MAX_SHOWN = 60
 _BLOCK = 512
 END = bytes(2 * _BLOCK)
 """What an archive ends with: one without it was cut off."""
+_GZIP = b"\x1f\x8b"
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _NAMING = (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME)
 
@@ -45,6 +46,8 @@ def unpack(content: bytes) -> Iterator[tuple[tuple[str, ...], bytes]]:
     plain files and folders, for paths that lead elsewhere, and at its place for what is damaged or
     cut off: who writes nothing before all is read has taken nothing of half an archive.
     """
+    if content.startswith(_GZIP):
+        raise _damaged("it is gzip; decompress it, or send it with Content-Encoding: gzip")
     n_files, at, named = 0, 0, None
     while content[at : at + _BLOCK].strip(b"\0"):
         about = _header(content, at)
