@@ -89,6 +89,21 @@ def test_folders_and_what_is_said_of_all_files_are_passed_over() -> None:
     assert read(content) == {"p/a": b"x"}
 
 
+def test_a_folder_has_no_bytes_and_a_header_for_all_takes_no_name_away() -> None:
+    folder = member("d", real=1024, type=tarfile.DIRTYPE)
+    named = member("x", pax(path="p/long"), type=tarfile.XHDTYPE)
+    shared = member("g", pax(comment="c"), type=tarfile.XGLTYPE)
+    files = member("p/a", b"x" * 600) + named + shared + member("p/short", b"y")
+    assert read(folder + files + END) == {"p/a": b"x" * 600, "p/long": b"y"}
+    with pytest.raises(PromptError, match="it was cut off"):
+        read(files + named + END)
+
+
+def test_what_macos_packs_beside_a_file_is_passed_over() -> None:
+    content = member("p/._a", b"\x00\x05\x16\x07") + member("p/a", b"x") + END
+    assert read(content) == {"p/a": b"x"}
+
+
 def test_no_beginning_of_an_archive_passes_for_the_whole() -> None:
     whole = archive_of({"p/a": b"x" * 600, "q/b": b"y" * 10, "q/c": b""})
     last = len(whole.rstrip(b"\0")) // 512 * 512 + 512

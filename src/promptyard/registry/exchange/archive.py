@@ -21,11 +21,14 @@ MAX_PART_BYTES = 200
 MAX_HEADER_BYTES = 1 << 16
 """How long a name that has a block of its own may be, with what else stands beside it."""
 MAX_SHOWN = 60
+_MAX_DIGITS = 6
 _BLOCK = 512
 END = bytes(2 * _BLOCK)
 """What an archive ends with: one without it was cut off."""
 _GZIP = b"\x1f\x8b"
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
+_OF_MACOS = "._"
+"""How the files begin in which macOS packs attributes of the files beside them."""
 _NAMING = (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME)
 
 
@@ -51,23 +54,28 @@ def unpack(content: bytes) -> Iterator[tuple[tuple[str, ...], bytes]]:
     n_files, at, named = 0, 0, None
     while content[at : at + _BLOCK].strip(b"\0"):
         about = _header(content, at)
-        body = content[at + _BLOCK : at + _BLOCK + about.size]
-        if len(body) < about.size:
+        size = 0 if about.isdir() else about.size  # a folder has no bytes, whatever is said
+        body = content[at + _BLOCK : at + _BLOCK + size]
+        if len(body) < size:
             raise _damaged("it was cut off")
-        at += _BLOCK + about.size + -about.size % _BLOCK
+        at += _BLOCK + size + -size % _BLOCK
         if about.type in _NAMING:
             named = _long_name(about, body) or named
+            continue
+        if about.type == tarfile.XGLTYPE:
             continue
         name, named = named or about.name, None
         if about.type in _PLAIN:
             n_files += 1
             if n_files > MAX_FILES:
                 raise PromptError(f"the archive holds more than {MAX_FILES:,} files")
-            yield _path(name), body
-        elif about.type not in (tarfile.DIRTYPE, tarfile.XGLTYPE):
+            path = _path(name)
+            if not path[-1].startswith(_OF_MACOS):
+                yield path, body
+        elif not about.isdir():
             said = f"{_shown(name)} in the archive is no plain file; leave links and the like out"
             raise PromptError(said)
-    if len(content) - at < len(END):
+    if len(content) - at < len(END) or named is not None:
         raise _damaged("it was cut off" if content else "it is empty")
     if content[at:].strip(b"\0"):
         raise _damaged(f"something follows its end at byte {at:,}; send one archive")
@@ -99,19 +107,19 @@ def _long_name(about: tarfile.TarInfo, body: bytes) -> str | None:
     """Read the name that the next member has, where the header does not hold it."""
     if about.type == tarfile.GNUTYPE_LONGNAME:
         return body.rstrip(b"\0").decode("utf-8", "surrogateescape")
-    name = None
-    while body:
-        length, _, rest = body.partition(b" ")
-        end = int(length) if length.isdigit() and len(length) < 7 else 0
-        record = rest[: end - len(length) - 1]
-        key, found, value = record.partition(b"=")
-        if not found or not record.endswith(b"\n") or len(length) + 1 + len(record) != end:
+    name, at = None, 0
+    while at < len(body):
+        blank = body.find(b" ", at, at + _MAX_DIGITS + 1)
+        length = body[at:blank] if blank > at else b""
+        end = at + int(length) if length.isdigit() else 0
+        key, found, value = body[blank + 1 : end].partition(b"=")
+        if not found or not value.endswith(b"\n") or end > len(body):
             raise _damaged("a header of it cannot be read")
         if key == b"size" or key.startswith(b"GNU.sparse."):
             raise PromptError("the archive holds a sparse file or a huge one; pack plain files")
         if key == b"path":
             name = value[:-1].decode("utf-8", "surrogateescape")
-        body = body[end:]
+        at = end
     return name
 
 
