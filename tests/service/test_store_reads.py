@@ -154,7 +154,6 @@ def test_known_keys_are_taken_where_the_store_hangs_and_nobody_waits_for_it_for_
         hanging = asyncio.Event()
         reads = Reads(monkeypatch, store, "keys")
         reads.before = hanging.wait
-        began_s = time.monotonic()
         asked = [access.caller(made.secret, "") for _ in range(50)]
         unknown = access.caller(wrong_key(), "")
         found = await asyncio.gather(*asked, unknown, return_exceptions=True)
@@ -164,8 +163,7 @@ def test_known_keys_are_taken_where_the_store_hangs_and_nobody_waits_for_it_for_
             assert (await access.caller(made.secret, "")).name == "ada"
             with pytest.raises(StorageError, match="not answered"):
                 await access.caller(wrong_key(), "")
-        assert time.monotonic() - began_s < 10
-        assert reads.n <= 2
+        assert reads.n == 1  # keys that are unknown keep nobody waiting any longer
         hanging.set()
         await asyncio.sleep(0.1)
         with pytest.raises(KeyRefused):

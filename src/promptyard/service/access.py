@@ -164,21 +164,26 @@ class Access:
     async def _read(self, *, anew: bool = False) -> None:
         """Read all keys, together with whoever wants them now; `anew` not with who began before.
 
-        Raises StorageError, also where the store has not answered within `READ_S`: who comes while
-        that reading still goes on is told so at once.
+        There is one reading at a time. Raises StorageError, also where the store has not answered
+        within `READ_S`: who comes while that reading still goes on is told so at once.
         """
+        if anew and self._reading is not None and not self._reading.done():
+            await self._wait_for(self._reading)
         is_known = False
         while not is_known:
-            left_s = self._reading_since_s + READ_S - time.monotonic()
-            if self._reading is None or self._reading.done() or (anew and left_s > 0):
-                self._reading_since_s, left_s = time.monotonic(), READ_S
+            if self._reading is None or self._reading.done():
+                self._reading_since_s = time.monotonic()
                 self._reading = asyncio.create_task(self._read_all(), name="keys")
                 self._reading.add_done_callback(_look_at)
-            try:
-                # Whoever leaves while waiting does not end it for the others.
-                is_known = await asyncio.wait_for(asyncio.shield(self._reading), max(0.0, left_s))
-            except TimeoutError:
-                raise StorageError(f"the store has not answered within {READ_S:g} s") from None
+            is_known = await self._wait_for(self._reading)
+
+    async def _wait_for(self, reading: asyncio.Task[bool]) -> bool:
+        left_s = self._reading_since_s + READ_S - time.monotonic()
+        try:
+            # Whoever leaves while waiting does not end it for the others.
+            return await asyncio.wait_for(asyncio.shield(reading), max(0.0, left_s))
+        except TimeoutError:
+            raise StorageError(f"the store has not answered within {READ_S:g} s") from None
 
     async def _read_all(self) -> bool:
         """Read all keys; False where some were changed here meanwhile."""
