@@ -148,9 +148,9 @@ def test_an_answer_is_read_to_a_bound_and_waited_for_to_another(
     assert sent(f"{receiver.url}/endless").status == 200
     monkeypatch.setattr("promptyard.service.webhook_sender.TIMEOUT_S", 0.3)
     assert sent(f"{receiver.url}/hang") == Delivered(error="no answer within 0.3 s")
-    monkeypatch.setattr("promptyard.service.webhook_sender.REST_S", 0.1)
+    monkeypatch.setattr("promptyard.service.webhook_sender.REST_S", 0.5)
     assert sent(f"{receiver.url}/200/hang") == Delivered(status=200)  # it has said that it took it
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < 3
 
 
 def test_a_name_that_moves_to_a_private_address_is_not_followed_there(receiver: Receiver) -> None:

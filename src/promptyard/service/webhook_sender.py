@@ -48,19 +48,19 @@ class WebhookSender:
         self._clock = clock
 
     async def send(self, delivery: Delivery) -> Delivered:
-        """Try a delivery once; takes up to 10 s. What went wrong stands in what is returned.
+        """Try a delivery once; takes up to 11 s. What went wrong stands in what is returned.
 
         The host is resolved anew and all its addresses are checked; the connection goes to one of
         these. A redirect is not followed: it is a failure, as is all but a status of 200 to 299.
         """
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S) as limit:
                 key = signing_key(webhook_secret(self._environ), delivery.webhook_id)
                 place = read_url(delivery.url)
                 allowed = read_allowed(self._environ)
                 addresses = await addresses_of(place, allowed, self._resolve)
                 headers = signed_headers(key, delivery, int(self._clock()))
-                status = await _post(place, addresses, headers, delivery.body.encode())
+                status = await _post(place, addresses, headers, delivery.body.encode(), limit)
         except ConfigError as error:
             return Delivered(error=str(error))
         except TimeoutError:
@@ -74,9 +74,16 @@ class WebhookSender:
 
 
 async def _post(
-    place: Place, addresses: Sequence[str], headers: Mapping[str, str], body: bytes
+    place: Place,
+    addresses: Sequence[str],
+    headers: Mapping[str, str],
+    body: bytes,
+    limit: asyncio.Timeout,
 ) -> int:
-    """Send a body to the first address that takes the connection; returns the status."""
+    """Send a body to the first address that takes the connection; returns the status.
+
+    `limit` is how long that may take; once there is a status, it is lifted.
+    """
     sent = {
         **headers,
         "Host": place.netloc,
@@ -104,6 +111,7 @@ async def _post(
                     timeout=aiohttp.ClientTimeout(sock_connect=connect_s),
                 ) as response:
                     # The status has been said, whatever becomes of the rest.
+                    limit.reschedule(None)
                     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                         async with asyncio.timeout(REST_S):
                             await response.content.read(MAX_ANSWER_BYTES)
