@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from promptyard.storage import open_store
 from promptyard.storage.address import parse_address
 from promptyard.storage.database import Database
 from support.postgres import PostgresServer
+
+LIMITS = ("lock_timeout", "idle_in_transaction_session_timeout")
 
 
 def test_an_sqlite_file_is_opened_for_durable_concurrent_use(tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_a_process_that_sleeps_in_a_transaction_loses_its_locks(
 
     with pytest.raises(DBAPIError) as lost:
         sleep_in_a_transaction()
-    assert "idle-in-transaction" in str(sleeper.explain(lost.value))
+    assert "this process did nothing for 15 s" in str(sleeper.explain(lost.value))
     with sleeper.writing(["a"]) as connection:
         connection.execute(text("SELECT 1"))
     for database in (sleeper, other):
@@ -133,6 +136,31 @@ def test_a_lock_of_another_process_is_not_waited_for_for_ever(
     with other.writing(["a"]) as connection:
         connection.execute(text("SELECT 1"))
     for database in (holder, other):
+        database.close()
+
+
+def test_limits_that_somebody_has_set_stay(postgres_url: str) -> None:
+    url = postgres_url.replace("options=", "options=-clock_timeout%3D2s%20", 1)
+    assert url != postgres_url
+    database = Database(parse_address(url))
+    with database.reading() as connection:
+        shown = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in LIMITS}
+    database.close()
+    assert shown == {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "15s"}
+
+
+def test_who_opens_a_store_waits_for_another_one_that_migrates_it(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptyard.storage.database.LOCK_TIMEOUT_S", 0.2)
+    migrating, other = (Database(parse_address(postgres_url)) for _ in range(2))
+    with ThreadPoolExecutor(1) as threads:
+        with migrating.writing(["schema"]):
+            opening = threads.submit(other.open)
+            with pytest.raises(TimeoutError):
+                opening.result(1.0)
+        opening.result(20)
+    for database in (migrating, other):
         database.close()
 
 

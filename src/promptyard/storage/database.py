@@ -49,6 +49,7 @@ _ADVICE = {
     "permission denied": "grant the user the right to create and write tables",
     "locked": _HELD,
     "lock timeout": _HELD,
+    "idle-in-transaction": f"this process did nothing for {IDLE_LIMIT_S:.0f} s; try again",
     "disk is full": "free some space, then resume the run",
     "no space left": "free some space, then resume the run",
     "disk i/o": "check the disk and its free space, then resume the run",
@@ -158,7 +159,7 @@ class Database:
             self._engine = _reading_engine(path) if is_read_only else _sqlite_engine(self.address)
 
     def _try_to_open(self, deadline: float) -> bool:
-        """Return False when another process is just switching the same new file to WAL."""
+        """Return False while another process switches the same new file to WAL, or migrates."""
         try:
             with self.reading() as connection:
                 current = is_current(connection, self.address.shown)
@@ -173,6 +174,8 @@ class Database:
         except OperationalError as error:
             # SQLite refuses this switch at once, whatever the busy timeout says.
             if "locked" in str(error.orig) and time.monotonic() < deadline:
+                return False
+            if "lock timeout" in str(error.orig):  # a large store takes its time
                 return False
             raise
         return True
@@ -260,7 +263,12 @@ def _limit_waiting(dbapi_connection: Any, _record: Any) -> None:
     limits = {"lock_timeout": LOCK_TIMEOUT_S, "idle_in_transaction_session_timeout": IDLE_LIMIT_S}
     for name, limit_s in limits.items():
         written = f"{limit_s * 1000:.0f}"
-        dbapi_connection.execute("SELECT set_config(%s, %s, false)", (name, written))
+        # What an address, a role or a server says of it counts more.
+        query = (
+            "SELECT set_config(name, %s, false) FROM pg_settings "
+            "WHERE name = %s AND source = 'default'"
+        )
+        dbapi_connection.execute(query, (written, name))
     dbapi_connection.commit()
 
 
