@@ -23,7 +23,7 @@ SETTINGS = ServiceConfig()
         f"{SETTINGS.max_body_bytes >> 20} MiB (`max_body_bytes`",
         f"{SETTINGS.max_decompressed_bytes >> 20} MiB decompressed (`max_decompressed_bytes`",
         f"{SETTINGS.max_bodies_bytes >> 20} MiB of bodies together (`max_bodies_bytes`",
-        f"bodies up to {SMALL_BYTES >> 10} KiB are always taken",
+        f"bodies up to {SMALL_BYTES >> 10} KiB need no room",
         f"{SETTINGS.read_timeout_s:g} s each (`read_timeout_s`",
         f"{SETTINGS.max_connections:,} connections of which idle ones make room",
         f"{SETTINGS.requests_per_s:g} requests a second and key with bursts of {SETTINGS.burst}",

@@ -57,7 +57,7 @@ class ServiceConfig(Record):
         default=128 << 20,
         ge=1024,
         description="How many bytes of bodies are held at once, decompressed, per replica, half of "
-        "them of one key; more are to be sent again. Bodies up to 16 KiB are always taken.",
+        "them of one key; more are to be sent again. Bodies up to 16 KiB need no room.",
     )
     keep_personal_data: bool = Field(
         default=False,
