@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import threading
 import time
@@ -168,6 +169,81 @@ def test_known_keys_are_taken_where_the_store_hangs_and_nobody_waits_for_it_for_
         await asyncio.sleep(0.1)
         with pytest.raises(KeyRefused):
             await access.caller(wrong_key(), "")
+
+    on_store(None, body)
+
+
+def test_a_store_that_hangs_is_asked_once_however_steadily_wrong_keys_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def body(store: Store) -> None:
+        made = await create_key(store, "ada", ["read"], actor="me")
+        access = Access(store)
+        await access.caller(made.secret, "")
+        monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
+        monkeypatch.setattr("promptyard.service.access.READ_S", 0.2)
+        hanging = asyncio.Event()
+        reads = Reads(monkeypatch, store, "keys")
+        reads.before = hanging.wait
+        wrong: list[asyncio.Task[Caller]] = []
+
+        async def come_steadily() -> None:
+            while True:
+                wrong.append(asyncio.create_task(access.caller(wrong_key(), "")))
+                await asyncio.sleep(0.05)
+
+        coming = asyncio.create_task(come_steadily())
+        await asyncio.sleep(0.4)  # by now the reading that began first is overdue
+        began_s = time.monotonic()
+        for _ in range(20):
+            assert (await access.caller(made.secret, "")).name == "ada"
+        assert time.monotonic() - began_s < 0.2
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        for number, item in enumerate(wrong):
+            if number % 2:
+                item.cancel()
+        found = await asyncio.gather(*wrong, return_exceptions=True)
+        ends = {type(item) for item in found}
+        assert ends <= {StorageError, asyncio.CancelledError}
+        assert reads.n == 1
+        hanging.set()
+        await asyncio.sleep(0)
+        assert (await access.caller(made.secret, "")).name == "ada"
+
+    on_store(None, body)
+
+
+def test_who_leaves_at_any_moment_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many who ask with known and unknown keys while keys change, some are called off."""
+
+    async def body(store: Store) -> None:
+        made = await create_key(store, "ada", ["read"], actor="me")
+        access = Access(store)
+        monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
+        reads = Reads(monkeypatch, store, "keys")
+        reads.before = lambda: asyncio.sleep(0.001)
+        dice = random.Random(7)
+        asked: list[tuple[str, bool, asyncio.Task[Caller]]] = []
+        for number in range(600):
+            kind = dice.choice(("known", "unknown", "none"))
+            text = {"known": made.secret, "unknown": wrong_key(), "none": None}[kind]
+            task = asyncio.create_task(access.caller(text, ""))
+            leaves = dice.random() < 0.3
+            if leaves:
+                asyncio.get_running_loop().call_later(dice.random() * 0.005, task.cancel)
+            asked.append((kind, leaves, task))
+            if number % 40 == 0:
+                access.forget()
+            if dice.random() < 0.2:
+                await asyncio.sleep(dice.random() * 0.002)
+        async with asyncio.timeout(10):
+            found = await asyncio.gather(*(task for *_, task in asked), return_exceptions=True)
+        for (kind, leaves, _), item in zip(asked, found, strict=True):
+            right = Caller if kind == "known" else KeyRefused
+            assert isinstance(item, right) or (leaves and isinstance(item, asyncio.CancelledError))
+        assert sum(isinstance(item, asyncio.CancelledError) for item in found) > 20
+        assert (await access.caller(made.secret, "")).name == "ada"
 
     on_store(None, body)
 
