@@ -23,6 +23,7 @@ from promptyard.service.strict_json import strict_json
 from support.served import Answer, Service, served
 
 KEYS = "/api/v1/keys"
+DOCUMENT = "/api/v1/openapi.json"
 PROBLEM = "application/problem+json"
 BODY_LIMIT = 4096
 OPENED_LIMIT = 8192
@@ -430,6 +431,63 @@ def test_idle_connections_make_room_and_busy_ones_do_not(tmp_path: Path) -> None
             refused(parsed(raw(service, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")), 503)
         time.sleep(0.1)
         assert service.get("/healthz").status == 200
+
+
+def unread(service: Service, n_answers: int, buffer_bytes: int = 4096) -> socket.socket:
+    """Ask for the largest document that is open to all, so often, and read nothing of it."""
+    place = urlsplit(service.url)
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    line.settimeout(10)
+    line.connect((place.hostname or "", place.port or 0))
+    line.sendall(f"GET {DOCUMENT} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode() * n_answers)
+    return line
+
+
+def n_bytes_of(line: socket.socket, *, pause_s: float = 0.0, most: int = 1 << 30) -> int:
+    """Read until the connection ends, or there are so many."""
+    n_bytes = 0
+    with contextlib.suppress(ConnectionError):
+        while n_bytes < most and (part := line.recv(1 << 16)):
+            n_bytes += len(part)
+            time.sleep(pause_s)
+    return n_bytes
+
+
+def test_who_reads_no_answer_makes_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("promptyard.service.connection.STALLED_S", 0.2)
+    with served(tmp_path, max_connections=4) as service, contextlib.ExitStack() as stack:
+        key = service.new_key("admin")
+        size = len(service.get(DOCUMENT).body)
+        lines: list[socket.socket] = []
+        for _ in range(10):
+            lines.append(stack.enter_context(unread(service, 20)))
+            time.sleep(0.05)
+        deadline = time.monotonic() + 5
+        while service.get(KEYS, key=key).status == 503:
+            assert time.monotonic() < deadline, "those who read nothing hold all connections"
+            time.sleep(0.05)
+        for _ in range(10):
+            assert service.get(KEYS, key=key).status == 200
+        assert n_bytes_of(lines[0]) < 20 * size  # it was cut off, and not just forgotten
+    assert capfd.readouterr().err == ""
+
+
+def test_an_answer_of_which_nothing_is_taken_is_given_up(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with served(tmp_path, read_timeout_s=0.3) as service:
+        size = len(service.get(DOCUMENT).body)
+        with unread(service, 10) as line:
+            time.sleep(0.7)
+            assert n_bytes_of(line) < 10 * size
+        with unread(service, 3, 1 << 16) as slow:  # takes longer than that, and all of it
+            began_s = time.monotonic()
+            assert n_bytes_of(slow, pause_s=0.02, most=3 * size) >= 3 * size
+            assert time.monotonic() - began_s > 0.6
+    assert capfd.readouterr().err == ""
 
 
 def test_a_key_has_so_many_streams_open(tmp_path: Path) -> None:

@@ -70,7 +70,10 @@ class ServiceConfig(Record):
         default=32 << 10, ge=1024, description="How large the head of a request may be."
     )
     read_timeout_s: float = Field(
-        default=30, gt=0, description="Seconds in which head and body of a request must arrive."
+        default=30,
+        gt=0,
+        description="Seconds in which head and body of a request must arrive, and in which a "
+        "client must take something of its answer.",
     )
     max_connections: int = Field(
         default=2_000, ge=1, description="Connections that are open at once, per replica."

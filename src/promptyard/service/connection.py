@@ -1,13 +1,14 @@
 """One connection of the service: what it may cost before anybody knows who it is.
 
-The head of a request is bounded in bytes and in time, connections are bounded in number, and what
-is no HTTP is answered with a problem and closed. Nothing of it is logged: who floods the service
-does not fill its log.
+The head of a request is bounded in bytes and in time, connections are bounded in number, what is no
+HTTP is answered with a problem and closed, and who does not read the answers is cut off. Nothing of
+it is logged: who floods the service does not fill its log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any, ClassVar, cast
 
 import httptools
@@ -20,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import (
 from promptyard.config.service_shape import ServiceConfig
 from promptyard.service.problems import MEDIA_TYPE, Problem, problem_body
 
+STALLED_S = 1.0
+"""Who has left an answer unread for so long makes room where there are too many connections."""
 HEADER_COST = 32
 """What a header counts beside its bytes; source: RFC 9113, section 6.5.2."""
 
@@ -40,6 +43,8 @@ class GuardedConnection(HttpToolsProtocol):
         self._head_bytes = 0
         self._n_unwanted = 0
         self._late: asyncio.TimerHandle | None = None
+        self._untaken: asyncio.TimerHandle | None = None
+        self._paused_at_s = math.inf
         self._refusal: tuple[int, str, str] | None = None
 
     @property
@@ -50,21 +55,40 @@ class GuardedConnection(HttpToolsProtocol):
         return cycle is None or cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection; where there are too many, one that is idle makes room."""
+        """Take a connection; where there are too many, one that can be spared makes room."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.max_connections:
-            other = self._idle_other()
+            other = self._spared_other()
             if other is None:
                 self._refuse(503, "busy", "too many connections are open; try again later")
                 return
             self.connections.discard(other)
-            other.transport.close()
+            other.make_room()
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Write no more until the client has taken what there is, and see that it does."""
+        super().pause_writing()
+        self._paused_at_s = self.loop.time()
+        self._watch_taking()
+
+    def resume_writing(self) -> None:
+        """Go on with the answer: the client has taken most of what there was."""
+        self._stop_watching()
+        super().resume_writing()
+
+    def make_room(self) -> None:
+        """Close; what the client has not taken is not kept for it."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Read what came; what is no HTTP, or too large a head, ends the connection."""
@@ -123,10 +147,32 @@ class GuardedConnection(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head = True
 
-    def _idle_other(self) -> GuardedConnection | None:
+    def _spared_other(self) -> GuardedConnection | None:
+        """Return one that is idle, or else one whose client does not read its answer."""
         others = cast("set[object]", self.connections) - {self}
         ours = [other for other in others if isinstance(other, GuardedConnection)]
-        return next((other for other in ours if other.is_idle), None)
+        stalled_s = self.loop.time() - STALLED_S
+        idle = (it for it in ours if it.is_idle and not it.transport.get_write_buffer_size())
+        unread = (it for it in ours if it.is_idle or it._paused_at_s <= stalled_s)
+        return next(idle, None) or next(unread, None)
+
+    def _watch_taking(self) -> None:
+        n_bytes = self.transport.get_write_buffer_size()
+        after_s = self.limits.read_timeout_s
+        self._untaken = self.loop.call_later(after_s, self._expect_fewer, n_bytes)
+
+    def _expect_fewer(self, n_bytes: int) -> None:
+        """Cut off a client that has taken nothing since there were so many bytes for it."""
+        if self.transport.get_write_buffer_size() < n_bytes:
+            self._watch_taking()
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        self._paused_at_s = math.inf
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _await_head(self) -> None:
         self._late = self.loop.call_later(self.limits.read_timeout_s, self._give_up)

@@ -28,6 +28,9 @@ GRACE_S = 10
 """How long requests that are under way may take after the order to end."""
 
 BACKLOG = 2_048
+SEND_BUFFER_BYTES = 256 << 10
+"""What the system keeps of an answer for a client (Linux twice as much): left to itself it takes
+megabytes for each, and who reads slowly looks for long like somebody who does not read at all."""
 log = logging.getLogger("promptyard.service")
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -160,6 +163,12 @@ class Server(uvicorn.Server):
         """Begin to end."""
         self.interrupted = self.interrupted or sig == signal.SIGINT
         super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to take connections; they have the buffers of the socket they come in at."""
+        for listener in sockets or ():
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        await super().startup(sockets=sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams and what has not arrived in full, then the connections."""
