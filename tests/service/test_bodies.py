@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -116,7 +120,7 @@ def test_a_sender_has_half_of_the_bound_and_small_bodies_need_none(tmp_path: Pat
         assert service.post(EVENTS, body=packed, headers=GZIP, key=flood).status == 200
 
 
-def test_a_sender_has_half_of_the_connections_for_bodies(tmp_path: Path) -> None:
+def test_a_sender_has_half_of_the_connections_for_what_it_sends(tmp_path: Path) -> None:
     with (
         served(tmp_path, max_connections=8) as service,
         contextlib.ExitStack() as open_lines,
@@ -129,12 +133,42 @@ def test_a_sender_has_half_of_the_connections_for_bodies(tmp_path: Path) -> None
             wait_until(lambda number=number: service.state.bodies.held_bytes == number)
         line = outcome_line("o")
         refused = service.post(EVENTS, body=line, headers=NDJSON, key=flood)
-        assert refused.status == 503
-        assert "up to 4 requests with a body under way" in refused.json["detail"]
+        assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+        assert refused.json["detail"].startswith("a sender has up to 4 requests under way")
         assert service.post(EVENTS, body=line, headers=NDJSON, key=other).json["n_new"] == 1
         begun[0].close()
         wait_until(lambda: service.state.bodies.held_bytes == 3)
         assert service.post(EVENTS, body=line, headers=NDJSON, key=flood).status == 200
+
+
+def test_a_sender_has_half_of_the_connections_for_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that hangs holds what is asked of it; who asks for nothing else is still heard."""
+    is_over = threading.Event()
+    with served(tmp_path, max_connections=8) as service:
+        flood, other = (service.new_key("admin", name=name) for name in ("flood", "other"))
+        read = service.state.store.audit
+
+        async def hang(**given: Any) -> Any:
+            while not is_over.is_set():
+                await asyncio.sleep(0.01)
+            return await read(**given)
+
+        monkeypatch.setattr(service.state.store, "audit", hang)
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(service.get, "/api/v1/audit", key=flood) for _ in range(6)]
+            first = wait(asked, timeout=5, return_when=FIRST_COMPLETED).done
+            assert {item.result().status for item in first} == {429}
+            wait_until(lambda: sum(item.done() for item in asked) == 2)
+            for _ in range(3):
+                assert service.get("/api/v1/keys", key=other).status == 200
+                assert service.get("/healthz").status == 200
+            assert service.post("/api/v1/keys", {"name": "x"}, key=flood).status == 429
+            is_over.set()
+            assert sorted(item.result().status for item in asked) == [200] * 4 + [429] * 2
+        acts = service.get("/api/v1/audit", key=flood).json["items"]
+        assert acts == []  # what waits for nothing is not logged either
 
 
 @pytest.mark.parametrize("path", [EVENTS, "/v1/traces", "/v1/logs", "/api/v1/keys"])

@@ -76,7 +76,10 @@ class ServiceConfig(Record):
         "client must take something of its answer.",
     )
     max_connections: int = Field(
-        default=2_000, ge=1, description="Connections that are open at once, per replica."
+        default=2_000,
+        ge=1,
+        description="Connections that are open at once, per replica; half of them for what one key "
+        "has under way.",
     )
     max_streams: int = Field(
         default=200, ge=1, description="Streams of events that a key may have open, per replica."

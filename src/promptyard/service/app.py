@@ -116,7 +116,10 @@ class Doorway:
             # That the process lives is true without a store, too: nobody need start it anew.
             is_alive = scope["path"] == HEALTH
             refusal = None if is_alive else problem_of(Request(scope, receive), error)
-        await (refusal or self._app)(scope, receive, named)
+        try:
+            await (refusal or self._app)(scope, receive, named)
+        finally:
+            self._state.under_way.end(scope)
 
     async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
         """Return why a request without keys is not let in, None where it is."""

@@ -6,8 +6,8 @@ told to send it again (503 with `Retry-After`, which every exporter of telemetry
 body that is the only one is always let in.
 
 One sender cannot keep out the others: where it sends several bodies at once they have half of the
-bound, and half of the connections. And small bodies are let in always: a rollback does not wait for
-telemetry.
+bound (and, as all requests of a sender, half of the connections). And small bodies are let in
+always: a rollback does not wait for telemetry.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class Bodies:
     def __init__(self, settings: ServiceConfig) -> None:
         self.held_bytes = 0
         self._settings = settings
-        self._n_of: Counter[str] = Counter()
         self._bytes_of: Counter[str] = Counter()
         self._reads: set[asyncio.Timeout] = set()
         self._is_ending = False
@@ -52,14 +51,7 @@ class Bodies:
                 read.reschedule(now_s)
 
     def hold(self, sender: str) -> HeldBody:
-        """Begin to hold a body of a sender; nothing of it is there yet.
-
-        Raises RequestRefused with 503 where the sender has too many under way.
-        """
-        most = max(1, self._settings.max_connections // 2)
-        if self._n_of[sender] >= most:
-            raise _busy(f"a sender has up to {most:,} requests with a body under way")
-        self._n_of[sender] += 1
+        """Begin to hold a body of a sender; nothing of it is there yet."""
         return HeldBody(self, sender)
 
     def room_bytes(self, sender: str, held_bytes: int) -> int:
@@ -77,18 +69,16 @@ class Bodies:
     def no_room(self) -> RequestRefused:
         """Return what a body is answered with that would come above the bound."""
         most = self._settings.max_bodies_bytes
-        return _busy(f"bodies have up to {most:,} bytes together, half of it from one sender")
+        again_s = random.uniform(*RETRY_AFTER_S)
+        detail = f"bodies have up to {most:,} bytes together, half of it from one sender"
+        return RequestRefused(503, "busy", f"{detail}; send it again later", retry_after_s=again_s)
 
     def change(self, sender: str, by_bytes: int) -> None:
         """Hold more or less of a sender."""
         self.held_bytes += by_bytes
         self._bytes_of[sender] += by_bytes
-
-    def forget(self, sender: str) -> None:
-        """Hold one body less of a sender."""
-        self._n_of[sender] -= 1
-        if not self._n_of[sender]:
-            del self._n_of[sender], self._bytes_of[sender]
+        if not self._bytes_of[sender]:
+            del self._bytes_of[sender]
 
     async def read(self, request: Request, held: HeldBody) -> bytes:
         """Return a body, decompressed. Raises RequestRefused: 408, 413, 415, 503, 400."""
@@ -148,7 +138,7 @@ class HeldBody:
     def release(self) -> None:
         """Hold nothing any more."""
         self._bodies.change(self._sender, -self._size)
-        self._bodies.forget(self._sender)
+        self._size = 0
 
     def no_room(self) -> RequestRefused:
         """Return what it is answered with where it would become too large."""
@@ -190,11 +180,6 @@ def decompressed(body: bytes, most: int, held: HeldBody) -> bytes:
     if not stream.eof or stream.unused_data:
         raise RequestRefused(400, "not-gzip", "the body is no single, whole gzip stream")
     return result
-
-
-def _busy(detail: str) -> RequestRefused:
-    again_s = random.uniform(*RETRY_AFTER_S)
-    return RequestRefused(503, "busy", f"{detail}; send it again later", retry_after_s=again_s)
 
 
 def _too_large(most: int) -> RequestRefused:

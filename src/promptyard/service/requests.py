@@ -153,6 +153,7 @@ async def _admit(request: Request, state: ServiceState) -> None:
         raise
     request.state.caller = caller
     state.rates.take(sender_of(request))
+    state.under_way.begin(request)
 
 
 def _require_scope(request: Request, state: ServiceState, scope: Scope) -> None:

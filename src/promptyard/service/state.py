@@ -25,6 +25,7 @@ from promptyard.service.open_streams import OpenStreams
 from promptyard.service.rates import Rates, wrong_keys
 from promptyard.service.request_counts import RequestCounts
 from promptyard.service.resolving import Resolver
+from promptyard.service.under_way import UnderWay
 from promptyard.service.webhook_sender import WebhookSender
 
 
@@ -50,6 +51,7 @@ class ServiceState:
     wrong_keys: Rates = field(default_factory=wrong_keys)
     open_streams: OpenStreams = field(init=False)
     bodies: Bodies = field(init=False)
+    under_way: UnderWay = field(init=False)
     webhook_sender: WebhookSender = field(default_factory=WebhookSender)
     versions: KnownVersions = field(default_factory=KnownVersions)
     replica: str = field(default_factory=replica_name)
@@ -59,6 +61,7 @@ class ServiceState:
     def __post_init__(self) -> None:
         self.jobs = Jobs(self.store, self.settings, self.replica, self.stopping)
         self.bodies = Bodies(self.settings)
+        self.under_way = UnderWay(self.settings.max_connections)
         self.open_streams = OpenStreams(self.settings.max_streams)
 
     @classmethod
