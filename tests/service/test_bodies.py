@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import importlib
+import json
+import random
 import socket
 import threading
 import time
@@ -169,6 +172,41 @@ def test_a_sender_has_half_of_the_connections_for_what_it_waits_for(
             assert sorted(item.result().status for item in asked) == [200] * 4 + [429] * 2
         acts = service.get("/api/v1/audit", key=flood).json["items"]
         assert acts == []  # what waits for nothing is not logged either
+
+
+@pytest.mark.parametrize(
+    "step", ["promptyard.service.bodies.decompressed", "promptyard.line.ingest.decode_spans"]
+)
+def test_large_bodies_are_opened_one_by_one_and_others_are_answered_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Many at once would share one processor's worth of Python, and leave nobody else any."""
+    module, _, name = step.rpartition(".")
+    does = getattr(importlib.import_module(module), name)
+    is_over = threading.Event()
+    under_way: list[int] = []
+
+    def waits(*given: Any) -> Any:
+        under_way.append(len(given[0]))
+        is_over.wait(10)
+        return does(*given)
+
+    monkeypatch.setattr(step, waits)
+    text = "".join(random.Random(3).choices("abcdefgh", k=400_000))
+    body = gzip.compress(json.dumps({"resourceSpans": [], "more": text}).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    with served(tmp_path) as service, ThreadPoolExecutor(4) as pool:
+        sent = [
+            pool.submit(service.post, "/v1/traces", body=body, headers=headers) for _ in range(4)
+        ]
+        wait_until(lambda: len(under_way) == 1)
+        time.sleep(0.2)
+        for _ in range(5):
+            assert service.get("/healthz").status == 200
+        assert len(under_way) == 1
+        is_over.set()
+        assert [item.result().status for item in sent] == [200] * 4
+    assert len(under_way) == 4
 
 
 @pytest.mark.parametrize("path", [EVENTS, "/v1/traces", "/v1/logs", "/api/v1/keys"])

@@ -39,6 +39,7 @@ class Bodies:
         self.held_bytes = 0
         self._settings = settings
         self._bytes_of: Counter[str] = Counter()
+        self._opening = asyncio.Lock()
         self._reads: set[asyncio.Timeout] = set()
         self._is_ending = False
 
@@ -93,8 +94,15 @@ class Bodies:
         if encoding != "gzip":
             detail = f"the Content-Encoding {encoding[:100]!a} is not known; send gzip or none"
             raise RequestRefused(415, "media-type", detail)
-        result = decompressed(body, self._settings.max_decompressed_bytes, held)
-        held.resize(len(result))
+        opened_most = self._settings.max_decompressed_bytes
+        if len(body) <= SMALL_BYTES:
+            result = decompressed(body, opened_most, held)
+            held.resize(len(result))
+            return result
+        # Not in the event loop, and one by one: what each becomes is counted before the next one.
+        async with self._opening:
+            result = await asyncio.to_thread(decompressed, body, opened_most, held)
+            held.resize(len(result))
         return result
 
     async def _receive(self, request: Request, most: int, held: HeldBody) -> bytes:
