@@ -251,11 +251,11 @@ def test_who_leaves_at_any_moment_keeps_nobody_waiting(monkeypatch: pytest.Monke
 def test_where_the_store_hangs_the_process_is_said_to_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("promptyard.service.access.READ_S", 0.1)
-    monkeypatch.setattr("promptyard.service.routes.health.STORE_S", 1.0)
-    monkeypatch.setattr("promptyard.service.changes.FRESH_S", 0.2)
     with served(tmp_path) as service:
         assert service.get("/readyz").status == 200
+        monkeypatch.setattr("promptyard.service.access.READ_S", 0.1)
+        monkeypatch.setattr("promptyard.service.routes.health.STORE_S", 1.0)
+        monkeypatch.setattr("promptyard.service.changes.FRESH_S", 0.2)
         hanging = Reads(monkeypatch, service.state.store, "keys", "revision")
         is_over = threading.Event()
 
