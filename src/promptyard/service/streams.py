@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi.responses import StreamingResponse
 
@@ -62,10 +62,12 @@ async def _until(
                 return
             yield event
     finally:
-        for waiting in (ending, following):
-            if waiting is not None and not waiting.done():
-                waiting.cancel()
-                await asyncio.gather(waiting, return_exceptions=True)
+        waiting: list[asyncio.Future[Any]] = [ending]
+        if following is not None:
+            waiting.append(following)
+        for item in waiting:  # both before waiting for either: who is called off does not wait
+            item.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _written(event: ServerEvent) -> bytes:
