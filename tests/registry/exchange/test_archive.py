@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tracemalloc
 from collections.abc import Mapping
 from typing import Any
 
@@ -177,7 +178,13 @@ def test_what_is_no_archive_of_plain_files_is_refused(content: bytes, said: str)
 def test_what_all_members_share_costs_once() -> None:
     shared = member("g", pax(**{f"k{n}": "" for n in range(50_000)}), type=tarfile.XGLTYPE)
     content = shared + b"".join(member(f"f{n}", b"") for n in range(3_000)) + END
-    assert len(read(content)) == 3_000
+    tracemalloc.start()
+    try:
+        assert len(read(content)) == 3_000
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2 * len(content)
 
 
 def test_more_files_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
