@@ -40,6 +40,8 @@ _CONNECT = {
 }
 """What a connection to PostgreSQL is asked for with, where its URL says nothing else."""
 _RETRY_S = 0.05
+_LOCK_NOT_AVAILABLE = "55P03"
+"""What PostgreSQL says after `lock_timeout`, in whatever language its messages are."""
 _HELD = f"another process has held it for {LOCK_TIMEOUT_S:.0f} s; end it or try again later"
 _ADVICE = {
     "file is not a database": "choose another path for the store",
@@ -175,8 +177,8 @@ class Database:
             # SQLite refuses this switch at once, whatever the busy timeout says.
             if "locked" in str(error.orig) and time.monotonic() < deadline:
                 return False
-            if "lock timeout" in str(error.orig):  # a large store takes its time
-                return False
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                return False  # the migration of a large store takes its time
             raise
         return True
 
