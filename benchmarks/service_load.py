@@ -142,7 +142,7 @@ def load(served: Served, seconds: float, path: str, headers: Mapping[str, str]) 
         p50_ms=1e3 * took[len(took) // 2],
         p99_ms=1e3 * took[int(0.99 * len(took))],
         cpu_us=1e6 * cpu_s / max(1, n_spans),
-        rss_mb=_rss_mb(served.process.pid),
+        rss_mb=rss_mb(served.process.pid),
         start_s=served.start_s,
         refused=refused,
     )
@@ -310,7 +310,8 @@ def _cpu_s(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _rss_mb(pid: int) -> float:
+def rss_mb(pid: int) -> float:
+    """Peak memory of a process and its children, in MiB."""
     total = 0
     for process in _processes(pid):
         with contextlib.suppress(OSError):
