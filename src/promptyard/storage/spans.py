@@ -26,7 +26,7 @@ from promptyard.records.spans import (
 from promptyard.storage.live import insert_events
 from promptyard.storage.statements import insert_rows, rows_among, run_for_each
 from promptyard.storage.stored_text import from_text, to_text
-from promptyard.storage.tables import spans
+from promptyard.storage.tables import live_events, spans
 
 _INSERT = (
     "INSERT INTO spans (trace_id, span_id, prompt, version, is_error, stored_at, span, response_id)"
@@ -162,9 +162,18 @@ def _judged(connection: Connection, reference: str) -> Judged | None:
         query = query.where(spans.c.response_id == rest).order_by(spans.c.id)
     text = connection.execute(query.limit(1)).scalar()
     if text is None:
-        return None
+        return _judged_outcome(connection, reference)
     span = from_text(Span, text)
     return None if span.prompt is None else Judged(span.prompt, outcome_id_of(span))
+
+
+def _judged_outcome(connection: Connection, outcome_id: str) -> Judged | None:
+    """Find the outcome that a span was: spans go sooner than outcomes, above all of rollouts."""
+    query = select(live_events.c.prompt).where(
+        live_events.c.event_id == outcome_id, live_events.c.kind == "outcome"
+    )
+    prompt = connection.execute(query).scalar()
+    return None if prompt is None else Judged(prompt, outcome_id)
 
 
 def _of(event: Feedback, judged: Judged) -> Feedback:
