@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from promptyard.config.service_shape import RetentionConfig
+from promptyard.errors import NotFound
 from promptyard.line.jobs import change_job, ended
 from promptyard.line.retention import prune
 from promptyard.line.rollout_engine import replay_rollout
@@ -79,6 +82,8 @@ def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
         found = await prune(store, KEPT, now=in_days(181))
         assert (found.n_outcomes, found.n_exposures, found.kept_rollouts) == (600, 600, 0)
         assert await total(store) == before
+        with pytest.raises(NotFound, match=r"cannot be replayed.*keep_rollouts_days"):
+            await replay_rollout(store, record.rollout.id)
         assert await store.live_events("p") == []
         arms = {item.key.arm for item in await traffic_hours(store, "p")}
         assert arms == {"", "control", "treatment"}

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
-from promptyard.errors import ApprovalNeeded, Conflict, Tampered
+from promptyard.errors import ApprovalNeeded, Conflict, NotFound, Tampered
 from promptyard.line.collect import Collected
 from promptyard.line.live_traffic import all_live_events, live_pages
 from promptyard.line.publish import Publication
@@ -148,7 +148,10 @@ class Engine:
 async def replay_rollout(
     url: StoreOrUrl, reference: str, *, pointer: str | None = None
 ) -> tuple[RolloutRecord, tuple[ReplayedDecision, ...]]:
-    """Decide a rollout again from its stored events. Raises NotFound. Costs no model call."""
+    """Decide a rollout again from its stored events. Costs no model call.
+
+    Raises NotFound, also where retention has deleted events that it was decided on.
+    """
     async with opened(url) as store:
         found = await find_rollout(store, reference, pointer)
         record = await store.rollout(found.rollout.id)
@@ -156,6 +159,14 @@ async def replay_rollout(
         events = await all_live_events(
             store, rollout.prompt, rollout_id=rollout.id, through=through
         )
+        # Every decision says the number of the last event that it knew.
+        if not {item.through for item in record.decisions if item.through} <= {
+            event.seq for event in events
+        }:
+            raise NotFound(
+                f"rollout '{rollout.id}' cannot be replayed: its events are deleted "
+                "(retention.keep_rollouts_days); its decisions stay, see canary status"
+            )
         # Elsewhere: it takes as long as all its looks together, and others want to be answered.
         return record, await asyncio.to_thread(replay, record, events)
 
