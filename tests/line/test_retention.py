@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,6 +90,25 @@ def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
         arms = {item.key.arm for item in await traffic_hours(store, "p")}
         assert arms == {"", "control", "treatment"}
         assert (await prune(store, KEPT, now=in_days(999))).n_rows == 0
+
+    on_store(url, body)
+
+
+def test_events_of_a_rollout_go_together_however_long_it_lasted(url: str) -> None:
+    async def body(store: Store) -> None:
+        record = await start_rollout(
+            store, "p", "v2", pointer="production", plan=PLAN, by=By("ann")
+        )
+        await serve(store, record.rollout, 600, WORSE)
+        await RolloutWatch(store).tick()
+        with contextlib.closing(sqlite3.connect(url)) as file, file:
+            long_ago = "UPDATE live_events SET stored_at = ? WHERE id <= 100"
+            file.execute(long_ago, (in_days(-50),))
+        kept = RetentionConfig(outcome_days=60, keep_rollouts_days=1)
+        assert (await prune(store, kept, now=in_days(20))).kept_rollouts == 1
+        _, replayed = await replay_rollout(store, record.rollout.id)
+        assert all(item.equal for item in replayed)
+        assert (await prune(store, kept, now=in_days(61))).n_exposures == 600
 
     on_store(url, body)
 

@@ -89,7 +89,9 @@ async def prune(
         rollouts = {record.rollout.id: record for record in await store.rollouts(last_only=True)}
         for rollout_id in (None, *await store.event_rollouts()):
             record = rollouts.get(rollout_id or "")
-            if record is not None and not _is_over(record, at, kept.keep_rollouts_days):
+            # For the longer time: before, part of it would be old enough, and a replay go astray.
+            keep_days = max(kept.keep_rollouts_days, kept.outcome_days)
+            if record is not None and not _is_over(record, at, keep_days):
                 n_kept += 1
                 continue
             steps += await _fold_events(store, rollout_id, at, kept, dry_run=dry_run)
