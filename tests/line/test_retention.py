@@ -22,7 +22,6 @@ from promptyard.records.audit import AuditEntry
 from promptyard.records.jobs import Job
 from promptyard.records.live import Feedback, Outcome
 from promptyard.records.rollouts import LiveBaseline, RolloutPlan
-from promptyard.records.spans import span_outcome_id
 from promptyard.records.traffic import TrafficTotals, added
 from promptyard.testing.store_service_contract import sample_span
 from support.live_traffic import WORSE, serve
@@ -121,19 +120,6 @@ def test_a_rollout_that_has_not_ended_keeps_its_events(url: str) -> None:
         await serve(store, record.rollout, 10, WORSE)
         found = await prune(store, KEPT, now=in_days(10_000))
         assert (found.n_rows, found.kept_rollouts) == (0, 1)
-
-    on_store(url, body)
-
-
-def test_feedback_on_a_span_that_has_gone_finds_its_outcome_that_stays(url: str) -> None:
-    async def body(store: Store) -> None:
-        span = sample_span(1, prompt="p", version=1)
-        outcome_id = span_outcome_id(span.trace_id, span.span_id)
-        await store.add_spans([span], [outcome(1).model_copy(update={"id": outcome_id})])
-        assert (await prune(store, KEPT, now=in_days(31))).n_spans == 1
-        values = {"id": "late", "prompt": "", "outcome_id": outcome_id, "at": ""}
-        await store.add_spans([], [Feedback.model_validate({**values, "scores": {"score": 0.0}})])
-        assert (await total(store)).scores["score"].millionths == 0
 
     on_store(url, body)
 

@@ -107,7 +107,8 @@ class ServiceContract(StoreSuite):
     def test_feedback_finds_the_outcome_of_its_span(self) -> None:
         """Whichever comes first; by the span or by the answer, and once however often it is sent.
 
-        An outcome that the sender recorded itself gets it under its own id.
+        An outcome that the sender recorded itself gets it under its own id. One whose span was
+        deleted still gets it.
         """
 
         async def body(store: Store) -> None:
@@ -130,7 +131,12 @@ class ServiceContract(StoreSuite):
                 assert sorted(found) == [event.id for event in (*before, *after)]
             stranger = _feedback("e", span_outcome_id("9" * 32, "9" * 16))
             await store.add_spans([sample_span(77)], [stranger])
-            assert "e" not in [item.event.id for item in await store.live_events("support")]
+            gone = sample_outcome(span_outcome_id("8" * 32, "8" * 16))
+            await store.add_spans([], [gone])
+            await store.add_spans([], [_feedback("late", gone.id)])
+            stored = [item.event for item in await store.live_events("support")]
+            assert [event.id for event in stored if _is_of(event, gone.id)] == ["late"]
+            assert "e" not in [event.id for event in stored]
 
         self.with_store(body)
 
