@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select, tuple_
 
 from promptyard.records.traffic import (
     Folded,
@@ -94,16 +94,14 @@ class SpanFold:
             number_at(connection, spans, self.spare_from),
         )
         # Asked of each row as well: of a clock that was wrong for a while, numbers say nothing.
-        here = (
-            spans.c.id > self.after,
-            spans.c.id <= through,
+        old_enough = (
             spans.c.stored_at < self.spare_from,
             (spans.c.id <= too_many) | (spans.c.stored_at < self.before),
         )
-        wanted = select(spans.c.id).where(*here).order_by(spans.c.id).limit(self.limit)
-        numbers = list(connection.execute(wanted).scalars())
+        wanted = select(spans.c.id).where(*_between(self.after, through), *old_enough)
+        numbers = _first(connection, wanted, self.limit)
         if numbers and not self.dry_run:
-            of_part = (*here, spans.c.id <= numbers[-1])
+            of_part = (*_between(self.after, numbers[-1]), *old_enough)
             add_to_hours(connection, _span_sums(connection, of_part))
             connection.execute(delete(spans).where(*of_part))
         return Folded(
@@ -132,13 +130,24 @@ def list_hours(connection: Connection, name: str, since: str, until: str) -> lis
 def count_spans(connection: Connection, name: str, part: Part) -> tuple[list[TrafficHour], int]:
     """Count spans that are there, of a prompt or, for an empty name, of none; and how far."""
     of_prompt = spans.c.prompt == name if name else spans.c.prompt.is_(None)
-    here = (of_prompt, spans.c.id > part.after, spans.c.id <= part.through)
-    wanted = select(spans.c.id).where(*here).order_by(spans.c.id).limit(part.limit)
-    numbers = list(connection.execute(wanted).scalars())
+    wanted = select(spans.c.id).where(of_prompt, *_between(part.after, part.through))
+    numbers = _first(connection, wanted, part.limit)
     if not numbers:
         return [], 0
-    sums = _span_sums(connection, (*here, spans.c.id <= numbers[-1]))
+    sums = _span_sums(connection, (of_prompt, *_between(part.after, numbers[-1])))
     return sums.hours, numbers[-1] if len(numbers) == part.limit else 0
+
+
+def _between(after: int, through: int) -> tuple[ColumnElement[bool], ...]:
+    """Ask for numbers above one, up to another.
+
+    A second upper bound beside it would be asked of each row: SQLite reads up to the first.
+    """
+    return (spans.c.id > after, spans.c.id <= through)
+
+
+def _first(connection: Connection, wanted: Select[int], limit: int) -> list[int]:
+    return list(connection.execute(wanted.order_by(spans.c.id).limit(limit)).scalars())
 
 
 def _span_sums(connection: Connection, of_part: Sequence[ColumnElement[bool]]) -> TrafficSums:
