@@ -225,7 +225,7 @@ def test_bad_requests_are_refused_in_the_form_that_exporters_read(
 
 
 def test_a_store_that_fails_is_no_acknowledgement(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fails(*_: object) -> None:
         raise StorageError("The store x failed: disk is full; free some space.")
@@ -236,6 +236,10 @@ def test_a_store_that_fails_is_no_acknowledgement(
         answer = service.post("/v1/traces", body=body, headers=PROTOBUF)
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert "disk is full" in Status.FromString(answer.body).message
+        assert service.post("/v1/traces", body=body, headers=PROTOBUF).status == 503
+    (line,) = caplog.messages
+    assert line.startswith("the store failed 1 request since")
+    assert line.endswith("The store x failed: disk is full; free some space.")
     assert service.post("/v1/traces", body=body, headers=PROTOBUF).status == 200
     assert len(_spans(service)) == len(_events(service)) == 1
 

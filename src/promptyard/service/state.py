@@ -18,7 +18,7 @@ from promptyard.protocols import Store
 from promptyard.service.access import Access
 from promptyard.service.bodies import Bodies
 from promptyard.service.changes import Changes
-from promptyard.service.counts import Counts
+from promptyard.service.counts import Counts, StoreFailures
 from promptyard.service.jobs import Jobs
 from promptyard.service.manifest import ManifestBoard
 from promptyard.service.open_streams import OpenStreams
@@ -46,6 +46,7 @@ class ServiceState:
     manifest: ManifestBoard
     resolver: Resolver
     counts: Counts = field(default_factory=Counts)
+    store_failures: StoreFailures = field(default_factory=StoreFailures)
     requests: RequestCounts = field(default_factory=RequestCounts)
     figures: StoreFigures | None = None
     wrong_keys: Rates = field(default_factory=wrong_keys)
