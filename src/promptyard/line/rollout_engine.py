@@ -164,8 +164,9 @@ async def replay_rollout(
             event.seq for event in events
         }:
             raise NotFound(
-                f"rollout '{rollout.id}' cannot be replayed: its events are deleted "
-                "(retention.keep_rollouts_days); its decisions stay, see canary status"
+                f"rollout '{rollout.id}' cannot be replayed: its events have been deleted "
+                "(`service.retention` says when); its decisions stay, "
+                f"`promptyard canary status {rollout.id}` shows them"
             )
         # Elsewhere: it takes as long as all its looks together, and others want to be answered.
         return record, await asyncio.to_thread(replay, record, events)

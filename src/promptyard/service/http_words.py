@@ -20,6 +20,7 @@ REQUESTS: Mapping[str, str] = {
     "canary resume": f"POST {_ROLLOUT}/resume",
     "canary list": f"GET {API}/rollouts",
     "canary start": f"POST {_PROMPT}/rollouts",
+    "canary status": f"GET {_ROLLOUT}/status",
     "evalset add": f"POST {API}/tasks/{{task}}/cases",
     "evalset export": f"GET {API}/tasks/{{task}}/export",
     "evalset log": f"GET {API}/eval-sets/{{name}}/versions",
