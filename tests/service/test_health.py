@@ -76,7 +76,7 @@ def test_without_keys_only_loopback_names_are_answered(tmp_path: Path) -> None:
 
 
 def test_without_a_store_it_lives_and_is_not_ready_until_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("promptyard.service.access.CACHE_S", 0.0)
     with served(tmp_path) as service:
@@ -88,6 +88,7 @@ def test_without_a_store_it_lives_and_is_not_ready_until_it_is_back(
             assert (failed.status, failed.headers["retry-after"]) == (503, "1"), path
             assert failed.json["type"].endswith("store-failed")
         assert service.get("/healthz").json == {"status": "ok"}
+        assert any(line.startswith("the store failed 1 request") for line in caplog.messages)
         asyncio.run(service.state.store.open())
         wait_for(lambda: service.get("/readyz").status == 200)
         counted = re.search(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +27,8 @@ from promptyard.service.http_words import http_line, http_lines
 from promptyard.service.wrong_values import wrong_parameters
 
 MEDIA_TYPE = "application/problem+json"
+
+log = logging.getLogger("promptyard.service")
 
 PROBLEMS: Mapping[int, str] = {
     400: "The request cannot be read: its JSON, its cursor, its encoding.",
@@ -121,10 +124,19 @@ def problem_of(request: Request, error: Exception) -> Response:
             assert isinstance(error, PromptyardError)
             headers = {"Retry-After": "1"} if status == 503 else {}
             if isinstance(error, StorageError):
-                request.app.state.service.counts.store_errors += 1
+                _note(request, error)
             lines = http_lines(error)
             return problem(request, status, kind, http_line(error), errors=lines, headers=headers)
     return problem(request, 500, "internal", "The service failed; its log has the reason.")
+
+
+def _note(request: Request, error: StorageError) -> None:
+    """Count that the store failed a request, and say so in the log now and then."""
+    service = request.app.state.service
+    service.counts.store_errors += 1
+    line = service.store_failures.line(http_line(error))
+    if line is not None:
+        log.error("%s", line)
 
 
 def problem(

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from promptyard.errors import PromptyardError, StorageError
+from promptyard.errors import PromptyardError
 from promptyard.records.api_keys import Scope
 from promptyard.records.audit import AuditEntry
 from promptyard.service.access import (
@@ -27,7 +27,6 @@ from promptyard.service.access import (
     sender_of,
 )
 from promptyard.service.bodies import HeldBody
-from promptyard.service.http_words import http_line
 from promptyard.service.paths import API, unsheltered
 from promptyard.service.problems import RequestRefused, problem_of
 from promptyard.service.rates import block_of
@@ -136,10 +135,6 @@ def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):  # nobody reads the answer, and nothing is wrong here
         return Response(status_code=400)
     response = problem_of(request, error)
-    if isinstance(error, StorageError):
-        line = state_of(request).store_failures.line(http_line(error))
-        if line is not None:
-            log.error("%s", line)
     if response.status_code == 500:
         # The path as it was sent is ASCII: no request can write lines of its own into the log.
         path = request.scope.get("raw_path", b"").decode("ascii", "replace")
