@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from promptyard.errors import StorageError
+from promptyard.line.jobs import change_job, ended
 from promptyard.protocols import Store
-from promptyard.records.jobs import Job
+from promptyard.records.jobs import JOB_ORDERS, Job
 from promptyard.service import jobs as jobs_module
+from promptyard.service.job_child import JobChild
+from promptyard.service.job_messages import JobSpec
 from promptyard.service.routes import jobs as routes_module
 from support.job_service import (
     ended_job,
@@ -264,6 +268,53 @@ def test_the_process_of_a_job_ends_with_the_service_that_started_it(tmp_path: Pa
         while (status := _status_of(service, running)) != "interrupted":
             assert time.monotonic() < until_s, status
             time.sleep(0.1)
+
+
+@pytest.mark.parametrize("is_renewed", [True, False])
+def test_the_process_of_a_job_ends_when_its_service_is_silent_for_longer_than_the_lease(
+    tmp_path: Path, is_renewed: bool
+) -> None:
+    # Another replica marks the job then, and its search may go on there: two would pay for it.
+    write_slow_task(tmp_path, 0.03 if is_renewed else 0.3)
+    order = JOB_ORDERS.validate_python(
+        {"kind": "eval", "task": "tiny", "options": {"split": "all"}}
+    )
+    store, task = str(tmp_path / "store.db"), str(tmp_path / "tasks" / "tiny")
+    spec = JobSpec(store=store, task=task, order=order, lease_s=0.5)
+
+    async def work() -> JobChild:
+        child = JobChild()
+        await child.start(spec)
+        while not await child.wait(0.1):
+            if is_renewed:
+                child.renew()
+        return child
+
+    child = asyncio.run(asyncio.wait_for(work(), 30))
+    assert child.code == (0 if is_renewed else 130)
+    assert (child.finished is not None) == is_renewed
+
+
+def test_the_run_of_a_job_that_another_replica_has_ended_is_left_alone(tmp_path: Path) -> None:
+    write_slow_task(tmp_path)
+
+    async def end_elsewhere(store: Store) -> None:
+        await change_job(store, job_id, lambda job: ended(job, "interrupted", "by another"))
+
+    with task_service(tmp_path) as service:
+        job_id = ordered(service, split="all")
+        running = job_when(service, job_id, lambda job: job.progress is not None)
+        [pid] = service.state.jobs.processes().values()
+        os.kill(pid, signal.SIGSTOP)  # so that it marks nothing itself
+        service.in_store(end_elsewhere)
+        os.kill(pid, signal.SIGKILL)
+        until_s = time.monotonic() + 20
+        while service.state.jobs.processes():
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        # It may have been taken up there since, and runs.
+        assert _status_of(service, running) == "running"
+        assert service.in_store(lambda store: store.job(job_id)).error == "by another"
 
 
 def _status_of(service: Service, job: Job) -> str:

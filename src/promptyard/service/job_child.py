@@ -88,6 +88,13 @@ class JobChild:
         self._signal(signal.SIGKILL)
         return True
 
+    def renew(self) -> None:
+        """Tell it that its job is still ours: it ends when that is not said for `lease_s`."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it is gone already; its end says why
+            self._process.stdin.write(b"\n")
+
     def interrupt(self) -> None:
         """Ask it to stop, as Ctrl-C does: its run is marked and can be resumed."""
         assert self._process is not None

@@ -13,13 +13,20 @@ from promptyard.records.runs import Progress
 MAX_LINE_BYTES = 8 << 20
 """How long a line of a job's process may be; a result that would be longer is left out."""
 
+INTERRUPTED = 130
+"""With this code the process ends when it was interrupted."""
+
 
 class JobSpec(Record):
-    """What the process shall do. `store` may hold a password, and so may stand in no argument."""
+    """What the process shall do. `store` may hold a password, and so may stand in no argument.
+
+    After `lease_s` without a further line it ends: whoever started it has lost the job.
+    """
 
     store: str
     task: str
     order: JobOrder
+    lease_s: float = Field(gt=0)
 
 
 class Began(Record):

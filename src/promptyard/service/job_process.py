@@ -1,13 +1,16 @@
 """The process of one job: reads what it shall do, says how far it is, ends with a result.
 
 Started by `job_child`; `python -m promptyard.service.job_process` with a `JobSpec` on stdin. It
-ends as at Ctrl-C when it gets SIGINT, and when its stdin ends: then nobody waits for it any more.
+ends as at Ctrl-C when it gets SIGINT, when its stdin ends (then nobody waits for it any more), and
+when nothing comes on stdin for as long as its lease: whoever started it hangs, and the job is
+another's to decide on.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import sys
 import threading
@@ -25,6 +28,7 @@ from promptyard.records.base import Record
 from promptyard.records.runs import Progress
 from promptyard.service.http_words import http_line
 from promptyard.service.job_messages import (
+    INTERRUPTED,
     MAX_LINE_BYTES,
     Began,
     Finished,
@@ -35,7 +39,6 @@ from promptyard.service.job_messages import (
 
 STEP_S = 0.1
 """Progress is told so often at most: nobody looks more often."""
-INTERRUPTED = 130
 ORPHAN_GRACE_S = 10.0
 
 
@@ -77,7 +80,7 @@ def main() -> int:
     speaker = Speaker(_private_stdout())
     try:
         spec = JobSpec.model_validate_json(sys.stdin.buffer.readline())
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
+        threading.Thread(target=_end_with_stdin, args=(spec.lease_s,), daemon=True).start()
         work = run_job(
             Path(spec.task),
             spec.order,
@@ -108,9 +111,9 @@ def _private_stdout() -> BufferedWriter:
     return out
 
 
-def _end_with_stdin() -> None:
-    """Interrupt the work when whoever started it is gone."""
-    while os.read(0, 1 << 12):
+def _end_with_stdin(lease_s: float) -> None:
+    """Interrupt the work when whoever started it is gone, or has not been heard of for so long."""
+    while select.select([0], [], [], lease_s)[0] and os.read(0, 1 << 12):
         pass
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(ORPHAN_GRACE_S)

@@ -20,7 +20,7 @@ from promptyard.protocols import Store
 from promptyard.records.jobs import JOB_ORDERS, Job, JobState
 from promptyard.service.http_words import http_line
 from promptyard.service.job_child import JobChild
-from promptyard.service.job_messages import JobSpec
+from promptyard.service.job_messages import INTERRUPTED, JobSpec
 
 POLL_S = 1.0
 """How often jobs that wait are looked for; one ordered here is seen at once."""
@@ -133,7 +133,9 @@ class Jobs:
             order = JOB_ORDERS.validate_python(
                 {"kind": job.kind, "task": job.task, "options": job.options}
             )
-            spec = JobSpec(store=self._store.connect_url, task=str(folder), order=order)
+            spec = JobSpec(
+                store=self._store.connect_url, task=str(folder), order=order, lease_s=LEASE_S
+            )
             state, error = await watched.run(spec)
         except PromptyardError as failure:
             state, error = "failed", http_line(failure)
@@ -163,10 +165,16 @@ class Jobs:
     async def _end(
         self, job: Job, state: JobState, error: str, child: JobChild | None = None
     ) -> None:
-        """Write how a job ended, unless another replica has; and of its run that it stands."""
+        """Write how a job ended, and of its run that it stands; neither where another replica has.
+
+        Such a run may have been taken up since, and be at work.
+        """
+        is_ours = False
 
         def after(now: Job) -> Job | None:
-            if now.has_ended or now.owner != job.owner:
+            nonlocal is_ours
+            is_ours = not now.has_ended and now.owner == job.owner
+            if not is_ours:
                 return None
             final = state
             if now.state == "cancelling" and state != "done":
@@ -183,7 +191,7 @@ class Jobs:
             )
 
         now = await change_job(self._store, job.id, after)
-        if now.run_id is not None and now.state != "done":
+        if is_ours and now.run_id is not None and now.state != "done":
             with contextlib.suppress(StorageError):  # it has finished, or was marked by its process
                 await self._store.set_run_status(now.run_id, "interrupted")
         await self._store.forget_lease(_lease(job), self._replica)
@@ -220,7 +228,7 @@ class _Watched:
             return "interrupted", self._why
         if child.error:
             return "failed", child.error
-        if (child.code or 0) < 0:
+        if (child.code or 0) < 0 or child.code == INTERRUPTED:
             return "interrupted", child.end_said()
         return "failed", child.end_said()
 
@@ -251,6 +259,7 @@ class _Watched:
             self._why = self._why or "its lease was lost"
         else:
             self._renewed_s = time.monotonic()
+            self.child.renew()
 
     async def _tell(self) -> None:
         """Store how far it is where that is news; and see what others made of the job."""
