@@ -92,6 +92,14 @@ def test_a_revoked_key_ends_at_once_here_and_soon_elsewhere(
             time.sleep(0.1)
 
 
+def test_a_revoked_key_is_of_no_use_whatever_the_clocks_say(tmp_path: Path) -> None:
+    ahead = "2999-01-01T00:00:00.000000+00:00"  # by the clock of the replica that was asked
+    with served(tmp_path) as service:
+        text = service.new_key("admin")
+        service.in_store(lambda store: store.end_key(text.split("_")[1], revoked_at=ahead))
+        assert service.get(KEYS, key=text).status == 401
+
+
 def test_the_last_admin_cannot_lock_everybody_out(tmp_path: Path) -> None:
     with served(tmp_path) as service:
         first = made(service, "admin")

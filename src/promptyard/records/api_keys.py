@@ -50,8 +50,11 @@ class ApiKey(Record):
         return any(scope in INCLUDES[own] for own in self.scopes)
 
     def refusal(self, now: str) -> Literal["revoked", "expired"] | None:
-        """Say why it is of no use `now` (UTC, ISO 8601 as `created_at`), or None."""
-        if self.revoked_at is not None and self.revoked_at <= now:
+        """Say why it is of no use `now` (UTC, ISO 8601 as `created_at`), or None.
+
+        A revoked key ends when that is read: `revoked_at` may be by a clock that is ahead.
+        """
+        if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and self.expires_at <= now:
             return "expired"
