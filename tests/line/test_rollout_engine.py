@@ -12,7 +12,13 @@ import pytest
 from promptyard.errors import NotFound
 from promptyard.line.rollout_engine import Engine, Looked, Ticked, replay_rollout
 from promptyard.line.rollout_watch import tick, watch
-from promptyard.line.rollouts import By, abort_rollout, approve_rollout
+from promptyard.line.rollouts import (
+    By,
+    abort_rollout,
+    approve_rollout,
+    pause_rollout,
+    resume_rollout,
+)
 from promptyard.line.ship import protect_pointer
 from promptyard.protocols import Store
 from promptyard.records.live import Exposure
@@ -134,8 +140,9 @@ def test_of_two_engines_at_once_each_decision_is_one_engines(url: str) -> None:
     assert all(item.equal for item in replayed)
 
 
+@pytest.mark.parametrize("is_by_hand", [False, True])
 def test_two_engines_whose_clocks_differ_are_replayed_as_they_decided(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    url: str, monkeypatch: pytest.MonkeyPatch, is_by_hand: bool
 ) -> None:
     rollout = started(url, outcome_window_s=600.0, min_subjects=10_000)
 
@@ -147,6 +154,9 @@ def test_two_engines_whose_clocks_differ_are_replayed_as_they_decided(
         with monkeypatch.context() as clock:
             clock.setattr("promptyard.line.rollout_engine.utc_now", lambda: ahead)
             first = await Engine(store, rollout).look()
+        if is_by_hand:
+            await pause_rollout(store, "p", pointer=None, by=By("ann"))
+            await resume_rollout(store, "p", pointer=None, by=By("ann"))
         await serve(store, rollout, 120, SAME)
         second = await Engine(store, rollout).look()
         assert first.decision is not None
@@ -155,7 +165,7 @@ def test_two_engines_whose_clocks_differ_are_replayed_as_they_decided(
 
     on_store(url, body)
     _, replayed = run(replay_rollout(url, "p"))
-    assert len(replayed) == 2
+    assert len(replayed) == (4 if is_by_hand else 2)
     assert all(item.equal for item in replayed), [item.differences for item in replayed]
 
 

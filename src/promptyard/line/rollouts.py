@@ -146,7 +146,7 @@ async def approve_rollout(
         sentence = f"{by.actor} approved it{_because(by.reason)}."
         if record.last.state != "awaiting_approval":
             return _by_hand(record, "approve", record.last.state, by, sentence)
-        now = utc_now()
+        now = _not_before(record)
         return _by_hand(record, "approve", "running", by, sentence).model_copy(
             update={"at": now, "step_at": now, "enrolled": rollout.plan.steps[0] / 100}
         )
@@ -311,6 +311,14 @@ def _first_decision(rollout: Rollout, *, waits: bool) -> Decision:
     )
 
 
+def _not_before(record: RolloutRecord) -> str:
+    """Return the present time, or that of the last decision where its clock was ahead of ours.
+
+    Were time to go back, the next look would see less than was seen, and no replay be as it was.
+    """
+    return max(record.last.at, utc_now())
+
+
 def _by_hand(
     record: RolloutRecord, action: Action, state: RolloutState, by: By, sentence: str
 ) -> Decision:
@@ -320,7 +328,7 @@ def _by_hand(
     return Decision(
         rollout_id=record.rollout.id,
         seq=last.seq + 1,
-        at=utc_now(),
+        at=_not_before(record),
         actor=by.actor,
         action=action,
         state=state,
