@@ -240,7 +240,7 @@ def test_replicas_share_the_jobs_of_one_store_and_follow_those_of_each_other(
     write_slow_task(tmp_path, pause_s=2.0)  # neither ends by itself before it is called off
     with task_service(tmp_path, postgres_url) as one, task_service(tmp_path, postgres_url) as other:
         ids = [ordered(one, split="all"), ordered(one, split="all")]
-        both = [job_when(other, job_id, lambda job: job.state == "running") for job_id in ids]
+        both = [job_when(other, job_id, lambda job: job.run_id is not None) for job_id in ids]
         assert {job.owner for job in both} == {one.state.replica, other.state.replica}
         [pid] = one.state.jobs.processes().values()
         assert "postgres" not in Path(f"/proc/{pid}/cmdline").read_text()
