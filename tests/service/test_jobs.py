@@ -275,12 +275,12 @@ def test_the_process_of_a_job_ends_when_its_service_is_silent_for_longer_than_th
     tmp_path: Path, is_renewed: bool
 ) -> None:
     # Another replica marks the job then, and its search may go on there: two would pay for it.
-    write_slow_task(tmp_path, 0.03 if is_renewed else 0.3)
+    write_slow_task(tmp_path, 0.15)  # longer than the lease
     order = JOB_ORDERS.validate_python(
         {"kind": "eval", "task": "tiny", "options": {"split": "all"}}
     )
     store, task = str(tmp_path / "store.db"), str(tmp_path / "tasks" / "tiny")
-    spec = JobSpec(store=store, task=task, order=order, lease_s=0.5)
+    spec = JobSpec(store=store, task=task, order=order, lease_s=1.5)
 
     async def work() -> JobChild:
         child = JobChild()
