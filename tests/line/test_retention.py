@@ -21,7 +21,7 @@ from promptyard.protocols import Store
 from promptyard.records.audit import AuditEntry
 from promptyard.records.jobs import Job
 from promptyard.records.live import Feedback, Outcome
-from promptyard.records.rollouts import LiveBaseline, RolloutPlan
+from promptyard.records.rollouts import LiveBaseline, Rollout, RolloutPlan
 from promptyard.records.traffic import TrafficTotals, added
 from promptyard.testing.store_service_contract import sample_span
 from support.live_traffic import WORSE, serve
@@ -55,15 +55,18 @@ async def total(store: Store) -> TrafficTotals:
     return added(await traffic_hours(store, "p"))
 
 
+async def rolled_back(store: Store) -> Rollout:
+    """Start a rollout, let 600 subjects meet it, and have it rolled back."""
+    record = await start_rollout(store, "p", "v2", pointer="production", plan=PLAN, by=By("ann"))
+    await serve(store, record.rollout, 600, WORSE)
+    await RolloutWatch(store).tick()
+    assert (await store.rollout(record.rollout.id)).last.state == "rolled_back"
+    return record.rollout
+
+
 def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
     async def body(store: Store) -> None:
-        record = await start_rollout(
-            store, "p", "v2", pointer="production", plan=PLAN, by=By("ann")
-        )
-        await serve(store, record.rollout, 600, WORSE)
-        await RolloutWatch(store).tick()
-        ended = await store.rollout(record.rollout.id)
-        assert ended.last.state == "rolled_back"
+        rollout = await rolled_back(store)
         await store.add_live_events([outcome(n) for n in range(700)])
         await store.add_spans([sample_span(n, prompt="p", version=1) for n in range(50)], [])
         before = await total(store)
@@ -75,7 +78,7 @@ def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
         assert found == dry
         assert (found.n_outcomes, found.n_spans, found.kept_rollouts) == (700, 50, 1)
         assert await total(store) == before
-        _, replayed = await replay_rollout(store, record.rollout.id)
+        _, replayed = await replay_rollout(store, rollout.id)
         assert replayed
         assert all(item.equal for item in replayed)
         assert (await prune(store, KEPT, now=in_days(179))).n_rows == 0
@@ -84,7 +87,7 @@ def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
         assert (found.n_outcomes, found.n_exposures, found.kept_rollouts) == (600, 600, 0)
         assert await total(store) == before
         with pytest.raises(NotFound, match="cannot be replayed: its events have been deleted"):
-            await replay_rollout(store, record.rollout.id)
+            await replay_rollout(store, rollout.id)
         assert await store.live_events("p") == []
         arms = {item.key.arm for item in await traffic_hours(store, "p")}
         assert arms == {"", "control", "treatment"}
@@ -95,17 +98,13 @@ def test_a_rollout_can_be_replayed_as_long_as_it_is_kept(url: str) -> None:
 
 def test_events_of_a_rollout_go_together_however_long_it_lasted(url: str) -> None:
     async def body(store: Store) -> None:
-        record = await start_rollout(
-            store, "p", "v2", pointer="production", plan=PLAN, by=By("ann")
-        )
-        await serve(store, record.rollout, 600, WORSE)
-        await RolloutWatch(store).tick()
+        rollout = await rolled_back(store)
         with contextlib.closing(sqlite3.connect(url)) as file, file:
             long_ago = "UPDATE live_events SET stored_at = ? WHERE id <= 100"
             file.execute(long_ago, (in_days(-50),))
         kept = RetentionConfig(outcome_days=60, keep_rollouts_days=1)
         assert (await prune(store, kept, now=in_days(20))).kept_rollouts == 1
-        _, replayed = await replay_rollout(store, record.rollout.id)
+        _, replayed = await replay_rollout(store, rollout.id)
         assert all(item.equal for item in replayed)
         assert (await prune(store, kept, now=in_days(61))).n_exposures == 600
 

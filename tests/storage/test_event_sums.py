@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from promptyard.protocols import Store
 from promptyard.records.live import Feedback
 from promptyard.records.traffic import TrafficTotals, added
 from promptyard.storage import live
-from promptyard.storage.sql_access import SqlAccess
 from promptyard.storage.sql_traffic_store import SqlTrafficStore
 from promptyard.testing.store_suite import sample_feedback, sample_outcome
+from support.store_operations import surround_operations
 from support.stores import on_store
 
 LATER = "2999-01-01T00:00:00.000000+00:00"
@@ -37,22 +38,14 @@ def n_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     for module in ("event_sums", "feedback"):
         monkeypatch.setattr(f"promptyard.storage.{module}.read_event", counting)
 
-    def wrapped(run: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(self: SqlAccess, operation: Callable[..., Any], **more: Any) -> Any:
-            def each(connection: Any) -> Any:
-                raw: sqlite3.Connection = connection.connection.dbapi_connection
-                before = raw.total_changes
-                counted.append(0)
-                result = operation(connection)
-                counted[-1] += raw.total_changes - before
-                return result
+    @contextlib.contextmanager
+    def counting_changes(raw: sqlite3.Connection) -> Generator[None]:
+        before = raw.total_changes
+        counted.append(0)
+        yield
+        counted[-1] += raw.total_changes - before
 
-            return await run(self, each, **more)
-
-        return call
-
-    for name in ("_read", "_write"):
-        monkeypatch.setattr(SqlAccess, name, wrapped(getattr(SqlAccess, name)))
+    surround_operations(monkeypatch, counting_changes)
     return counted
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from promptyard.protocols import Store
-from promptyard.storage.sql_access import SqlAccess
 from promptyard.testing.store_service_contract import sample_span
+from support.store_operations import surround_operations
 from support.stores import on_store
 
 EARLIER = "2000-01-01T00:00:00.000000+00:00"
@@ -38,19 +38,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry for every `PER_CALL` instructions that SQLite has run since it was cleared."""
     made: list[int] = []
 
-    def wrapped(run: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(self: SqlAccess, operation: Callable[..., Any], **more: Any) -> Any:
-            def counted(connection: Any) -> Any:
-                raw: sqlite3.Connection = connection.connection.dbapi_connection
-                raw.set_progress_handler(lambda: made.append(1), PER_CALL)
-                return operation(connection)
+    @contextlib.contextmanager
+    def counting_calls(raw: sqlite3.Connection) -> Generator[None]:
+        raw.set_progress_handler(lambda: made.append(1), PER_CALL)
+        yield
+        raw.set_progress_handler(None, 0)
 
-            return await run(self, counted, **more)
-
-        return call
-
-    for name in ("_read", "_write"):
-        monkeypatch.setattr(SqlAccess, name, wrapped(getattr(SqlAccess, name)))
+    surround_operations(monkeypatch, counting_calls)
     return made
 
 
