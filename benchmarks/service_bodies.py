@@ -54,24 +54,24 @@ def body_of(n_bytes: int, seed: int) -> bytes:
     return gzip.compress(request.SerializeToString(), 6)
 
 
-def answered(address: str, method: str, path: str, headers: dict[str, str], body: bytes) -> int:
-    """Ask once and return the status; 0 where the connection broke."""
+def answered(address: str, method: str, path: str, headers: dict[str, str], body: bytes) -> str:
+    """Ask once and return what came of it: a status, or that the connection broke."""
     line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT_S)
     try:
         line.request(method, path, body, headers)
         answer = line.getresponse()
         answer.read()
-    except OSError:
-        return 0
+    except (OSError, http.client.HTTPException):
+        return "not at all: the connection broke"
     else:
-        return answer.status
+        return str(answer.status)
     finally:
         line.close()
 
 
-def while_they_send(senders: list[threading.Thread], ask: Callable[[], int]) -> tuple[str, float]:
+def while_they_send(senders: list[threading.Thread], ask: Callable[[], str]) -> tuple[str, float]:
     """Ask again and again; returns the statuses and the longest time, in seconds."""
-    statuses: Counter[int] = Counter()
+    statuses: Counter[str] = Counter()
     longest_s = 0.0
     while any(sender.is_alive() for sender in senders):
         began_s = time.perf_counter()
@@ -108,19 +108,19 @@ def main(given: argparse.Namespace) -> None:
         acting, keys = make_keys(url, given.keys)
         with Served.promptyard(url, Path(folder)) as served:
             at_rest_mb = rss_mb(served.process.pid)
-            told: Counter[int] = Counter()
+            told: Counter[str] = Counter()
 
             def send(number: int) -> None:
                 key = {"Authorization": f"Bearer {keys[number % len(keys)]}"}
                 body = bodies[number % len(bodies)]
                 told[answered(served.address, "POST", "/v1/traces", {**PROTOBUF, **key}, body)] += 1
 
-            def act() -> int:
+            def act() -> str:
                 path = f"/api/v1/prompts/{PROMPT}/pointers/production/promote"
                 headers = {**JSON, "Authorization": f"Bearer {acting}"}
                 return answered(served.address, "POST", path, headers, ACT)
 
-            def look() -> int:
+            def look() -> str:
                 return answered(served.address, "GET", "/healthz", {}, b"")
 
             senders = [threading.Thread(target=send, args=(n,)) for n in range(given.senders)]
@@ -139,7 +139,7 @@ def main(given: argparse.Namespace) -> None:
     print(f"/healthz: {looks[0][0]}, longest {looks[0][1]:.2f} s")
 
 
-def _counted(statuses: Counter[int]) -> str:
+def _counted(statuses: Counter[str]) -> str:
     return ", ".join(f"{n} answered {status}" for status, n in sorted(statuses.items()))
 
 
