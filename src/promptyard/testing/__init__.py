@@ -2,6 +2,10 @@
 
     from promptyard.testing import ModelContract, ScriptedModel
 
+A suite is a subclass whose name begins with Test. It gives the methods that the contract leaves to
+it: these raise NotImplementedError, so that one that is forgotten fails the tests that need it,
+with a line that says what it has to give.
+
 Names are resolved when first used, so that a suite costs nothing to those who do not run it.
 """
 
